@@ -1,0 +1,1 @@
+"""The rooms of expart-serving: three programs and what they share; see README.md."""

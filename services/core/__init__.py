@@ -1,0 +1,1 @@
+"""What every room shares: the error tree and content digests. Standard library only."""

@@ -1,0 +1,12 @@
+"""Limits of the wire, the same on both ends of a call."""
+
+# gRPC's default receive limit is 4 MiB, less than many museum photographs.
+MAX_MESSAGE_BYTES = 64 * 2**20
+
+# Trailers share gRPC's 8 KiB metadata limit; a longer status would be dropped whole.
+MAX_ERROR_MESSAGE_CHARS = 1000
+
+# A silent decode may last minutes. Clients may ping this often without a GOAWAY.
+KEEPALIVE_TIME_MS = 30_000
+KEEPALIVE_TIMEOUT_MS = 20_000
+MIN_PING_INTERVAL_MS = 10_000

@@ -1,0 +1,151 @@
+"""The one table between our errors and gRPC's status codes, and both directions through it."""
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
+from services.core.errors import (
+    ErrorReason,
+    FieldViolation,
+    InternalError,
+    InvalidRequestError,
+    OverloadedError,
+    ServiceError,
+    service_error_classes,
+)
+from services.rpc.limits import MAX_ERROR_MESSAGE_CHARS
+
+ERROR_DOMAIN = "expart"
+
+STATUS_CODES: dict[ErrorReason, grpc.StatusCode] = {
+    ErrorReason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.IMAGE_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.IMAGE_TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.PROMPT_TOO_LONG: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.UNSUPPORTED_PARAMETER: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.METRIC_NOT_FOUND: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorReason.MODEL_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    ErrorReason.IMAGE_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    ErrorReason.REQUEST_ID_CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
+    ErrorReason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    ErrorReason.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
+    ErrorReason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ErrorReason.MODEL_LOADING: grpc.StatusCode.UNAVAILABLE,
+    ErrorReason.MODEL_FAILED: grpc.StatusCode.UNAVAILABLE,
+    ErrorReason.DRAINING: grpc.StatusCode.UNAVAILABLE,
+    ErrorReason.ENGINE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    ErrorReason.GENERATION_ABORTED: grpc.StatusCode.ABORTED,
+    ErrorReason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    ErrorReason.METRIC_UNAVAILABLE: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.INTERNAL: grpc.StatusCode.INTERNAL,
+    ErrorReason.UNIMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
+}
+
+# What a bare code means when the answer did not come from our servers: gRPC itself, or a proxy.
+_REASONS_OF_BARE_CODES = {
+    grpc.StatusCode.INVALID_ARGUMENT: ErrorReason.INVALID_REQUEST,
+    grpc.StatusCode.OUT_OF_RANGE: ErrorReason.INVALID_REQUEST,
+    grpc.StatusCode.UNAUTHENTICATED: ErrorReason.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED: ErrorReason.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ErrorReason.OVERLOADED,
+    grpc.StatusCode.UNAVAILABLE: ErrorReason.ENGINE_UNAVAILABLE,
+    grpc.StatusCode.ABORTED: ErrorReason.GENERATION_ABORTED,
+    grpc.StatusCode.CANCELLED: ErrorReason.GENERATION_ABORTED,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ErrorReason.DEADLINE_EXCEEDED,
+    grpc.StatusCode.UNIMPLEMENTED: ErrorReason.UNIMPLEMENTED,
+}
+
+
+def status_code_of(error: ServiceError) -> grpc.StatusCode:
+    """Gives the gRPC code that an error answers with."""
+    return STATUS_CODES[error.reason]
+
+
+def to_rpc_status(error: BaseException) -> status_pb2.Status:
+    """Turns an error into the status that a client receives.
+
+    The status holds exactly one ErrorInfo, a BadRequest where fields are wrong, and a RetryInfo
+    where the error says when to try again. An error that is none of ours becomes INTERNAL and
+    gives nothing of itself away.
+    """
+    if not isinstance(error, ServiceError):
+        error = InternalError("internal error; the service's log has the details")
+    code: int = status_code_of(error).value[0]
+    status = status_pb2.Status(code=code, message=error.message[:MAX_ERROR_MESSAGE_CHARS])
+    info = error_details_pb2.ErrorInfo(
+        reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata
+    )
+    _attach(status, info)
+    if isinstance(error, InvalidRequestError) and error.violations:
+        bad_request = error_details_pb2.BadRequest()
+        for violation in error.violations:
+            bad_request.field_violations.add(
+                field=violation.field, description=violation.description
+            )
+        _attach(status, bad_request)
+    if isinstance(error, OverloadedError):
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(int(error.retry_after_s * 1e9))
+        _attach(status, error_details_pb2.RetryInfo(retry_delay=delay))
+    return status
+
+
+def error_from_rpc(failure: aio.AioRpcError) -> ServiceError:
+    """Turns what a gRPC client raised back into the error that the service meant.
+
+    A status without our ErrorInfo (from gRPC itself, or from a proxy) is judged by its code.
+    """
+    status = rpc_status.from_call(failure)
+    if status is not None:
+        info = error_details_pb2.ErrorInfo()
+        for detail in status.details:
+            if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+                return _rebuild(status, info)
+    reason = _REASONS_OF_BARE_CODES.get(failure.code(), ErrorReason.INTERNAL)
+    return service_error_classes()[reason](f"{failure.code().name}: {failure.details()}")
+
+
+def _attach(
+    status: status_pb2.Status,
+    detail: (
+        error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo
+    ),
+) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    status.details.append(packed)
+
+
+def _rebuild(status: status_pb2.Status, info: error_details_pb2.ErrorInfo) -> ServiceError:
+    try:
+        kind = service_error_classes()[ErrorReason(info.reason)]
+    except ValueError:
+        # A newer server may know reasons that this client does not.
+        return InternalError(f"{info.reason}: {status.message}", **info.metadata)
+    metadata = dict(info.metadata)
+    if issubclass(kind, InvalidRequestError):
+        return kind(status.message, violations=_violations(status), **metadata)
+    if issubclass(kind, OverloadedError):
+        return kind(status.message, retry_after_s=_retry_after_s(status), **metadata)
+    return kind(status.message, **metadata)
+
+
+def _violations(status: status_pb2.Status) -> tuple[FieldViolation, ...]:
+    bad_request = error_details_pb2.BadRequest()
+    for detail in status.details:
+        if detail.Unpack(bad_request):
+            return tuple(
+                FieldViolation(item.field, item.description)
+                for item in bad_request.field_violations
+            )
+    return ()
+
+
+def _retry_after_s(status: status_pb2.Status) -> float:
+    retry = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        if detail.Unpack(retry):
+            return float(retry.retry_delay.ToNanoseconds()) / 1e9
+    return 1.0

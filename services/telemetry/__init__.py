@@ -1,0 +1,1 @@
+"""How the programs speak of themselves: log events. Imports no room above it."""
