@@ -1,0 +1,1 @@
+"""ExpArt-mini: a small, self-made benchmark shaped like ExpArt. See README.md."""
