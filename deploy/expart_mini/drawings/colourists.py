@@ -50,10 +50,10 @@ def senecio() -> Image.Image:
     canvas.polygon([(22, 40), (34, 30), (46, 38)], "#f4ead8")
     canvas.polygon([(52, 37), (64, 23), (80, 37)], "#e6cf58")
     canvas.arc(35, 40, 13, 195, 335, 1.4, "#5c3a26")
-    for eye_x, eye_y in ((35, 47), (66, 46)):
+    for eye_x, eye_y in ((35, 49), (66, 45.5)):
         canvas.disc(eye_x, eye_y, 10, "#f3d9a4")
         canvas.ring(eye_x, eye_y, 10, 0.8, "#8d3a20")
-        canvas.disc(eye_x + 1, eye_y, 5.2, "#c22d20")
+        canvas.disc(eye_x + 0.8, eye_y, 5.2, "#c22d20")
         canvas.disc(eye_x + 1, eye_y, 1.8, "#5b1610")
     canvas.line([(50, 12), (50, 62), (55, 66), (48, 67)], 0.8, "#8d4a2a")
     canvas.rect(43, 72, 48, 76.5, "#b53328")
@@ -67,25 +67,42 @@ def castle_and_sun() -> Image.Image:
     canvas = Canvas(59.0, 50.0, "#3a2320")
     low = canvas.bottom
     colours = (
-        "#b5382a", "#d9a13a", "#5d7d4e", "#8a3d5c", "#c96f34", "#3f6f86", "#e0c06a",
-        "#7a2f2a", "#a9a45a", "#4c4a78", "#d4573a", "#c9b08a", "#2f5a50",
+        "#b5382a",
+        "#d9a13a",
+        "#5d7d4e",
+        "#8a3d5c",
+        "#c96f34",
+        "#3f6f86",
+        "#e0c06a",
+        "#7a2f2a",
+        "#a9a45a",
+        "#4c4a78",
+        "#d4573a",
+        "#c9b08a",
+        "#2f5a50",
     )
-    heights = (52, 44, 58, 36, 27, 40, 20, 31, 47, 35, 24, 42, 38, 50, 56, 46)
-    width = 100 / len(heights)
-    for column, top in enumerate(heights):
-        y, row = float(top), 0
-        while y < low - 2:
-            step = 5.0 + (column * 3 + row * 5) % 4
-            colour = colours[(column * 5 + row * 3) % len(colours)]
-            canvas.rect(column * width + 0.35, y + 0.35, (column + 1) * width - 0.35,
-                        min(y + step, low - 2), colour)
-            y, row = y + step, row + 1
-        if column in (0, 2, 4, 6, 9, 10, 13):
-            x = column * width
-            canvas.polygon([(x + 0.3, top), (x + width / 2, top - 9), (x + width - 0.3, top)],
-                           colours[(column * 7 + 4) % len(colours)])
-    canvas.rect(45, 62, 55, low - 2, "#d9a13a")
-    canvas.polygon([(45, 62), (50, 54), (55, 62)], "#b5382a")
+    rows = 14
+    cell_h = (low - 4) / rows
+    tops = (7, 6, 5, 7, 4, 3, 5, 2, 3, 5, 6, 4, 6, 7, 5, 8, 7, 6)
+    cell_w = 96 / len(tops)
+    for column, top in enumerate(tops):
+        x = 2 + column * cell_w
+        for row in range(top, rows):
+            y = 2 + row * cell_h
+            colour = colours[(column * 5 + row * 3 + row * column // 4) % len(colours)]
+            canvas.rect(x + 0.25, y + 0.25, x + cell_w - 0.25, y + cell_h - 0.25, colour)
+            if (column + 2 * row) % 5 == 0 or row == top and column % 2 == 0:
+                roof = colours[(column * 7 + row + 4) % len(colours)]
+                if row == top:
+                    canvas.rect(x, y, x + cell_w, y + cell_h, "#3a2320")
+                canvas.polygon(
+                    [
+                        (x + 0.3, y + cell_h - 0.25),
+                        (x + cell_w / 2, y + 0.3),
+                        (x + cell_w - 0.3, y + cell_h - 0.25),
+                    ],
+                    roof,
+                )
     canvas.disc(74, 13, 7.2, "#e8902c")
     canvas.disc(74, 13, 5.6, "#f0aa3c")
     return canvas.finish()
@@ -93,17 +110,35 @@ def castle_and_sun() -> Image.Image:
 
 def vertical_horizontal_composition() -> Image.Image:
     """Vertical-Horizontal Composition, 1916, 50 × 38.5 cm, in wool: upright and lying blocks."""
-    canvas = Canvas(38.5, 50.0, "#cdbf9f")
+    canvas = Canvas(38.5, 50.0, "#d3c6a6")
     blocks = (
-        (0, 0, 28, 22, "#2f3550"), (28, 0, 62, 14, "#c5b48e"), (62, 0, 100, 30, "#a93a2c"),
-        (28, 14, 46, 48, "#d8a045"), (46, 14, 62, 40, "#1f1e22"), (0, 22, 28, 36, "#8f9a86"),
-        (0, 36, 14, 78, "#a93a2c"), (14, 36, 28, 64, "#ddd2b6"), (46, 40, 80, 54, "#4f6a8c"),
-        (62, 30, 80, 40, "#ddd2b6"), (80, 30, 100, 70, "#2f3550"), (28, 48, 46, 60, "#1f1e22"),
-        (28, 60, 60, 76, "#b5563a"), (46, 54, 60, 60, "#ddd2b6"), (60, 54, 80, 88, "#d8a045"),
-        (14, 64, 28, 100, "#1f1e22"), (0, 78, 14, 112, "#ddd2b6"), (28, 76, 44, 110, "#8f9a86"),
-        (44, 76, 60, 96, "#2f3550"), (80, 70, 100, 84, "#8f9a86"), (80, 84, 100, 130, "#b5563a"),
-        (60, 88, 80, 102, "#1f1e22"), (44, 96, 60, 130, "#a93a2c"), (0, 112, 28, 130, "#4f6a8c"),
-        (14, 100, 28, 112, "#d8a045"), (28, 110, 44, 130, "#ddd2b6"), (60, 102, 80, 130, "#c5b48e"),
+        (0, 0, 30, 20, "#2f3550"),
+        (30, 0, 70, 10, "#c5b48e"),
+        (70, 0, 100, 20, "#a93a2c"),
+        (30, 10, 42, 50, "#d8a045"),
+        (42, 10, 58, 60, "#1f1e22"),
+        (58, 10, 70, 40, "#ddd2b6"),
+        (70, 20, 84, 70, "#4f6a8c"),
+        (84, 20, 100, 50, "#ddd2b6"),
+        (0, 20, 14, 70, "#a93a2c"),
+        (14, 20, 30, 50, "#ddd2b6"),
+        (14, 50, 42, 60, "#8f9a86"),
+        (58, 40, 70, 90, "#a93a2c"),
+        (14, 60, 58, 72, "#c5b48e"),
+        (84, 50, 100, 80, "#1f1e22"),
+        (0, 70, 14, 100, "#1f1e22"),
+        (14, 72, 28, 118, "#4f6a8c"),
+        (28, 72, 58, 84, "#2f3550"),
+        (28, 84, 44, 118, "#a93a2c"),
+        (44, 84, 58, 108, "#ddd2b6"),
+        (70, 70, 84, 104, "#d8a045"),
+        (84, 80, 100, 118, "#8f9a86"),
+        (58, 90, 70, 130, "#1f1e22"),
+        (0, 100, 14, 130, "#d8a045"),
+        (70, 104, 84, 130, "#ddd2b6"),
+        (44, 108, 58, 130, "#d8a045"),
+        (14, 118, 44, 130, "#c5b48e"),
+        (84, 118, 100, 130, "#2f3550"),
     )
     for x0, y0, x1, y1, colour in blocks:
         canvas.rect(x0, y0, x1, y1, colour)

@@ -33,25 +33,25 @@ def beat_the_whites_with_the_red_wedge() -> Image.Image:
     """Beat the Whites with the Red Wedge, 1919: a red wedge drives into a white circle."""
     canvas = Canvas(69.2, 48.5, _PAPER)
     low = canvas.bottom
-    canvas.polygon([(47, 0), (100, 0), (100, low), (86, low), (34, 38)], _BLACK)
-    canvas.polygon([(34, 38), (86, low), (40, low), (24, 52)], _PAPER)
-    canvas.disc(63.5, 33.5, 25.5, "#efe8d6")
-    canvas.polygon([(9, 16), (33, 6.5), (71, 40)], _RED)
-    canvas.bar((18, 35), 15, 1.6, 20, "#8d8878")
-    canvas.bar((16, 39), 12, 3.6, 20, _RED)
-    canvas.bar((30, 49), 10, 2.0, 35, _BLACK)
-    canvas.polygon([(36, 52), (41, 50.5), (44.5, 56)], _RED)
-    canvas.polygon([(48, 4), (53, 3), (51.5, 8)], _RED)
-    canvas.polygon([(54, 9), (57.5, 8.5), (57, 12)], _RED)
-    canvas.bar((82, 9), 9, 1.5, 35, "#d9d0ba")
-    canvas.bar((88, 62), 15, 1.2, 38, "#d9d0ba")
-    canvas.bar((91, 59), 9, 2.6, 38, "#8d8878")
-    canvas.arc(63.5, 33.5, 27.5, 300, 350, 0.5, "#8d8878")
-    canvas.line([(4, 66), (30, 58)], 0.4, _BLACK)
-    _letters(canvas, "КЛИНОМ", (4, 53), 1.45, 20, _BLACK)
-    _letters(canvas, "КРАСНЫМ", (43, 58), 1.3, 22, _BLACK)
-    _letters(canvas, "БЕЙ", (22, 2.5), 1.35, 18, _BLACK)
-    _letters(canvas, "БЕЛЫХ", (74, 47), 1.5, -22, _BLACK)
+    canvas.polygon([(45, 0), (100, 0), (100, low), (84, low), (32, 30)], _BLACK)
+    canvas.disc(64.0, 34.0, 24.5, "#efe8d6")
+    canvas.polygon([(10, 13), (32, 3.5), (70, 40)], _RED)
+    canvas.bar((13, 30), 15, 1.4, 25, "#8d8878")
+    canvas.bar((19, 38), 13, 3.6, 25, _RED)
+    canvas.bar((33, 47), 9, 2.0, 35, _BLACK)
+    canvas.polygon([(37, 50), (42, 48.5), (45.5, 55)], _RED)
+    canvas.polygon([(47, 4), (52, 3), (50.5, 8)], _RED)
+    canvas.polygon([(53, 8), (56.5, 7.5), (56, 11)], _RED)
+    canvas.bar((84, 9), 11, 1.5, 38, "#d9d0ba")
+    canvas.bar((90, 15), 8, 2.8, 38, "#8d8878")
+    canvas.bar((93, 58), 11, 1.2, 38, "#d9d0ba")
+    canvas.bar((7, 65), 9, 2.2, -20, "#8d8878")
+    canvas.arc(64.0, 34.0, 26.5, 300, 350, 0.5, "#8d8878")
+    canvas.line([(3, 20), (28, 60)], 0.4, _BLACK)
+    _letters(canvas, "КЛИНОМ", (5, 46), 1.3, 24, _BLACK)
+    _letters(canvas, "КРАСНЫМ", (33, 58), 1.15, 15, _BLACK)
+    _letters(canvas, "БЕЙ", (4, 8), 1.2, -22, _BLACK)
+    _letters(canvas, "БЕЛЫХ", (61, 48), 1.2, -24, _BLACK)
     return canvas.finish()
 
 
@@ -71,8 +71,11 @@ def proun_99() -> Image.Image:
     for step in range(7):
         depth = (step / 6) ** 1.4
         y = 96 + (low - 10 - 96) * depth
-        canvas.line([(32 - 18 * (y - 96) / (low - 106), y), (68 + 18 * (y - 96) / (low - 106), y)],
-                    0.45, "#34322f")
+        canvas.line(
+            [(32 - 18 * (y - 96) / (low - 106), y), (68 + 18 * (y - 96) / (low - 106), y)],
+            0.45,
+            "#34322f",
+        )
     canvas.polygon([(50, 48), (66, 57), (50, 66), (34, 57)], "#f0ede4")
     canvas.polygon([(34, 57), (50, 66), (50, 85), (34, 76)], "#222020")
     canvas.polygon([(66, 57), (50, 66), (50, 85), (66, 76)], "#b58a34")
@@ -131,9 +134,7 @@ def telephone_picture() -> Image.Image:
     return canvas.finish()
 
 
-def _letters(
-    canvas: Canvas, text: str, start: Point, unit: float, angle: float, fill: str
-) -> None:
+def _letters(canvas: Canvas, text: str, start: Point, unit: float, angle: float, fill: str) -> None:
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     for index, letter in enumerate(text):
         for stroke in _STROKES[letter]:

@@ -22,7 +22,7 @@ def tableau_i() -> Image.Image:
     canvas.rect(78, 58, 100, 79, _BLACK)
     canvas.rect(0, 80, 31, 103, _BLUE)
     canvas.rect(33, 80, 58, 103, "#d5dadb")
-    canvas.rect(78, 81, 100, 103, _YELLOW)
+    canvas.rect(78, 80, 100, 103, _YELLOW)
     for x, top, bottom in ((11, 0, 28), (60, 0, 30), (30, 28, 103), (76, 28, 103), (58, 78, 103)):
         canvas.rect(x, top, x + 2.2, bottom, _BLACK)
     for y, left, right in ((27.8, 0, 100), (61.5, 0, 31), (78, 0, 100), (56, 77, 100)):
@@ -86,18 +86,20 @@ def rhythm_of_a_russian_dance() -> Image.Image:
 
 def counter_composition_v() -> Image.Image:
     """Counter-Composition V, 1924, 100 × 100 cm: planes turned by 45 degrees, cut by the edges."""
-    canvas = Canvas(100.0, 100.0, "#e7e5df")
-    canvas.polygon([(0, 0), (34, 0), (0, 34)], "#20418c")
-    canvas.polygon([(34, 0), (72, 0), (17, 55), (0, 38), (0, 34)], "#dcdcd8")
-    canvas.polygon([(36, 36), (70, 70), (40, 100), (36, 100), (4, 68)], _RED)
-    canvas.polygon([(72, 0), (100, 0), (100, 28), (54, 18)], "#1b1a1b")
-    canvas.polygon([(72, 0), (100, 28), (82, 46), (54, 18)], "#1b1a1b")
-    canvas.polygon([(100, 0), (72, 0), (100, 28)], "#e3e2dd")
-    canvas.polygon([(54, 18), (82, 46), (64, 64), (36, 36)], "#ecebe6")
-    canvas.polygon([(100, 28), (100, 64), (82, 46)], _YELLOW)
-    canvas.polygon([(82, 46), (100, 64), (100, 100), (64, 64)], "#d4d5d3")
-    canvas.polygon([(64, 64), (100, 100), (40, 100), (70, 70)], "#20418c")
-    canvas.polygon([(0, 64), (36, 100), (0, 100)], "#1b1a1b")
+    canvas = Canvas(100.0, 100.0, "#dcdcd8")
+    # Bounds along the two diagonals: down-right distance x + y, up-right distance x - y.
+    for down0, down1, up0, up1, colour in (
+        (0, 34, -100, 100, _BLUE),
+        (72, 128, 0, 36, "#ecebe6"),
+        (72, 128, 36, 100, _BLACK),
+        (72, 128, -58, 0, _RED),
+        (128, 200, 36, 100, _YELLOW),
+        (128, 200, 0, 36, "#cfd1d0"),
+        (128, 200, -58, 0, _BLUE),
+        (72, 200, -100, -58, _BLACK),
+    ):
+        corners = ((down0, up0), (down1, up0), (down1, up1), (down0, up1))
+        canvas.polygon([((down + up) / 2, (down - up) / 2) for down, up in corners], colour)
     for start, end in (((72, 0), (0, 72)), ((36, 36), (100, 100)), ((100, 28), (28, 100))):
         canvas.line([start, end], 1.0, _BLACK)
     return canvas.finish()

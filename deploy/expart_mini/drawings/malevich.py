@@ -1,5 +1,7 @@
 """Kazimir Malevich: seven Suprematist pictures of 1915 and 1918."""
 
+import math
+
 from PIL import Image
 
 from deploy.expart_mini.drawings.canvas import Canvas
@@ -61,33 +63,39 @@ def airplane_flying() -> Image.Image:
     """Airplane Flying, 1915, 58.1 × 48.3 cm: thirteen slanting bars in four colours."""
     canvas = Canvas(48.3, 58.1, "#eae4d4")
     yellow, blue = "#edb81c", "#2c4a92"
-    tilt = -28.0
-    canvas.bar((33, 28), 40, 11, tilt, _BLACK)
-    canvas.bar((52, 38), 20, 17, tilt, _BLACK)
-    canvas.bar((30, 47), 21, 5, tilt, _BLACK)
-    canvas.bar((66, 56), 26, 21, tilt + 3, yellow)
-    canvas.bar((46, 64), 9, 9, tilt + 3, yellow)
-    canvas.bar((76, 72), 25, 4, tilt + 3, yellow)
-    canvas.bar((57, 77), 17, 3.2, tilt + 3, yellow)
-    canvas.bar((79, 79), 20, 3.0, tilt + 3, yellow)
-    canvas.bar((66, 86), 26, 2.4, tilt + 3, yellow)
-    canvas.bar((84, 49), 42, 3.4, tilt + 90, _RED)
-    canvas.bar((37, 79), 15, 6, tilt + 3, _RED)
-    canvas.bar((37, 96), 34, 1.6, tilt + 6, blue)
-    canvas.bar((50, 101), 40, 1.6, tilt + 6, blue)
+    tilt = -30.0
+    canvas.bar((39, 22), 47, 9, tilt, _BLACK)
+    canvas.bar((60, 31), 23, 20, tilt, _BLACK)
+    canvas.bar((29, 42), 22, 5, tilt, _BLACK)
+    canvas.bar((55, 58), 36, 21, tilt + 3, yellow)
+    canvas.bar((29, 60), 10, 9, tilt + 3, yellow)
+    canvas.bar((80, 66), 20, 5, tilt + 3, yellow)
+    canvas.bar((52, 75), 34, 4, tilt + 3, yellow)
+    canvas.bar((72, 76), 15, 3.2, tilt + 3, yellow)
+    canvas.bar((81, 80), 21, 2.6, tilt + 3, yellow)
+    canvas.bar((87, 46), 40, 3.4, tilt + 90, _RED)
+    canvas.bar((29, 89), 17, 7, tilt + 3, _RED)
+    canvas.bar((52, 91), 52, 1.8, tilt + 5, blue)
+    canvas.bar((60, 99), 40, 1.8, tilt + 5, blue)
     return canvas.finish()
 
 
 def eight_red_rectangles() -> Image.Image:
-    """Eight Red Rectangles, 1915, 57.5 × 48.5 cm: parallel bars of all sizes, rising to the right."""
+    """Eight Red Rectangles, 1915, 57.5 × 48.5 cm: parallel bars rising to the right."""
     canvas = Canvas(48.5, 57.5, "#ede6d6")
     tilt = -33.0
-    canvas.bar((71, 21), 26, 6.5, tilt, _RED)
-    canvas.bar((45, 29), 43, 13, tilt, _RED)
-    canvas.bar((76, 41), 18, 9, tilt, _RED)
-    canvas.bar((54, 51), 52, 8, tilt, _RED)
-    canvas.bar((30, 64), 19, 12, tilt, _RED)
-    canvas.bar((65, 71), 38, 4, tilt, _RED)
-    canvas.bar((40, 87), 34, 7, tilt, _RED)
-    canvas.bar((69, 92), 15, 5, tilt, _RED)
+    # Laid out along and across the common slant, from the middle of the canvas.
+    cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
+    for along, across, length, thickness in (
+        (12, -40, 26, 5),
+        (-8, -26, 44, 14),
+        (27, -26, 18, 9),
+        (-5, -11, 58, 8),
+        (-27, 4, 20, 12),
+        (9, 2, 42, 4),
+        (-2, 20.5, 40, 7),
+        (31, 13.5, 14, 5),
+    ):
+        centre = (50 + along * cos - across * sin, 62 + along * sin + across * cos)
+        canvas.bar(centre, length, thickness, tilt, _RED)
     return canvas.finish()
