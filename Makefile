@@ -1,0 +1,48 @@
+# Every target works on a machine with git, make and Python 3.11; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install install-dev quickstart check test test-fast protos lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+install:  ## Create .venv with everything that the local stack needs
+	@$(PYTHON) deploy/install.py cpu
+
+install-dev:
+	@$(PYTHON) deploy/install.py dev
+
+quickstart: install  ## Run a multi-model sweep on this machine and print its leaderboard
+	@expart quickstart
+
+check: install-dev  ## Lint, types, architecture, contract, generated code and lock files
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	buf lint protos
+	buf format --diff --exit-code protos
+	deploy/breaking.sh
+	python protos/generate.py --check
+	python deploy/locks/compile.py --check
+
+test: install-dev  ## Run the whole test suite
+	pytest
+
+test-fast: install-dev  ## Run the tests that take seconds
+	pytest -m "not slow and not stack"
+
+protos: install-dev  ## Regenerate protos/gen from the .proto files
+	buf format --write protos
+	python protos/generate.py
+
+lock: install-dev  ## Bring the lock files in step with pyproject.toml (UPGRADE=1 takes newer versions)
+	python deploy/locks/compile.py $(if $(UPGRADE),--upgrade)
+
+clean:  ## Remove .venv, caches and local results
+	rm -rf .venv var build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
