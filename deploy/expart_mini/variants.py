@@ -39,8 +39,14 @@ MAX_BLUR_RADIUS_PX = 1.0
 MAX_NOISE_SIGMA = 8.0
 """Largest standard deviation of the Gaussian noise, in 8-bit levels."""
 
+MAX_STRENGTH = 3.0
+"""Beyond this the ranges lose their meaning (scales would near zero)."""
+
+EDGE_BORDER_SHARE = 0.5
+"""Share of variants whose border continues the picture's edge colour; the rest are neutral."""
+
 NEUTRAL_BORDER = (128, 128, 128)
-"""Border colour of about half of the variants; the others continue the picture's edge colour."""
+"""Border colour of the variants that do not continue the picture's edge colour."""
 
 
 def draw_variant(image: Image.Image, rng: random.Random, strength: float = 1.0) -> Image.Image:
@@ -52,8 +58,8 @@ def draw_variant(image: Image.Image, rng: random.Random, strength: float = 1.0) 
     Raises:
         ValueError: `strength` lies outside 0 to 3.
     """
-    if not 0.0 <= strength <= 3.0:
-        raise ValueError(f"strength must lie between 0 and 3, got {strength}")
+    if not 0.0 <= strength <= MAX_STRENGTH:
+        raise ValueError(f"strength must lie between 0 and {MAX_STRENGTH}, got {strength}")
     moved = _move(image.convert("RGB"), rng, strength)
     recoloured = _recolour(moved, rng, strength)
     blurred = recoloured.filter(
@@ -68,7 +74,7 @@ def _move(image: Image.Image, rng: random.Random, strength: float) -> Image.Imag
     angle = math.radians(_either_way(rng, MAX_ROTATION_DEG, strength))
     shift_x = width * _either_way(rng, MAX_SHIFT, strength)
     shift_y = height * _either_way(rng, MAX_SHIFT, strength)
-    border = NEUTRAL_BORDER if rng.random() < 0.5 else _edge_colour(image)
+    border = _edge_colour(image) if rng.random() < EDGE_BORDER_SHARE else NEUTRAL_BORDER
     # Pillow asks for the map from the new picture's pixels back to the old one's.
     cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
     centre_x, centre_y = width / 2, height / 2
@@ -110,7 +116,7 @@ def _add_noise(image: Image.Image, rng: random.Random, strength: float) -> Image
     sigma = rng.uniform(0.0, MAX_NOISE_SIGMA * strength)
     pixels = np.asarray(image, dtype=np.float64)
     noise = np.random.default_rng(rng.getrandbits(64)).normal(0.0, sigma, pixels.shape)
-    return Image.fromarray(np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8), "RGB")
+    return Image.fromarray(np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8))
 
 
 def _edge_colour(image: Image.Image) -> tuple[int, int, int]:

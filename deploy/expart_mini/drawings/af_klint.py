@@ -10,25 +10,25 @@ _GOLD = "#d9a92e"
 
 
 def the_swan_no_17() -> Image.Image:
-    """The Swan, No. 17, 1915, 150.5 × 151 cm: a disc of halves and quarters on bright red."""
+    """The Swan, No. 17, 1915, 150.5 x 151 cm: a disc of halves and quarters on bright red."""
     canvas = Canvas(151.0, 150.5, "#d8451f")
     x, y = 50.0, 50.0
-    canvas.sector(x, y, 37, 90, 270, "#f0ead9")
-    canvas.sector(x, y, 37, 270, 450, "#17161a")
-    canvas.sector(x, y, 27, 90, 180, "#2f5fa8")
-    canvas.sector(x, y, 27, 180, 270, "#efc62e")
-    canvas.sector(x, y, 27, 270, 360, "#e9a9a6")
-    canvas.sector(x, y, 27, 0, 90, "#d9d3c4")
-    canvas.sector(x, y, 17, 90, 270, "#17161a")
-    canvas.sector(x, y, 17, 270, 450, "#f0ead9")
-    canvas.sector(x, y, 8.5, 90, 270, "#efc62e")
-    canvas.sector(x, y, 8.5, 270, 450, "#2f5fa8")
+    canvas.sector((x, y), 37, (90, 270), "#f0ead9")
+    canvas.sector((x, y), 37, (270, 450), "#17161a")
+    canvas.sector((x, y), 27, (90, 180), "#2f5fa8")
+    canvas.sector((x, y), 27, (180, 270), "#efc62e")
+    canvas.sector((x, y), 27, (270, 360), "#e9a9a6")
+    canvas.sector((x, y), 27, (0, 90), "#d9d3c4")
+    canvas.sector((x, y), 17, (90, 270), "#17161a")
+    canvas.sector((x, y), 17, (270, 450), "#f0ead9")
+    canvas.sector((x, y), 8.5, (90, 270), "#efc62e")
+    canvas.sector((x, y), 8.5, (270, 450), "#2f5fa8")
     canvas.line([(x, y - 37), (x, y + 37)], 0.5, "#7a2513")
     return canvas.finish()
 
 
 def altarpiece_no_1() -> Image.Image:
-    """Altarpiece No. 1, 1915, 237.5 × 179.5 cm: a stepped spectrum pyramid under a golden sun."""
+    """Altarpiece No. 1, 1915, 237.5 x 179.5 cm: a stepped spectrum pyramid under a golden sun."""
     canvas = Canvas(179.5, 237.5, "#15161d")
     low = canvas.bottom
     apex_y, sun_y, sun_r = 33.0, 24.0, 17.0

@@ -40,7 +40,7 @@ class Canvas:
         self._pen.polygon(self._px(points), fill=_rgba(fill, alpha))
 
     def rect(
-        self, x0: float, y0: float, x1: float, y1: float, fill: str, alpha: float = 1.0
+        self, x0: float, y0: float, x1: float, y1: float, fill: str, *, alpha: float = 1.0
     ) -> None:
         """Fills an upright rectangle."""
         self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], fill, alpha)
@@ -52,6 +52,7 @@ class Canvas:
         thickness: float,
         angle: float,
         fill: str,
+        *,
         alpha: float = 1.0,
     ) -> None:
         """Fills a rectangle turned by `angle` about its centre."""
@@ -66,18 +67,16 @@ class Canvas:
         px = max(1, round(width * self._scale))
         self._pen.ellipse(self._box(x, y, radius), outline=_rgba(fill, 1.0), width=px)
 
-    def sector(
-        self, x: float, y: float, radius: float, start: float, end: float, fill: str
-    ) -> None:
-        """Fills the slice of a circle between two angles."""
-        self._pen.pieslice(self._box(x, y, radius), start, end, fill=_rgba(fill, 1.0))
+    def sector(self, centre: Point, radius: float, span: Point, fill: str) -> None:
+        """Fills the slice of a circle between the two angles of `span`."""
+        box = self._box(*centre, radius)
+        self._pen.pieslice(box, span[0], span[1], fill=_rgba(fill, 1.0))
 
-    def arc(
-        self, x: float, y: float, radius: float, start: float, end: float, width: float, fill: str
-    ) -> None:
-        """Draws part of a circle's outline between two angles."""
+    def arc(self, centre: Point, radius: float, span: Point, width: float, fill: str) -> None:
+        """Draws part of a circle's outline between the two angles of `span`."""
         px = max(1, round(width * self._scale))
-        self._pen.arc(self._box(x, y, radius), start, end, fill=_rgba(fill, 1.0), width=px)
+        box = self._box(*centre, radius)
+        self._pen.arc(box, span[0], span[1], fill=_rgba(fill, 1.0), width=px)
 
     def line(self, points: Sequence[Point], width: float, fill: str) -> None:
         """Draws an open line through the points."""

@@ -23,12 +23,12 @@ def le_premier_disque() -> Image.Image:
     for index, quarters in enumerate(_DISC_RINGS):
         radius = 49.0 * (7 - index) / 7
         for start, colour in zip((270, 0, 90, 180), quarters, strict=True):
-            canvas.sector(50, 50, radius, start, start + 90, colour)
+            canvas.sector((50, 50), radius, (start, start + 90), colour)
     return canvas.finish()
 
 
 def senecio() -> Image.Image:
-    """Senecio, 1922, 40.5 × 38 cm: a round patchwork face on orange, with two red eyes."""
+    """Senecio, 1922, 40.5 x 38 cm: a round patchwork face on orange, with two red eyes."""
     canvas = Canvas(38.0, 40.5, "#e0923f")
     low = canvas.bottom
     canvas.rect(0, 0, 100, 8, "#d98a38")
@@ -36,10 +36,10 @@ def senecio() -> Image.Image:
     canvas.polygon([(14, low), (36, 97), (64, 97), (86, low)], "#e7b27a")
     x, y, r = 50.0, 49.0, 38.0
     canvas.disc(x, y, r, "#edc58e")
-    canvas.sector(x, y, r, 180, 270, "#efc98f")
-    canvas.sector(x, y, r, 270, 360, "#e9b264")
-    canvas.sector(x, y, r, 0, 90, "#e8a99a")
-    canvas.sector(x, y, r, 90, 180, "#f0dcc0")
+    canvas.sector((x, y), r, (180, 270), "#efc98f")
+    canvas.sector((x, y), r, (270, 360), "#e9b264")
+    canvas.sector((x, y), r, (0, 90), "#e8a99a")
+    canvas.sector((x, y), r, (90, 180), "#f0dcc0")
     canvas.rect(26, 16.5, 50, 34, "#e8a45c")
     canvas.rect(50, 12, 63, 40, "#f3e2c4")
     canvas.rect(63, 16, 76, 40, "#e3893f")
@@ -49,7 +49,7 @@ def senecio() -> Image.Image:
     canvas.rect(74, 40, 86, 58, "#d98f4e")
     canvas.polygon([(22, 40), (34, 30), (46, 38)], "#f4ead8")
     canvas.polygon([(52, 37), (64, 23), (80, 37)], "#e6cf58")
-    canvas.arc(35, 40, 13, 195, 335, 1.4, "#5c3a26")
+    canvas.arc((35, 40), 13, (195, 335), 1.4, "#5c3a26")
     for eye_x, eye_y in ((35, 49), (66, 45.5)):
         canvas.disc(eye_x, eye_y, 10, "#f3d9a4")
         canvas.ring(eye_x, eye_y, 10, 0.8, "#8d3a20")
@@ -63,7 +63,7 @@ def senecio() -> Image.Image:
 
 
 def castle_and_sun() -> Image.Image:
-    """Castle and Sun, 1928, 50 × 59 cm: a town of coloured blocks under an orange sun."""
+    """Castle and Sun, 1928, 50 x 59 cm: a town of coloured blocks under an orange sun."""
     canvas = Canvas(59.0, 50.0, "#3a2320")
     low = canvas.bottom
     colours = (
@@ -91,7 +91,7 @@ def castle_and_sun() -> Image.Image:
             y = 2 + row * cell_h
             colour = colours[(column * 5 + row * 3 + row * column // 4) % len(colours)]
             canvas.rect(x + 0.25, y + 0.25, x + cell_w - 0.25, y + cell_h - 0.25, colour)
-            if (column + 2 * row) % 5 == 0 or row == top and column % 2 == 0:
+            if (column + 2 * row) % 5 == 0 or (row == top and column % 2 == 0):
                 roof = colours[(column * 7 + row + 4) % len(colours)]
                 if row == top:
                     canvas.rect(x, y, x + cell_w, y + cell_h, "#3a2320")
@@ -109,7 +109,7 @@ def castle_and_sun() -> Image.Image:
 
 
 def vertical_horizontal_composition() -> Image.Image:
-    """Vertical-Horizontal Composition, 1916, 50 × 38.5 cm, in wool: upright and lying blocks."""
+    """Vertical-Horizontal Composition, 1916, 50 x 38.5 cm, in wool: upright and lying blocks."""
     canvas = Canvas(38.5, 50.0, "#d3c6a6")
     blocks = (
         (0, 0, 30, 20, "#2f3550"),
@@ -144,5 +144,5 @@ def vertical_horizontal_composition() -> Image.Image:
         canvas.rect(x0, y0, x1, y1, colour)
     step = 1.0
     for index in range(int(canvas.bottom / step)):
-        canvas.rect(0, index * step, 100, index * step + 0.28, "#1a1512", 0.10)
+        canvas.rect(0, index * step, 100, index * step + 0.28, "#1a1512", alpha=0.10)
     return canvas.finish()

@@ -11,7 +11,7 @@ _BLUE = "#21428f"
 
 
 def tableau_i() -> Image.Image:
-    """Tableau I, 1921, 103 × 100 cm: a grid of black lines round planes of colour, some open."""
+    """Tableau I, 1921, 103 x 100 cm: a grid of black lines round planes of colour, some open."""
     canvas = Canvas(100.0, 103.0, "#dfe1de")
     canvas.rect(0, 0, 11, 26, "#d3d8da")
     canvas.rect(13, 0, 60, 28, "#e4e4df")
@@ -31,7 +31,7 @@ def tableau_i() -> Image.Image:
 
 
 def composition_ii() -> Image.Image:
-    """Composition II, 1929, 45 × 45 cm: black bars of unequal width round one large white plane."""
+    """Composition II, 1929, 45 x 45 cm: black bars of unequal width round one large white plane."""
     canvas = Canvas(45.0, 45.0, "#e9e8e3")
     canvas.rect(0, 0, 22, 41, _RED)
     canvas.rect(0, 78, 22, 100, _BLUE)
@@ -45,7 +45,7 @@ def composition_ii() -> Image.Image:
 
 
 def rhythm_of_a_russian_dance() -> Image.Image:
-    """Rhythm of a Russian Dance, 1918, 135.9 × 61.6 cm: separate bars turning like a dancer."""
+    """Rhythm of a Russian Dance, 1918, 135.9 x 61.6 cm: separate bars turning like a dancer."""
     canvas = Canvas(61.6, 135.9, "#e6e0cf")
     t = 5.6
     bars = (
@@ -85,7 +85,7 @@ def rhythm_of_a_russian_dance() -> Image.Image:
 
 
 def counter_composition_v() -> Image.Image:
-    """Counter-Composition V, 1924, 100 × 100 cm: planes turned by 45 degrees, cut by the edges."""
+    """Counter-Composition V, 1924, 100 x 100 cm: planes turned by 45 degrees, cut by the edges."""
     canvas = Canvas(100.0, 100.0, "#dcdcd8")
     # Bounds along the two diagonals: down-right distance x + y, up-right distance x - y.
     for down0, down1, up0, up1, colour in (

@@ -30,7 +30,7 @@ _CONCENTRIC_CELLS = (
 
 
 def squares_with_concentric_circles() -> Image.Image:
-    """Squares with Concentric Circles, 1913, 23.8 × 31.6 cm: twelve ringed squares, four by three."""
+    """Squares with Concentric Circles, 1913, 23.8 x 31.6 cm: twelve squares, four by three."""
     canvas = Canvas(31.6, 23.8, "#ddd3bf")
     cell_w, cell_h = 25.0, canvas.bottom / 3
     for row, cells in enumerate(_CONCENTRIC_CELLS):
@@ -45,7 +45,7 @@ def squares_with_concentric_circles() -> Image.Image:
 
 
 def several_circles() -> Image.Image:
-    """Several Circles, 1926, 140.3 × 140.7 cm: clear discs floating in a black space."""
+    """Several Circles, 1926, 140.3 x 140.7 cm: clear discs floating in a black space."""
     canvas = Canvas(140.7, 140.3, "#16171b")
     canvas.halo(48, 41, 20, 27, "#7f8fa8")
     canvas.disc(48, 41, 21.5, "#2f56a8")
@@ -91,7 +91,7 @@ def several_circles() -> Image.Image:
 
 
 def circles_in_a_circle() -> Image.Image:
-    """Circles in a Circle, 1923, 98.7 × 95.6 cm: discs and lines in a black ring, two beams."""
+    """Circles in a Circle, 1923, 98.7 x 95.6 cm: discs and lines in a black ring, two beams."""
     canvas = Canvas(95.6, 98.7, "#e9e6dc")
     low = canvas.bottom
     canvas.polygon([(2, 0), (24, 0), (94, low), (62, low)], "#e9d68a", 0.75)

@@ -2,13 +2,13 @@
 
 from PIL import Image
 
-from deploy.expart_mini.drawings.canvas import Canvas, curve
+from deploy.expart_mini.drawings.canvas import Canvas, Point, curve
 
 _INK = "#1d1b1e"
 
 
 def composition_viii() -> Image.Image:
-    """Composition VIII, 1923, 140 × 201 cm: circles, angles and grids on a pale ground."""
+    """Composition VIII, 1923, 140 x 201 cm: circles, angles and grids on a pale ground."""
     canvas = Canvas(201.0, 140.0, "#ebe5d2")
     low = canvas.bottom
     canvas.rect(0, 52, 40, low, "#dfe3dc")
@@ -40,14 +40,14 @@ def composition_viii() -> Image.Image:
         canvas.disc(cx, cy, radius, fill)
         canvas.ring(cx, cy, radius, 0.35, _INK)
     for index, colour in enumerate(("#2f57a8", "#e8e2d0", "#c93a2f", "#efc63a")):
-        canvas.sector(84, 34, 8.4 - 1.9 * index, 180, 360, colour)
-    canvas.arc(84, 34, 8.4, 180, 360, 0.5, _INK)
-    canvas.sector(44, 60, 4.6, 180, 360, "#d98a9a")
-    canvas.arc(44, 60, 4.6, 180, 360, 0.5, _INK)
+        canvas.sector((84, 34), 8.4 - 1.9 * index, (180, 360), colour)
+    canvas.arc((84, 34), 8.4, (180, 360), 0.5, _INK)
+    canvas.sector((44, 60), 4.6, (180, 360), "#d98a9a")
+    canvas.arc((44, 60), 4.6, (180, 360), 0.5, _INK)
     for index in range(4):
-        canvas.arc(28 + 5 * index, 58 + index, 2.5, 180, 360, 0.6, _INK)
-    _grid(canvas, 76, 52, 5, 4, 2.6, ("#c93a2f", "#e8e2d0", "#2f57a8", "#efc63a"))
-    _grid(canvas, 64, 5, 4, 3, 2.4, ("#e8e2d0", "#3f8f8a", "#efd77a"))
+        canvas.arc((28 + 5 * index, 58 + index), 2.5, (180, 360), 0.6, _INK)
+    _grid(canvas, (76, 52), (5, 4), 2.6, ("#c93a2f", "#e8e2d0", "#2f57a8", "#efc63a"))
+    _grid(canvas, (64, 5), (4, 3), 2.4, ("#e8e2d0", "#3f8f8a", "#efd77a"))
     canvas.polygon([(36, 10), (50, 16), (38, 18)], "#e0a63a", 0.85)
     canvas.line([(36, 10), (50, 16), (38, 18)], 0.4, _INK)
     for index in range(6):
@@ -56,7 +56,7 @@ def composition_viii() -> Image.Image:
 
 
 def on_white_ii() -> Image.Image:
-    """On White II, 1923, 105 × 98 cm: two black diagonals cross over colour on white."""
+    """On White II, 1923, 105 x 98 cm: two black diagonals cross over colour on white."""
     canvas = Canvas(98.0, 105.0, "#f0eee6")
     canvas.polygon([(28, 22), (72, 16), (80, 66), (34, 78)], "#e4b860", 0.85)
     canvas.polygon([(40, 30), (66, 24), (70, 52), (44, 60)], "#c9552f", 0.9)
@@ -71,9 +71,9 @@ def on_white_ii() -> Image.Image:
     canvas.disc(66, 35, 2.4, "#f0c63a")
     canvas.disc(28, 33, 3.2, "#3f8a6a")
     canvas.disc(74, 74, 3.4, _INK)
-    _grid(canvas, 54, 63, 4, 4, 3.2, (_INK, "#f0eee6", "#c9552f", "#5f8fb5"))
-    canvas.sector(40, 79, 8, 200, 380, "#b5384a")
-    canvas.arc(40, 79, 11, 200, 380, 0.8, _INK)
+    _grid(canvas, (54, 63), (4, 4), 3.2, (_INK, "#f0eee6", "#c9552f", "#5f8fb5"))
+    canvas.sector((40, 79), 8, (200, 380), "#b5384a")
+    canvas.arc((40, 79), 11, (200, 380), 0.8, _INK)
     canvas.polygon([(52, 12), (60, 6), (62, 20)], "#3f8a6a")
     canvas.polygon([(16, 62), (26, 58), (22, 72)], "#efd54a")
     for start, end in (
@@ -90,7 +90,7 @@ def on_white_ii() -> Image.Image:
 
 
 def yellow_red_blue() -> Image.Image:
-    """Yellow-Red-Blue, 1925, 128 × 201.5 cm: bright yellow left, red middle, blue disc right."""
+    """Yellow-Red-Blue, 1925, 128 x 201.5 cm: bright yellow left, red middle, blue disc right."""
     canvas = Canvas(201.5, 128.0, "#ded6bf")
     low = canvas.bottom
     for cx, cy, radius, colour in (
@@ -105,18 +105,18 @@ def yellow_red_blue() -> Image.Image:
     canvas.halo(26, 27, 14, 24, "#f0d66a")
     canvas.rect(14, 8, 38, 46, "#f0c824")
     canvas.rect(18, 12, 30, 34, "#f4dc5a")
-    canvas.rect(24, 34, 42, 54, "#e8b93a", 0.8)
+    canvas.rect(24, 34, 42, 54, "#e8b93a", alpha=0.8)
     for index in range(6):
         canvas.line([(8 + index * 1.6, 6), (22 + index * 1.6, 52)], 0.35, _INK)
     canvas.line([(12, 60), (40, 4)], 0.7, _INK)
     canvas.line([(6, 26), (44, 20)], 0.4, _INK)
-    canvas.arc(27, 24, 13, 190, 300, 0.8, _INK)
+    canvas.arc((27, 24), 13, (190, 300), 0.8, _INK)
     canvas.disc(21, 20, 2.0, "#c9372a")
     canvas.disc(32, 19, 2.4, "#f0eee0")
     canvas.ring(32, 19, 2.4, 0.4, _INK)
     canvas.polygon([(46, 14), (62, 10), (66, 44), (50, 50)], "#c93226")
     canvas.polygon([(52, 22), (70, 18), (64, 52), (48, 46)], "#b52a3a", 0.75)
-    _grid(canvas, 53, 12, 4, 4, 2.2, ("#f0eee0", _INK, "#e8b93a", "#7a3f6f"))
+    _grid(canvas, (53, 12), (4, 4), 2.2, ("#f0eee0", _INK, "#e8b93a", "#7a3f6f"))
     canvas.polygon([(56, 36), (66, 34), (62, 48)], "#e9a04a")
     canvas.halo(77, 31, 14, 21, "#9fb3d6")
     canvas.disc(77, 31, 15.0, "#27489a")
@@ -137,13 +137,12 @@ def yellow_red_blue() -> Image.Image:
 
 def _grid(
     canvas: Canvas,
-    left: float,
-    top: float,
-    columns: int,
-    rows: int,
+    corner: Point,
+    shape: tuple[int, int],
     cell: float,
     colours: tuple[str, ...],
 ) -> None:
+    (left, top), (columns, rows) = corner, shape
     for row in range(rows):
         for column in range(columns):
             x, y = left + column * cell, top + row * cell

@@ -13,7 +13,7 @@ _CRACK = "#6f6a61"
 
 
 def black_square() -> Image.Image:
-    """Black Square, 1915, 79.5 × 79.5 cm: a slightly uneven square, its paint now cracked."""
+    """Black Square, 1915, 79.5 x 79.5 cm: a slightly uneven square, its paint now cracked."""
     canvas = Canvas(79.5, 79.5, "#e6dfcf")
     canvas.polygon([(15.8, 15.2), (84.6, 16.1), (84.1, 84.9), (15.2, 84.0)], _BLACK)
     cracks = (
@@ -29,14 +29,14 @@ def black_square() -> Image.Image:
 
 
 def black_circle() -> Image.Image:
-    """Black Circle, motif of 1915, 105.5 × 105.5 cm: a disc up and right of the middle."""
+    """Black Circle, motif of 1915, 105.5 x 105.5 cm: a disc up and right of the middle."""
     canvas = Canvas(105.5, 105.5, "#ece8dd")
     canvas.disc(57.5, 43.0, 33.0, _BLACK)
     return canvas.finish()
 
 
 def black_cross() -> Image.Image:
-    """Black Cross, 1915, 80 × 79.5 cm: two broad, slightly uneven bars reaching near the edges."""
+    """Black Cross, 1915, 80 x 79.5 cm: two broad, slightly uneven bars reaching near the edges."""
     canvas = Canvas(79.5, 80.0, "#e8e2d3")
     canvas.polygon([(36.0, 7.5), (63.5, 6.5), (64.2, 93.2), (37.4, 94.0)], _BLACK)
     canvas.polygon([(6.5, 36.8), (93.4, 35.6), (94.0, 63.0), (7.0, 64.6)], _BLACK)
@@ -44,14 +44,14 @@ def black_cross() -> Image.Image:
 
 
 def red_square() -> Image.Image:
-    """Red Square, 1915, 53 × 53 cm: its right edge pulled up and outward."""
+    """Red Square, 1915, 53 x 53 cm: its right edge pulled up and outward."""
     canvas = Canvas(53.0, 53.0, "#ece7dc")
     canvas.polygon([(11.5, 13.0), (91.5, 8.0), (87.0, 88.5), (12.5, 87.0)], "#d62c1a")
     return canvas.finish()
 
 
 def white_on_white() -> Image.Image:
-    """White on White, 1918, 79.4 × 79.4 cm: a cool white square adrift on a warm white ground."""
+    """White on White, 1918, 79.4 x 79.4 cm: a cool white square adrift on a warm white ground."""
     canvas = Canvas(79.4, 79.4, "#e3dac6")
     corners = [(36.7, 6.8), (96.0, 17.4), (85.5, 76.8), (26.2, 66.2)]
     canvas.polygon(corners, "#e9ebe9")
@@ -60,7 +60,7 @@ def white_on_white() -> Image.Image:
 
 
 def airplane_flying() -> Image.Image:
-    """Airplane Flying, 1915, 58.1 × 48.3 cm: thirteen slanting bars in four colours."""
+    """Airplane Flying, 1915, 58.1 x 48.3 cm: thirteen slanting bars in four colours."""
     canvas = Canvas(48.3, 58.1, "#eae4d4")
     yellow, blue = "#edb81c", "#2c4a92"
     tilt = -30.0
@@ -81,7 +81,7 @@ def airplane_flying() -> Image.Image:
 
 
 def eight_red_rectangles() -> Image.Image:
-    """Eight Red Rectangles, 1915, 57.5 × 48.5 cm: parallel bars rising to the right."""
+    """Eight Red Rectangles, 1915, 57.5 x 48.5 cm: parallel bars rising to the right."""
     canvas = Canvas(48.5, 57.5, "#ede6d6")
     tilt = -33.0
     # Laid out along and across the common slant, from the middle of the canvas.
