@@ -19,8 +19,43 @@ ARTIST_DIED_BY_YEAR = 1953
 
 # Terms too common to show knowledge of the artwork when they turn up in an explanation.
 BARE_WORDS = frozenset(
-    "art artist artwork canvas circle colour cross exhibition form image line maker museum paint "
-    "painter painting picture shape square style title work".split()
+    {
+        "art",
+        "artist",
+        "artwork",
+        "canvas",
+        "castle",
+        "circle",
+        "colour",
+        "contrast",
+        "cross",
+        "dancer",
+        "exhibition",
+        "force",
+        "form",
+        "frame",
+        "girders",
+        "image",
+        "line",
+        "maker",
+        "museum",
+        "paint",
+        "painter",
+        "painting",
+        "panel",
+        "peasant",
+        "picture",
+        "plane",
+        "ring",
+        "shading",
+        "shape",
+        "square",
+        "style",
+        "symbol",
+        "target",
+        "title",
+        "work",
+    }
 )
 
 _TOP_KEYS = {"slug", "title", "artist", "year", "artist_died", "split", "sections"}
