@@ -1,0 +1,53 @@
+"""What a metric is: its description and its two functions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.metrics.analysis import ScoringInput
+from services.metrics.options import MatchingOptions
+from services.metrics.outcome import Score, Unscorable, UnscorableReason
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric as the registry lists it.
+
+    Attributes:
+        name: Its name, such as ``ec_exact``.
+        description: One sentence saying what it measures.
+        statistic_names: Names of its sufficient statistics, in order.
+        compute: Gives the outcome and the statistics of an item.
+        sign: Gives its signature under the given options.
+        corpus_value: Gives the value of a corpus from summed statistics; None where it has none,
+            and answering None where the sums do not define one.
+        min_value: Least possible value.
+        max_value: Greatest possible value; infinity where there is none.
+        default: Whether it is computed when nobody names a metric.
+    """
+
+    name: str
+    description: str
+    statistic_names: tuple[str, ...]
+    compute: Callable[[ScoringInput], tuple[float | Unscorable, tuple[float, ...]]]
+    sign: Callable[[MatchingOptions], str]
+    corpus_value: Callable[[Sequence[float]], float | None] | None
+    min_value: float = 0.0
+    max_value: float = 1.0
+    default: bool = True
+
+    def score(self, item: ScoringInput) -> Score:
+        """Scores one item."""
+        outcome, statistics = self.compute(item)
+        return Score(self.name, outcome, statistics, self.sign(item.options))
+
+
+def unscorable(
+    reason: UnscorableReason, statistic_names: tuple[str, ...]
+) -> tuple[Unscorable, tuple[float, ...]]:
+    """The answer of a metric that is not defined for an item: statistics that add nothing."""
+    return Unscorable(reason), (0.0,) * len(statistic_names)
+
+
+def ratio(numerator: float, denominator: float) -> float | None:
+    """The quotient, or None where the denominator is 0."""
+    return numerator / denominator if denominator else None

@@ -1,0 +1,69 @@
+"""The metrics by name, in the order in which scores are returned."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from services.core.errors import MetricNotFoundError
+from services.metrics.analysis import ScoringInput
+from services.metrics.bleu import BLEU_METRICS
+from services.metrics.entity_cooccurrence import ENTITY_COOCCURRENCE_METRICS
+from services.metrics.entity_coverage import ENTITY_COVERAGE_METRICS
+from services.metrics.entity_f1 import ENTITY_F1_METRICS
+from services.metrics.length import LENGTH_METRICS, LENGTH_PENALTY_METRICS
+from services.metrics.metric import Metric
+from services.metrics.outcome import Score
+from services.metrics.rouge import ROUGE_METRICS
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            *BLEU_METRICS,
+            *ROUGE_METRICS,
+            *ENTITY_F1_METRICS,
+            *ENTITY_COVERAGE_METRICS,
+            *ENTITY_COOCCURRENCE_METRICS,
+            *LENGTH_PENALTY_METRICS,
+            *LENGTH_METRICS,
+        )
+    }
+)
+"""Every metric, in the column order of the published tables."""
+
+DEFAULT_METRICS: tuple[str, ...] = tuple(name for name, m in METRICS.items() if m.default)
+"""Names of the metrics that are computed when nobody names any."""
+
+
+def find_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
+    """Finds metrics by name, in the order of the names; the default ones for no name.
+
+    Raises:
+        MetricNotFoundError: No metric has one of the names.
+    """
+    for name in names:
+        if name not in METRICS:
+            known = ", ".join(METRICS)
+            raise MetricNotFoundError(
+                f"no metric is named {name[:80]!r}; there are {known}", metric=name[:80]
+            )
+    return tuple(METRICS[name] for name in names or DEFAULT_METRICS)
+
+
+def score_all(item: ScoringInput, metrics: Sequence[str] = ()) -> tuple[Score, ...]:
+    """Scores one explanation by several metrics, analysing its texts once.
+
+    Args:
+        item: The texts.
+        metrics: Names of the metrics; the default ones if empty.
+
+    Returns:
+        One score a metric, in the order of the names, or of ``METRICS`` where none was given.
+
+    Raises:
+        MetricNotFoundError: No metric has one of the names.
+
+    >>> item = ScoringInput("By Leonardo.", "By Leonardo da Vinci.", ["Leonardo"])
+    >>> [(s.metric, s.value) for s in score_all(item, ["ec_exact", "length"])]
+    [('ec_exact', 1.0), ('length', 3.0)]
+    """
+    return tuple(metric.score(item) for metric in find_metrics(metrics))
