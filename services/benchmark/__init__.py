@@ -1,0 +1,1 @@
+"""The ExpArt benchmark: records, field mappings, splits and pictures. Pure: no network, no gRPC."""

@@ -1,0 +1,110 @@
+"""Finds the artworks' pictures on disk and reads them, a bounded number at a time."""
+
+from collections import OrderedDict
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from services.core.digests import digest_of
+
+
+class PictureMissingError(LookupError):
+    """A question's picture is not where it should be; the message says what was looked for."""
+
+
+class PictureStore:
+    """Reads pictures lazily and keeps the last ones read, up to a number of bytes.
+
+    Args:
+        folder: The dataset's folder, to which paths are relative.
+        image_folder: Holds pictures whose records name an http(s) URL, as files named by the
+            last part of the URL's path; also searched for relative paths.
+        cache_bytes: Most bytes of pictures to keep in memory.
+    """
+
+    def __init__(
+        self, folder: Path, image_folder: Path | None = None, *, cache_bytes: int = 64 * 2**20
+    ) -> None:
+        self._folder = folder
+        self._image_folder = image_folder
+        self._cache_bytes = cache_bytes
+        self._cached_bytes = 0
+        self._pictures: OrderedDict[str, bytes] = OrderedDict()
+        self._digests: dict[str, str] = {}
+
+    def find(self, image: str) -> Path:
+        """Finds the file of a picture.
+
+        Args:
+            image: A question's ``image``: a relative path or an http(s) URL.
+
+        Raises:
+            PictureMissingError: There is no such file, or the path leads out of the folders.
+        """
+        if urlsplit(image).scheme in {"http", "https"}:
+            candidates = self._downloaded(image)
+        else:
+            folders = [self._folder] + ([self._image_folder] if self._image_folder else [])
+            candidates = [
+                folder / image
+                for folder in folders
+                if (folder / image).resolve().is_relative_to(folder.resolve())
+            ]
+            if not candidates:
+                raise PictureMissingError(f"picture path {image} leads out of {self._folder}")
+        for file in candidates:
+            if file.is_file():
+                return file
+        looked_for = " or ".join(str(file) for file in candidates)
+        raise PictureMissingError(f"picture {image} is missing: there is no file {looked_for}")
+
+    def digest(self, image: str) -> str:
+        """Names a picture by its content, ``sha256:…``; the file is read the first time only.
+
+        Raises:
+            PictureMissingError: There is no such file, or it cannot be read.
+        """
+        if image not in self._digests:
+            self._digests[image] = digest_of(self._read_file(image))
+        return self._digests[image]
+
+    def read(self, image: str) -> bytes:
+        """Reads a picture's file.
+
+        Raises:
+            PictureMissingError: There is no such file, it cannot be read, or it has changed
+                since its digest was taken.
+        """
+        if image in self._pictures:
+            self._pictures.move_to_end(image)
+            return self._pictures[image]
+        data = self._read_file(image)
+        if self._digests.setdefault(image, digest_of(data)) != digest_of(data):
+            raise PictureMissingError(f"picture {image} has changed since the sweep was planned")
+        self._keep(image, data)
+        return data
+
+    def _keep(self, image: str, data: bytes) -> None:
+        self._pictures[image] = data
+        self._cached_bytes += len(data)
+        while self._cached_bytes > self._cache_bytes and self._pictures:
+            _, dropped = self._pictures.popitem(last=False)
+            self._cached_bytes -= len(dropped)
+
+    def _read_file(self, image: str) -> bytes:
+        file = self.find(image)
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise PictureMissingError(f"picture {file} cannot be read: {error}") from error
+
+    def _downloaded(self, url: str) -> list[Path]:
+        name = urlsplit(url).path.rsplit("/", 1)[-1]
+        if self._image_folder is None:
+            raise PictureMissingError(
+                f"picture {url} is a URL: download it and name its folder as dataset.image_folder"
+            )
+        if name in {"", ".", ".."}:
+            raise PictureMissingError(f"picture URL {url} does not end in a file's name")
+        # Downloaders differ in whether they undo percent-encoding; a decoded name is one name.
+        names = dict.fromkeys((name, Path(unquote(name)).name))
+        return [self._image_folder / candidate for candidate in names if candidate]

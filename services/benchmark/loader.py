@@ -1,0 +1,157 @@
+"""Reads the benchmark's files from a folder and checks every record."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+from services.benchmark.mapping import FieldMapping, built_in_mappings
+from services.benchmark.reading import FaultError, MisfitError, Record, read_questions
+from services.benchmark.records import Dataset, Question, Split
+from services.core.digests import digest_of_files
+from services.core.errors import UserInputError
+
+# In the order in which they are looked for; ``.json`` may hold one list or one object a line.
+SUFFIXES = (".json", ".jsonl", ".parquet")
+
+# Real records have about ten fields; more would drown the message.
+_MAX_FIELDS_SHOWN = 30
+
+
+def load_dataset(
+    folder: Path, splits: Sequence[Split], mapping: FieldMapping | None = None
+) -> Dataset:
+    """Loads splits of a dataset.
+
+    Args:
+        folder: Holds a file for each split, named by it: ``test_seen.json`` and so on, as one
+            JSON list, JSON lines or parquet.
+        splits: The splits wanted.
+        mapping: How to read a record; without it the built-in mappings are tried in order on the
+            first record, and the first that fits is held to for all.
+
+    Raises:
+        UserInputError: A file is missing or cannot be read, a record does not fit the mapping or
+            is faulty, or two records are the same question.
+    """
+    files = {split: _file_of(folder, split) for split in splits}
+    questions: list[Question] = []
+    for split, file in files.items():
+        for number, record in enumerate(_records(file), start=1):
+            if mapping is None:
+                mapping = _choose(record, split, f"{file}: record {number}")
+            questions.extend(_read(record, mapping, split, f"{file}: record {number}"))
+    if mapping is None:
+        names = ", ".join(str(file) for file in files.values())
+        raise UserInputError(f"the dataset has no record at all in {names}")
+    _check_distinct(questions, folder)
+    return Dataset(
+        folder=str(folder),
+        mapping=mapping.name,
+        digest=digest_of_files(list(files.values()), folder),
+        questions=tuple(questions),
+    )
+
+
+def _file_of(folder: Path, split: Split) -> Path:
+    if not folder.is_dir():
+        raise UserInputError(f"{folder}: there is no such dataset folder")
+    for suffix in SUFFIXES:
+        file = folder / (split.value + suffix)
+        if file.is_file():
+            return file
+    found = ", ".join(sorted(entry.name for entry in folder.iterdir() if entry.is_file()))
+    wanted = " or ".join(split.value + suffix for suffix in SUFFIXES)
+    raise UserInputError(f"{folder}: dataset file {wanted} is missing; found: {found or 'nothing'}")
+
+
+def _records(file: Path) -> Iterator[Record]:
+    entries = _parquet(file) if file.suffix == ".parquet" else _json(file)
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict):
+            raise UserInputError(f"{file}: record {number} is no object but {_shown(entry)}")
+        yield cast("Record", entry)
+
+
+def _json(file: Path) -> Iterator[object]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserInputError(f"{file}: cannot be read: {error}") from error
+    try:
+        if text.lstrip().startswith("["):
+            yield from json.loads(text)
+            return
+    except json.JSONDecodeError as error:
+        raise UserInputError(f"{file}: no JSON: {error}") from error
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserInputError(
+                    f"{file}: line {number} is no JSON, and the file is no JSON list: {error}"
+                ) from error
+
+
+def _parquet(file: Path) -> Iterator[object]:
+    # Imported when needed: JSON datasets do without this heavy library.
+    from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415
+
+    try:
+        with parquet.ParquetFile(file) as table:
+            for batch in table.iter_batches():
+                yield from batch.to_pylist()
+    except (OSError, ArrowInvalid) as error:
+        raise UserInputError(f"{file}: no parquet file: {error}") from error
+
+
+def _choose(record: Record, split: Split, place: str) -> FieldMapping:
+    misfits = []
+    for mapping in built_in_mappings():
+        try:
+            read_questions(record, mapping, split)
+        except MisfitError as misfit:
+            misfits.append(f"for '{mapping.name}' {misfit}")
+        except FaultError:
+            return mapping  # the right shape; the reader then says what is wrong with the value
+        else:
+            return mapping
+    raise UserInputError(
+        f"{place} fits no built-in field mapping; fields found: {_fields(record)}; "
+        f"{'; '.join(misfits)}; write a mapping file and name it as dataset.mapping"
+    )
+
+
+def _read(record: Record, mapping: FieldMapping, split: Split, place: str) -> tuple[Question, ...]:
+    try:
+        return read_questions(record, mapping, split)
+    except MisfitError as misfit:
+        wanted = ", ".join(" or ".join(group) for group in mapping.wanted())
+        raise UserInputError(
+            f"{place} does not fit the field mapping '{mapping.name}': {misfit}; "
+            f"fields found: {_fields(record)}; fields wanted: {wanted}"
+        ) from misfit
+    except FaultError as fault:
+        raise UserInputError(f"{place}: {fault} (field mapping '{mapping.name}')") from fault
+
+
+def _check_distinct(questions: list[Question], folder: Path) -> None:
+    seen: set[str] = set()
+    for question in questions:
+        if question.name in seen:
+            raise UserInputError(
+                f"{folder}: two records of {question.split.value} have id '{question.id}' and "
+                f"setting {question.setting.value}"
+            )
+        seen.add(question.name)
+
+
+def _fields(record: Record) -> str:
+    names = [str(name) for name in record]
+    more = f" and {len(names) - _MAX_FIELDS_SHOWN} more" if len(names) > _MAX_FIELDS_SHOWN else ""
+    return (", ".join(names[:_MAX_FIELDS_SHOWN]) or "none") + more
+
+
+def _shown(entry: object) -> str:
+    return "a list" if isinstance(entry, list) else f"a value of type {type(entry).__name__}"

@@ -1,0 +1,205 @@
+"""Asks one question until it is answered, fails, or the sweep is stopped."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from services.benchmark.images import PictureMissingError, PictureStore
+from services.core.errors import ServiceError
+from services.sweep.clients import Explanation, ExplanationRequest, GenerationClient
+from services.sweep.plan import Job
+from services.sweep.retry import RetryBudget, concerns_model, is_final
+from services.sweep.rows import FailureRow, GenerationRow, Stage, SweepFailure
+from services.sweep.spec import SweepSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question was answered.
+
+    Attributes:
+        row: What is to be stored.
+    """
+
+    row: GenerationRow
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A question failed.
+
+    Attributes:
+        row: What is to be stored.
+        sets_model_aside: Whether the model's other questions would fail in the same way.
+    """
+
+    row: FailureRow
+    sets_model_aside: bool = False
+
+
+class Asker:
+    """Asks questions of the generation service, with retries.
+
+    Args:
+        client: The generation service.
+        pictures: The artworks' pictures.
+        spec: Says how to ask.
+        new_budget: Makes the retry budget of one question.
+        stop: When set, nothing is asked again.
+    """
+
+    def __init__(
+        self,
+        client: GenerationClient,
+        pictures: PictureStore,
+        spec: SweepSpec,
+        *,
+        new_budget: Callable[[], RetryBudget],
+        stop: asyncio.Event,
+    ) -> None:
+        self._client = client
+        self._pictures = pictures
+        self._spec = spec
+        self._new_budget = new_budget
+        self._stop = stop
+
+    async def ask(self, job: Job) -> Answered | Failed | None:
+        """Asks one question; nothing comes of it when the sweep is stopped before an answer."""
+        budget = self._new_budget()
+        started = time.monotonic()
+        while True:
+            try:
+                # Read again for every attempt, from a bounded cache: waiting keeps no picture.
+                image = await asyncio.to_thread(self._pictures.read, job.question.image)
+                explanation = await self._client.explain(
+                    self._request(job, image), self._spec.deadline_s
+                )
+            except PictureMissingError as missing:
+                return Failed(picture_failure(job, str(missing)))
+            except ServiceError as error:
+                delay = budget.delay_after(error)
+                if delay is None:
+                    return Failed(
+                        service_failure(job, error, budget.attempts), concerns_model(error)
+                    )
+                if await self._stopped_within(delay):
+                    return None
+            else:
+                return self._check(job, explanation, budget.attempts + 1, started)
+
+    def _request(self, job: Job, image: bytes) -> ExplanationRequest:
+        return ExplanationRequest(
+            request_id=job.key,  # the service replays an answer that was lost on its way
+            model=job.model.choice.model,
+            adapter=job.model.choice.adapter,
+            image=image,
+            instruction=job.question.instruction,
+            system_text=self._spec.system_text,
+            sampling=self._spec.sampling,
+        )
+
+    async def _stopped_within(self, delay_s: float) -> bool:
+        try:
+            async with asyncio.timeout(delay_s):
+                return await self._stop.wait()
+        except TimeoutError:
+            return False
+
+    def _check(
+        self, job: Job, explanation: Explanation, attempts: int, started: float
+    ) -> Answered | Failed:
+        """Compares what was asked for with what the service says it ran."""
+        for what, wanted, attested in (
+            ("model", job.model.choice.model, explanation.model),
+            ("revision", job.model.description.revision, explanation.revision),
+            ("adapter", job.model.choice.adapter, explanation.adapter),
+            ("image digest", job.image_digest, explanation.image_digest),
+        ):
+            if wanted != attested:
+                message = (
+                    f"planned with {what} '{wanted}', but the service attests '{attested}': plan "
+                    "the sweep again with the catalog that is served"
+                )
+                row = _failure(
+                    job,
+                    Stage.GENERATION,
+                    SweepFailure.PROVENANCE_MISMATCH,
+                    message,
+                    final=False,
+                    attempts=attempts,
+                )
+                return Failed(row, sets_model_aside=what != "image digest")
+        return Answered(_generation_row(job, explanation, attempts, time.monotonic() - started))
+
+
+def picture_failure(job: Job, message: str) -> FailureRow:
+    """Records that a question's picture is missing; with the picture comes another key."""
+    return _failure(
+        job, Stage.GENERATION, SweepFailure.PICTURE_MISSING, message, final=False, attempts=0
+    )
+
+
+def service_failure(
+    job: Job, error: ServiceError, attempts: int, stage: Stage = Stage.GENERATION
+) -> FailureRow:
+    """Records what a service answered last."""
+    final = is_final(error)
+    return _failure(job, stage, error.reason, error.message, final=final, attempts=attempts)
+
+
+def _failure(
+    job: Job, stage: Stage, reason: str, message: str, *, final: bool, attempts: int
+) -> FailureRow:
+    return FailureRow(
+        key=job.key,
+        model=job.model.choice.model,
+        adapter=job.model.choice.adapter,
+        question=job.question.id,
+        setting=job.question.setting,
+        split=job.question.split,
+        stage=stage,
+        reason=reason,
+        final=final,
+        message=message,
+        attempts=attempts,
+        reference_digest=job.reference_digest,
+        failed_at=datetime.now(UTC),
+    )
+
+
+def _generation_row(
+    job: Job, explanation: Explanation, attempts: int, elapsed_s: float
+) -> GenerationRow:
+    question = job.question
+    return GenerationRow(
+        key=job.key,
+        model=explanation.model,
+        adapter=explanation.adapter,
+        revision=explanation.revision,
+        question=question.id,
+        question_id=question.question_id,
+        artwork=question.artwork,
+        section=question.section,
+        setting=question.setting,
+        split=question.split,
+        instruction=question.instruction,
+        text=explanation.text,
+        finish_reason=explanation.finish_reason,
+        prompt_token_count=explanation.prompt_token_count,
+        image_token_count=explanation.image_token_count,
+        generated_token_count=explanation.generated_token_count,
+        queue_s=explanation.queue_s,
+        prefill_s=explanation.prefill_s,
+        decode_s=explanation.decode_s,
+        elapsed_s=elapsed_s,
+        attempts=attempts,
+        engine=explanation.engine,
+        engine_version=explanation.engine_version,
+        dtype=explanation.dtype,
+        quantization=explanation.quantization,
+        sampling=explanation.sampling,
+        image_digest=explanation.image_digest,
+        generated_at=datetime.now(UTC),
+    )

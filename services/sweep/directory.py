@@ -1,0 +1,64 @@
+"""What a sweep must know of a model before it asks it anything."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.core.errors import UserInputError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """One model of the catalog.
+
+    Attributes:
+        name: Its name in the catalog.
+        revision: Revision of its weights; never empty.
+        adapters: Names of its LoRA adapters.
+    """
+
+    name: str
+    revision: str
+    adapters: tuple[str, ...] = ()
+
+
+class ModelDirectory(Protocol):
+    """Knows the models: from a running generation service, or from a catalog file."""
+
+    def describe(self, name: str) -> ModelDescription:
+        """Describes one model.
+
+        Raises:
+            UserInputError: There is no such model, or its revision is not known.
+        """
+        ...
+
+
+class FixedDirectory:
+    """A directory of models that were listed before.
+
+    Args:
+        models: The models.
+        source: Where the list came from, for messages.
+    """
+
+    def __init__(self, models: Iterable[ModelDescription], source: str) -> None:
+        self._models = {model.name: model for model in models}
+        self._source = source
+
+    def describe(self, name: str) -> ModelDescription:
+        """Describes one model.
+
+        Raises:
+            UserInputError: There is no such model, or its revision is not known.
+        """
+        model = self._models.get(name)
+        if model is None:
+            known = ", ".join(sorted(self._models)) or "no model"
+            raise UserInputError(f"no model '{name}' in {self._source}; it has {known}")
+        if not model.revision:
+            raise UserInputError(
+                f"the revision of model '{name}' in {self._source} is not known: pin it in the "
+                "catalog, or results could not be told from those of other weights"
+            )
+        return model

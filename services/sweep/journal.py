@@ -1,0 +1,114 @@
+"""Makes results durable in the order in which they depend on each other."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from services.sweep.rows import FailureRow, GenerationRow, ScoreRow
+from services.sweep.tables import ResultTables
+
+
+@dataclass(slots=True)
+class Committed:
+    """Rows that are, or are about to be, made durable together."""
+
+    generations: list[GenerationRow] = field(default_factory=list)
+    scores: list[ScoreRow] = field(default_factory=list)
+    failures: list[FailureRow] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no row at all."""
+        return not (self.generations or self.scores or self.failures)
+
+
+class ResultJournal:
+    """Collects rows and commits them every few seconds, or when there are many.
+
+    An explanation is always committed before its scores: a crash in between leaves an explanation
+    without scores, which the next run computes, and never scores without an explanation.
+
+    Args:
+        tables: Where the rows go.
+        commit_rows: Explanations and failures after which a commit is due.
+        commit_interval_s: Seconds after which a commit is due.
+        committed: Told what has become durable, on the event loop.
+    """
+
+    def __init__(
+        self,
+        tables: ResultTables,
+        *,
+        commit_rows: int,
+        commit_interval_s: float,
+        committed: Callable[[Committed], None],
+    ) -> None:
+        self._tables = tables
+        self._commit_rows = commit_rows
+        self._commit_interval_s = commit_interval_s
+        self._committed = committed
+        self._pending = Committed()
+        self._is_full = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._is_broken = False
+
+    def add_generation(self, row: GenerationRow) -> None:
+        """Takes an explanation; it is durable after the next commit."""
+        self._pending.generations.append(row)
+        self._check_full()
+
+    def add_scores(self, rows: Sequence[ScoreRow]) -> None:
+        """Takes the scores of an explanation that was added before."""
+        self._pending.scores.extend(rows)
+
+    def add_failure(self, row: FailureRow) -> None:
+        """Takes a failure."""
+        self._pending.failures.append(row)
+        self._check_full()
+
+    async def run(self) -> None:
+        """Commits whenever a commit is due, until cancelled.
+
+        Raises:
+            UserInputError: The tables cannot be written.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(self._commit_interval_s):
+                    await self._is_full.wait()
+            except TimeoutError:
+                pass  # the interval is over: commit what there is
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Makes everything durable that was added so far; not interrupted by cancellation.
+
+        Raises:
+            UserInputError: The tables cannot be written.
+        """
+        async with self._lock:
+            batch, self._pending = self._pending, Committed()
+            self._is_full.clear()
+            if batch.is_empty or self._is_broken:
+                return
+            writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                # The thread cannot be interrupted: what it writes must still be counted.
+                await writing
+                self._committed(batch)
+                raise
+            self._committed(batch)
+
+    def _write(self, batch: Committed) -> None:
+        # Until all is written, later scores might belong to an explanation that is not stored.
+        self._is_broken = True
+        self._tables.append(batch.generations)
+        self._tables.append(batch.failures)
+        self._tables.append(batch.scores)
+        self._is_broken = False
+
+    def _check_full(self) -> None:
+        if len(self._pending.generations) + len(self._pending.failures) >= self._commit_rows:
+            self._is_full.set()

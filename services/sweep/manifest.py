@@ -1,0 +1,161 @@
+"""The manifest of an output folder: how its results came about."""
+
+import json
+import os
+import platform
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from services.core.errors import UserInputError
+from services.sweep.keys import KEY_VERSION, content_digest
+from services.sweep.plan import SweepPlan
+
+FILE_NAME = "manifest.json"
+
+# Packages that can change a result or the way it is stored.
+_PACKAGES = ("expart-serving", "deltalake", "grpcio", "protobuf", "pyarrow")
+
+
+class Attestation(BaseModel):
+    """What the generation service said it ran for one model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    revision: str
+    engine: str
+    engine_version: str
+    dtype: str
+    quantization: str
+    sampling: dict[str, JsonValue]
+
+
+class Manifest(BaseModel):
+    """How the results of an output folder came about.
+
+    Attributes:
+        format: Name and version of this file's format.
+        key_version: Version of the key algorithm.
+        spec: The sweep spec, its paths absolute.
+        spec_digest: Names the spec.
+        dataset: Folder of the dataset.
+        dataset_digest: Names the dataset's files by their contents.
+        mapping: The field mapping that fitted.
+        plan_digest: Names the set of planned questions.
+        questions: Questions planned, over all models.
+        revisions: Planned revision of each model.
+        attested: For each model, everything that the service attested, each once.
+        signatures: Signature of each metric.
+        versions: Python and the packages that matter.
+        started_at: When the last run that asked anything began.
+        ended_at: When it ended; absent while it runs, or when it was killed.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: str = "expart-sweep/1"
+    key_version: str = KEY_VERSION
+    spec: dict[str, JsonValue]
+    spec_digest: str
+    dataset: str
+    dataset_digest: str
+    mapping: str
+    plan_digest: str
+    questions: int
+    revisions: dict[str, str]
+    attested: dict[str, list[Attestation]] = {}
+    signatures: dict[str, str] = {}
+    versions: dict[str, str]
+    started_at: datetime
+    ended_at: datetime | None = None
+
+    def attest(self, label: str, attestation: Attestation) -> None:
+        """Notes what ran for a model, if it was not noted before."""
+        known = self.attested.setdefault(label, [])
+        if attestation not in known:
+            known.append(attestation)
+
+
+def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None) -> Manifest:
+    """Begins the manifest of a run; what earlier runs attested of the same models is kept."""
+    spec = plan.spec.model_dump(mode="json")
+    revisions = {model.label: model.description.revision for model in plan.models}
+    attested = {}
+    if before is not None:
+        attested = {
+            label: kept
+            for label, noted in before.attested.items()
+            if (kept := [entry for entry in noted if entry.revision == revisions.get(label)])
+        }
+    return Manifest(
+        spec=spec,
+        spec_digest=content_digest(json.dumps(spec, sort_keys=True)),
+        dataset=plan.dataset.folder,
+        dataset_digest=plan.dataset.digest,
+        mapping=plan.dataset.mapping,
+        plan_digest=plan.digest,
+        questions=len(plan.jobs),
+        revisions=revisions,
+        attested=attested,
+        signatures={} if before is None else before.signatures,
+        versions=_versions(),
+        started_at=started_at,
+    )
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Reads the manifest of an output folder, if there is one.
+
+    Raises:
+        UserInputError: The file is there and is no manifest of this version.
+    """
+    file = folder / FILE_NAME
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserInputError(f"{file}: cannot be read: {error}") from error
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        raise UserInputError(f"{file}: no manifest of this version: {reason}") from error
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Replaces the manifest of an output folder: readers see the old one or the new one.
+
+    Raises:
+        UserInputError: The folder cannot be written.
+    """
+    write_atomically(folder / FILE_NAME, manifest.model_dump_json(indent=2) + "\n")
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Replaces a file as a whole: a crash leaves the old one or the new one.
+
+    Raises:
+        UserInputError: The folder cannot be written.
+    """
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UserInputError(f"{file}: cannot be written: {error}") from error
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed as a package"
+    return found

@@ -1,0 +1,120 @@
+"""When a failed question is asked again: rules by the class of the error.
+
+==============================  ==============================================================
+error                           what the sweep does
+==============================  ==============================================================
+OVERLOADED                      waits as told, for ``max_wait_s`` in all; no attempt is counted
+MODEL_LOADING                   waits with backoff, for ``max_wait_s`` in all; none is counted
+ENGINE_UNAVAILABLE, DRAINING,   asks again with backoff, ``max_attempts`` times in all
+GENERATION_ABORTED,
+DEADLINE_EXCEEDED
+MODEL_FAILED, MODEL_NOT_FOUND,  gives the question up and sets the model aside for this run: the
+UNAUTHENTICATED,                next question would fare no better
+PERMISSION_DENIED,
+UNIMPLEMENTED
+all others                      gives the question up
+==============================  ==============================================================
+
+A later run asks again what failed for a reason that lies with the service or with the model as a
+whole, and never again what failed for its own sake (its failure is *final*).
+"""
+
+import math
+import random
+from dataclasses import dataclass, field
+
+from services.core.errors import ErrorReason, OverloadedError, ServiceError
+
+# A service that says nothing better is asked again after half a second, then ever more slowly.
+_FIRST_BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 30.0
+
+_WAITS = frozenset({ErrorReason.OVERLOADED, ErrorReason.MODEL_LOADING})
+_ASKS_AGAIN = frozenset(
+    {
+        ErrorReason.ENGINE_UNAVAILABLE,
+        ErrorReason.DRAINING,
+        ErrorReason.GENERATION_ABORTED,
+        ErrorReason.DEADLINE_EXCEEDED,
+    }
+)
+_CONCERNS_MODEL = frozenset(
+    {
+        ErrorReason.MODEL_FAILED,
+        ErrorReason.MODEL_NOT_FOUND,
+        ErrorReason.UNAUTHENTICATED,
+        ErrorReason.PERMISSION_DENIED,
+        ErrorReason.UNIMPLEMENTED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLimits:
+    """How patient a sweep is with one question.
+
+    Attributes:
+        max_attempts: Attempts before it counts as failed; waiting as told is no attempt.
+        max_wait_s: Seconds that it may wait for a full or loading service in all.
+    """
+
+    max_attempts: int
+    max_wait_s: float
+
+
+def concerns_model(error: ServiceError) -> bool:
+    """Whether the model's other questions would fail in the same way."""
+    return error.reason in _CONCERNS_MODEL
+
+
+def is_final(error: ServiceError) -> bool:
+    """Whether a later run should not ask the question again either."""
+    return not (error.retryable or concerns_model(error))
+
+
+@dataclass(slots=True)
+class RetryBudget:
+    """Counts one question's attempts and says how long to wait before the next.
+
+    Attributes:
+        limits: How patient to be.
+        jitter: Random numbers that spread the waits of many questions.
+        attempts: Attempts so far that count.
+        waited_s: Seconds waited so far because the service asked for it.
+    """
+
+    limits: RetryLimits
+    jitter: random.Random
+    attempts: int = 0
+    waited_s: float = 0.0
+    _waits: int = field(default=0, init=False)
+
+    def delay_after(self, error: ServiceError) -> float | None:
+        """Counts a failed attempt.
+
+        Returns:
+            Seconds to wait before asking again, or nothing when the question is given up.
+        """
+        if error.reason in _WAITS:
+            return self._wait(error)
+        self.attempts += 1
+        if error.reason in _ASKS_AGAIN and self.attempts < self.limits.max_attempts:
+            return self._backoff(self.attempts)
+        return None
+
+    def _wait(self, error: ServiceError) -> float | None:
+        if self.waited_s >= self.limits.max_wait_s:
+            return None
+        self._waits += 1
+        if isinstance(error, OverloadedError):
+            # Never before the time that was asked for, and not everybody at that very moment.
+            delay = error.retry_after_s * (1 + self.jitter.random() / 4)
+        else:
+            delay = self._backoff(self._waits)
+        self.waited_s += delay
+        return delay
+
+    def _backoff(self, count: int) -> float:
+        """Doubles from the first backoff to the longest; half of it is left to chance."""
+        longest = min(_LONGEST_BACKOFF_S, math.ldexp(_FIRST_BACKOFF_S, min(count - 1, 16)))
+        return longest * (0.5 + self.jitter.random() / 2)

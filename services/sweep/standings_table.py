@@ -1,0 +1,125 @@
+"""Shows a leaderboard in the terminal, in one table where it fits and in two where it does not."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from services.benchmark.records import Setting
+from services.sweep.standings import ALL_PARTS, Leaderboard, Standing, reported
+
+_SETTINGS = {Setting.WITH_TITLE: "with", Setting.WITHOUT_TITLE: "w/o"}
+
+# Two short lines each: 12 metrics and the counts have to fit into 120 columns.
+_HEADINGS = {
+    "bleu": "BLEU\n",
+    "rouge_1": "R-1\n",
+    "rouge_2": "R-2\n",
+    "rouge_l": "R-L\n",
+    "ef1": "EF1\n",
+    "ec_exact": "EC\nexact",
+    "ec_partial": "EC\npart",
+    "ecooc_0": "ECooc\n0",
+    "ecooc_1": "ECooc\n1",
+    "ecooc_2": "ECooc\n2",
+    "ecooc_inf": "ECooc\n∞",
+    "length": "words\n",
+}
+
+# Counts of questions, with the words that the headings stand for.
+_COUNTS = (
+    ("n", "scored"),
+    ("un-\nsc.", "unscorable"),
+    ("fail\n", "failed"),
+    ("cut\n", "truncated"),
+)
+
+
+def render_leaderboard(board: Leaderboard, console: Console) -> None:
+    """Prints a leaderboard.
+
+    It is one table where the console is wide enough (120 columns for models with short names),
+    and otherwise two, with the text metrics and the entity metrics: those fit into 80.
+
+    Args:
+        board: What to print.
+        console: Where to; its width decides.
+    """
+    whole = _table(board, board.metrics)
+    if console.measure(whole).minimum <= console.width:
+        console.print(whole)
+    else:
+        is_entity_metric = {name: name.startswith("e") for name in board.metrics}
+        for wanted in (False, True):
+            names = [name for name in board.metrics if is_entity_metric[name] is wanted]
+            console.print(_table(board, names))
+    for line in _notes(board):
+        console.print(line, style="dim", highlight=False)
+
+
+def _table(board: Leaderboard, metrics: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("model\n", no_wrap=True)
+    table.add_column("title\n", no_wrap=True)
+    table.add_column("part\n", no_wrap=True)
+    for heading, _ in _COUNTS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for metric in metrics:
+        heading = _HEADINGS.get(metric, f"{metric}\n")
+        table.add_column(heading, justify="right", no_wrap=True)
+    best = {metric: _best(board, metric) for metric in metrics}
+    before: Standing | None = None
+    for standing in board.standings:
+        new_model = before is None or before.model != standing.model
+        new_setting = new_model or before is None or before.setting != standing.setting
+        if before is not None and new_model:
+            table.add_section()
+        before = standing
+        table.add_row(
+            standing.model if new_model else "",
+            _SETTINGS[standing.setting] if new_setting else "",
+            standing.part,
+            *(str(getattr(standing, name)) for _, name in _COUNTS),
+            *(_cell(standing, metric, best[metric]) for metric in metrics),
+            style="bold" if standing.part == ALL_PARTS else None,
+        )
+    return table
+
+
+def _cell(standing: Standing, metric: str, best: dict[tuple[Setting, str], float]) -> str:
+    found = standing.metrics.get(metric)
+    value = reported(metric, found.mean) if found is not None else None
+    if value is None:
+        return "–"  # noqa: RUF001 - a dash in a table cell
+    text = f"{value:.2f}" if metric != "length" else f"{value:.1f}"
+    is_best = value == best.get((standing.setting, standing.part))
+    return f"[green]{text}[/green]" if is_best else text
+
+
+def _best(board: Leaderboard, metric: str) -> dict[tuple[Setting, str], float]:
+    """The best value in each setting and part, where several models compete; length has none."""
+    if metric == "length" or len({standing.model for standing in board.standings}) == 1:
+        return {}
+    best: dict[tuple[Setting, str], float] = {}
+    for standing in board.standings:
+        found = standing.metrics.get(metric)
+        value = reported(metric, found.mean) if found is not None else None
+        place = (standing.setting, standing.part)
+        if value is not None and value > best.get(place, 0.0):
+            best[place] = value
+    return best
+
+
+def _notes(board: Leaderboard) -> list[str]:
+    notes = [
+        "Means over questions, times 100; words: mean length in tokens. title: whether the "
+        "instruction names it. n: questions scored; unsc.: of these, without a value for at least "
+        "one metric; cut: ended by the token limit. Signatures are in the JSON file."
+    ]
+    if board.failures:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(board.failures.items()))
+        notes.append(f"Failed, counted apart and not scored: {reasons}.")
+    if board.pending:
+        notes.append(f"{board.pending} questions have no result yet: run the sweep again.")
+    return notes
