@@ -1,9 +1,10 @@
 """Declare the operators that torchvision expects when its compiled part did not load.
 
-torchvision's Python code attaches shape rules to the operators `nms` and `qnms`. Its compiled part declares
-them; a CUDA build cannot be loaded by a CPU-only torch, and then `import torchvision` raises RuntimeError.
-`install` watches for the import of `torchvision.extension`, which tries to load the compiled part, and
-declares both operators right after it if that failed. Nothing is imported before torchvision is.
+torchvision's Python code attaches shape rules to the operators `nms` and `qnms`. Its compiled part
+declares them; a CUDA build cannot be loaded by a CPU-only torch, and then `import torchvision`
+raises RuntimeError. `install` watches for the import of `torchvision.extension`, which tries to
+load the compiled part, and declares both operators right after it if that failed. Nothing is
+imported before torchvision is.
 """
 
 import sys
@@ -36,9 +37,9 @@ class _DeclaringLoader(Loader):
             return
         from torch.library import Library  # noqa: PLC0415 - only torchvision's importers pay for it
 
-        library = Library("torchvision", "FRAGMENT")
+        library = Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for schema in _SCHEMAS:
-            library.define(schema)
+            library.define(schema)  # type: ignore[no-untyped-call]
         self._library = library
 
 

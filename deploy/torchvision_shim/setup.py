@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from setuptools import setup
-from setuptools.command.build_py import build_py
+from setuptools import setup  # type: ignore[import-untyped]
+from setuptools.command.build_py import build_py  # type: ignore[import-untyped]
 
 PTH_FILE = "expart_torchvision_shim.pth"
 
 
-class BuildWithPth(build_py):
+class BuildWithPth(build_py):  # type: ignore[misc]
     """Copies the `.pth` file beside the module; setuptools has no option that does."""
 
     def run(self) -> None:

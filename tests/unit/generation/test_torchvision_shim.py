@@ -6,7 +6,7 @@ from pathlib import Path
 
 SHIM = Path(__file__).parents[3] / "deploy" / "torchvision_shim"
 
-# A stand-in torchvision whose compiled part "loads" or not, so that both sides can be seen on any machine.
+# A stand-in torchvision whose compiled part "loads" or not: both sides show on any machine.
 FAKE_EXTENSION = """
 def _has_ops():
     return {loaded}
@@ -67,8 +67,10 @@ def test_installing_puts_the_pth_file_at_the_root_of_site_packages(tmp_path: Pat
             (source / file.name).write_bytes(file.read_bytes())
     target = tmp_path / "target"
     completed = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-        + ["--no-index", "--target", str(target), str(source)],
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"),
+            *("--no-build-isolation", "--no-index", "--target", str(target), str(source)),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,1 @@
+"""Hosts several LVLMs on Ray Serve and vLLM behind one gRPC generation service."""
