@@ -35,7 +35,7 @@ Keep the analysis of a reference to score several explanations against it:
 Values are 0-1 (length: tokens). Means and corpus values come from :func:`aggregate`.
 """
 
-from services.metrics.analysis import ScoringInput, TextAnalysis
+from services.metrics.analysis import ScoringInput, TextAnalysis, input_violations
 from services.metrics.bleu import corpus_bleu
 from services.metrics.length import length_penalty
 from services.metrics.metric import Metric
@@ -62,6 +62,7 @@ __all__ = [
     "aggregate",
     "corpus_bleu",
     "find_metrics",
+    "input_violations",
     "length_penalty",
     "score_all",
     "word_tokenize",

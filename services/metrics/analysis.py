@@ -132,11 +132,11 @@ class ScoringInput:
         self.candidate = _analysed(candidate)
         self.reference = _analysed(reference)
         self.options = options or MatchingOptions()
-        violations = _violations(self.reference.text, entities)
+        violations = input_violations(self.reference.text, entities)
         if violations:
             first = violations[0]
             raise InvalidRequestError(
-                f"{first.field}: {first.description}", violations=tuple(violations)
+                f"{first.field} {first.description}", violations=tuple(violations)
             )
         by_form: dict[str, str] = {}
         for entity in map(normalise_entity, entities):
@@ -161,7 +161,16 @@ def _analysed(text: str | TextAnalysis) -> TextAnalysis:
     return text if isinstance(text, TextAnalysis) else TextAnalysis(text)
 
 
-def _violations(reference: str, entities: Sequence[str]) -> list[FieldViolation]:
+def input_violations(reference: str, entities: Sequence[str]) -> list[FieldViolation]:
+    """Says what :class:`ScoringInput` would refuse.
+
+    Args:
+        reference: The reference explanation; must not be blank.
+        entities: Its entities; each must be given once, and hold something visible.
+
+    Returns:
+        One violation for each thing that is wrong.
+    """
     violations = []
     if not reference.strip():
         violations.append(FieldViolation("reference", "must not be blank"))

@@ -1,0 +1,1 @@
+"""The scoring service: the ExpArt metrics behind gRPC, computed by a pool of processes."""

@@ -1,0 +1,116 @@
+"""``python -m services.scoring`` runs the scoring service until SIGTERM or Ctrl-C."""
+
+import asyncio
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from pydantic import ValidationError
+
+from expart.scoring.v1 import scoring_service_pb2 as pb
+from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
+from services.core.errors import UserInputError
+from services.rpc.server import RpcServer
+from services.scoring.budget import Budget
+from services.scoring.convert import ItemLimits
+from services.scoring.scorer import Scorer
+from services.scoring.servicer import ScoringServicer
+from services.scoring.settings import ScoringSettings
+from services.scoring.worker_process import WorkerLostError
+from services.telemetry.logging import configure_logging
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["ScoringService"].full_name
+
+_log = structlog.get_logger()
+
+
+async def serve(settings: ScoringSettings) -> None:
+    """Serves until the process is told to stop; then ends what is in flight.
+
+    Raises:
+        UserInputError: The address cannot be bound, or the address file cannot be written.
+        WorkerLostError: The workers do not start.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    scorer = Scorer(
+        workers=settings.workers,
+        batch_items=settings.batch_items,
+        batch_timeout_s=settings.batch_timeout_s,
+        budget=Budget(settings.max_pending_items, settings.max_pending_bytes),
+    )
+    limits = ItemLimits(settings.max_text_chars, settings.max_entities, settings.max_entity_chars)
+    servicer = ScoringServicer(scorer, limits, settings.stream_window)
+    server = RpcServer(
+        settings.address,
+        [SERVICE_NAME],
+        lambda grpc_server: pb_grpc.add_ScoringServiceServicer_to_server(servicer, grpc_server),
+    )
+    await scorer.start()
+    try:
+        port = await server.start()
+        address = f"{settings.address.rpartition(':')[0]}:{port}"
+        with _announced(address, settings.address_file):
+            _log.info(
+                "scoring_started",
+                address=address,
+                worker_count=settings.workers,
+                worker_pids=scorer.worker_pids,
+            )
+            await stopped.wait()
+    finally:
+        servicer.drain()
+        await server.stop(settings.stop_grace_s)
+        await scorer.stop()
+    _log.info("scoring_stopped", address=address)
+
+
+@contextmanager
+def _announced(address: str, path: Path | None) -> Iterator[None]:
+    """Keeps the address in a file, which never holds only a part of it."""
+    if path is None:
+        yield
+        return
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as scratch:
+            scratch.write(address)
+        Path(scratch.name).replace(path)
+    except OSError as error:
+        raise UserInputError(f"cannot write the address file {path}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Runs the service; returns the exit code."""
+    try:
+        settings = ScoringSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "EXPART_SCORING_" + "_".join(map(str, first["loc"])).upper()
+        return _fail(f"{name}: {first['msg']}, got {first['input']!r}")
+    configure_logging(json=settings.log_format == "json", level=settings.log_level)
+    try:
+        asyncio.run(serve(settings))
+    except UserInputError as error:
+        return _fail(error.message)
+    except WorkerLostError as error:
+        return _fail(f"the scoring workers did not start: {error}")
+    return 0
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"expart-scoring: error: {message}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

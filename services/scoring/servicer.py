@@ -1,0 +1,76 @@
+"""ScoringService over gRPC: reads requests, has them scored, writes responses."""
+
+from __future__ import annotations  # grpc's classes are generic for the type checker only
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from expart.scoring.v1 import scoring_service_pb2 as pb
+from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
+from services.metrics import METRICS
+from services.scoring.convert import (
+    ItemLimits,
+    metric_to_pb,
+    options_from_pb,
+    scores_to_pb,
+    task_from_pb,
+)
+from services.scoring.scorer import Scorer
+from services.scoring.stream import ScoreStream
+
+if TYPE_CHECKING:
+    from grpc import aio
+
+    Context = aio.ServicerContext[object, object]
+
+
+class ScoringServicer(pb_grpc.ScoringServiceServicer):
+    """Answers the calls of ScoringService.
+
+    Args:
+        scorer: Scores the items.
+        limits: How large an item may be.
+        stream_window: Most items of one stream in flight.
+    """
+
+    def __init__(self, scorer: Scorer, limits: ItemLimits, stream_window: int) -> None:
+        self._scorer = scorer
+        self._limits = limits
+        self._stream_window = stream_window
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Ends the open streams once what they have read is answered."""
+        self._draining.set()
+
+    async def ScoreExplanation(
+        self, request: pb.ScoreExplanationRequest, context: Context
+    ) -> pb.ScoreExplanationResponse:
+        """Scores one explanation."""
+        del context
+        task = task_from_pb(request, self._limits)
+        scores = await self._scorer.submit_now(task)
+        return pb.ScoreExplanationResponse(scores=scores_to_pb(scores))
+
+    async def ScoreExplanations(
+        self, request_iterator: AsyncIterator[pb.ScoreExplanationsRequest], context: Context
+    ) -> AsyncIterator[pb.ScoreExplanationsResponse]:
+        """Scores explanations as they come."""
+        del context
+        requests = aiter(request_iterator)
+        stream = ScoreStream(
+            requests, self._scorer, self._limits, self._stream_window, self._draining
+        )
+        async for answer in stream.answers():
+            yield answer
+
+    async def ListMetrics(
+        self, request: pb.ListMetricsRequest, context: Context
+    ) -> pb.ListMetricsResponse:
+        """Lists the metrics."""
+        del context
+        options = options_from_pb(request.options)
+        return pb.ListMetricsResponse(
+            metrics=[metric_to_pb(metric, options) for metric in METRICS.values()]
+        )

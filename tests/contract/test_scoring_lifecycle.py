@@ -1,0 +1,190 @@
+"""How the scoring service starts, stops, and copes with what kills it or its workers."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from grpc import StatusCode, aio
+
+from expart.scoring.v1 import scoring_service_pb2 as pb
+from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
+from services.core.errors import DrainingError, OverloadedError
+from services.rpc.channel import open_channel
+from services.rpc.status import error_from_rpc
+from tests.contract.scoring_server import (
+    is_running,
+    scoring_environment,
+    scoring_server,
+    wait_until,
+)
+
+TIMEOUT_S = 60.0
+EXIT_TIMEOUT_S = 20.0
+
+
+def request(number: int, *, repeats: int = 1) -> pb.ScoreExplanationsRequest:
+    """An item whose coverage is 1; more repeats take a worker longer."""
+    text = f"Work {number} hangs in the Louvre. " * repeats
+    item = pb.ScoringItem(candidate=text, reference=text, entities=["Louvre", f"Work {number}"])
+    return pb.ScoreExplanationsRequest(item_id=str(number), item=item)
+
+
+def coverage(scores: list[pb.Score]) -> float:
+    [score] = [score for score in scores if score.metric == "ec_exact"]
+    return score.value
+
+
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_answers_what_was_read_and_leaves_nothing_behind(
+    tmp_path: Path, stop_signal: signal.Signals
+) -> None:
+    with scoring_server(tmp_path) as server:
+        workers = server.worker_pids()
+        assert len(workers) == 1
+        async with open_channel(server.address) as channel:
+            call = pb_grpc.ScoringServiceStub(channel).ScoreExplanations(timeout=TIMEOUT_S)
+            for number in range(50):
+                await call.write(request(number, repeats=20))
+            answers = [await call.read()]
+            server.process.send_signal(stop_signal)
+            with pytest.raises(aio.AioRpcError) as caught:
+                while True:
+                    answers.append(await call.read())
+        exit_code = server.process.wait(EXIT_TIMEOUT_S)
+
+        assert isinstance(error_from_rpc(caught.value), DrainingError)
+        assert len({a.item_id for a in answers}) == len(answers)
+        assert {coverage(list(a.scores.scores)) for a in answers} == {1.0}
+        assert exit_code == 0
+        assert not server.address_file.exists()
+        assert not any(is_running(pid) for pid in workers)
+        assert len(server.events("scoring_stopped")) == 1
+
+
+async def test_workers_end_when_the_service_is_killed(tmp_path: Path) -> None:
+    with scoring_server(tmp_path, WORKERS="2") as server:
+        workers = server.worker_pids()
+        assert len(workers) == 2
+        server.process.kill()
+        server.process.wait(EXIT_TIMEOUT_S)
+        wait_until(
+            lambda: not any(is_running(pid) for pid in workers), "a worker outlived the service"
+        )
+
+
+async def test_a_killed_worker_is_replaced_and_no_item_is_lost(tmp_path: Path) -> None:
+    count = 60
+    with scoring_server(tmp_path) as server:
+        [first_worker] = server.worker_pids()
+        async with open_channel(server.address) as channel:
+            call = pb_grpc.ScoringServiceStub(channel).ScoreExplanations(timeout=TIMEOUT_S)
+            for number in range(count):
+                await call.write(request(number, repeats=300))
+            await call.done_writing()
+            answers = [await call.read()]
+            os.kill(first_worker, signal.SIGKILL)
+            while (answer := await call.read()) is not aio.EOF:
+                answers.append(answer)
+
+        assert {a.item_id for a in answers} == {str(number) for number in range(count)}
+        assert len(answers) == count
+        assert {a.WhichOneof("result") for a in answers} == {"scores"}
+        assert {coverage(list(a.scores.scores)) for a in answers} == {1.0}
+        [second_worker] = server.worker_pids()
+        assert second_worker != first_worker
+        assert len(server.events("scoring_worker_lost")) == 1
+
+
+async def test_an_idle_worker_that_is_killed_is_replaced_too(tmp_path: Path) -> None:
+    with scoring_server(tmp_path) as server:
+        [first_worker] = server.worker_pids()
+        os.kill(first_worker, signal.SIGKILL)
+        wait_until(lambda: server.events("scoring_worker_replaced") != [], "no replacement")
+        assert server.worker_pids() != [first_worker]
+
+
+async def refused_single_call(address: str) -> aio.AioRpcError:
+    """Calls until a call is refused: one may slip in where an answer has just made room."""
+    # Not our own channel, whose retry policy hides refusals.
+    options = [("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0)]
+    async with aio.insecure_channel(address, options=options) as channel:
+        stub = pb_grpc.ScoringServiceStub(channel)
+        for _ in range(20):
+            try:
+                await stub.ScoreExplanation(
+                    pb.ScoreExplanationRequest(item=request(0).item), timeout=TIMEOUT_S
+                )
+            except aio.AioRpcError as refusal:
+                return refusal
+    raise AssertionError("no call was refused")
+
+
+async def test_more_than_may_be_pending_is_refused_for_single_calls_and_awaited_by_streams(
+    tmp_path: Path,
+) -> None:
+    count = 40
+    with scoring_server(tmp_path, MAX_PENDING_ITEMS="4", BATCH_ITEMS="2") as server:
+        async with open_channel(server.address) as channel:
+            stub = pb_grpc.ScoringServiceStub(channel)
+            stream = stub.ScoreExplanations(timeout=TIMEOUT_S)
+            for number in range(count):
+                await stream.write(request(number, repeats=300))
+            await stream.done_writing()
+            answered = {(await stream.read()).item_id}
+
+            # Many more items of the stream are waiting for the room that each answer makes.
+            refusal = await refused_single_call(server.address)
+            while (answer := await stream.read()) is not aio.EOF:
+                assert answer.WhichOneof("result") == "scores"
+                answered.add(answer.item_id)
+
+    assert refusal.code() is StatusCode.RESOURCE_EXHAUSTED
+    error = error_from_rpc(refusal)
+    assert isinstance(error, OverloadedError)
+    assert error.retry_after_s == 0.5
+    assert error.metadata["max_pending_items"] == "4"
+    assert answered == {str(number) for number in range(count)}
+
+
+def run_with(**variables: str) -> tuple[int, list[str]]:
+    """Runs the service with a setting that ends it; its exit code and the lines for people."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.scoring"],
+        env=scoring_environment(**{"WORKERS": "1", **variables}),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    lines = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    return ended.returncode, lines
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("WORKERS", "none", "EXPART_SCORING_WORKERS: "),
+        ("ADDRESS", "127.0.0.1:port", "EXPART_SCORING_ADDRESS: "),
+        ("ADDRESS_FILE", "/no/such/folder/address", "cannot write the address file"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line(variable: str, value: str, message: str) -> None:
+    code, lines = run_with(**{variable: value})
+    assert code == 2
+    [line] = lines
+    assert line.startswith(f"expart-scoring: error: {message}")
+
+
+def test_a_port_in_use_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, lines = run_with(ADDRESS=address, ADDRESS_FILE=str(tmp_path / "address"))
+    assert code == 2
+    assert lines[-1] == (f"expart-scoring: error: cannot listen on {address}: is the port in use?")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,338 @@
+"""The scoring service over a real socket, with a real worker process."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from google.rpc import error_details_pb2
+from grpc import StatusCode, aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_status import rpc_status
+
+from expart.scoring.v1 import scoring_service_pb2 as pb
+from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
+from services.core.errors import ErrorReason, InvalidRequestError, MetricNotFoundError
+from services.metrics import DEFAULT_METRICS, METRICS, MatchingOptions
+from services.rpc.channel import open_channel
+from services.rpc.status import error_from_rpc
+from tests.contract.scoring_server import ScoringServer, scoring_server
+
+SERVICE = "expart.scoring.v1.ScoringService"
+GOLDEN = json.loads(
+    (Path(__file__).parents[1] / "golden" / "entity_metrics.json").read_text(encoding="utf-8")
+)
+TIMEOUT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringServer]:
+    with scoring_server(tmp_path_factory.mktemp("scoring")) as running:
+        yield running
+
+
+@pytest.fixture
+async def channel(server: ScoringServer) -> AsyncIterator[aio.Channel]:
+    async with open_channel(server.address) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stub(channel: aio.Channel) -> pb_grpc.ScoringServiceStub:
+    return pb_grpc.ScoringServiceStub(channel)
+
+
+def golden_item(case: dict[str, object]) -> pb.ScoringItem:
+    return pb.ScoringItem(
+        candidate=str(case["candidate"]),
+        reference=GOLDEN["reference"],
+        entities=GOLDEN["entities"],
+    )
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
+async def test_the_worked_example_comes_out_over_grpc(
+    stub: pb_grpc.ScoringServiceStub, case: dict[str, object]
+) -> None:
+    values = case["values"]
+    assert isinstance(values, dict)
+    request = pb.ScoreExplanationRequest(item=golden_item(case), metrics=list(values))
+
+    response = await stub.ScoreExplanation(request, timeout=TIMEOUT_S)
+
+    assert [score.metric for score in response.scores] == list(values)
+    found = {score.metric: score.value for score in response.scores}
+    assert found == pytest.approx(values, abs=GOLDEN["tolerance"])
+
+
+async def test_every_score_carries_the_signature_that_list_metrics_gives(
+    stub: pb_grpc.ScoringServiceStub,
+) -> None:
+    options = pb.ScoringOptions(
+        case_rule=pb.CASE_RULE_INSENSITIVE, boundary_rule=pb.BOUNDARY_RULE_SUBSTRING
+    )
+    listed = await stub.ListMetrics(pb.ListMetricsRequest(options=options), timeout=TIMEOUT_S)
+    item = golden_item(GOLDEN["cases"][0])
+    request = pb.ScoreExplanationRequest(item=item, metrics=list(METRICS), options=options)
+
+    response = await stub.ScoreExplanation(request, timeout=TIMEOUT_S)
+
+    signatures = {metric.name: metric.signature for metric in listed.metrics}
+    assert {score.metric: score.signature for score in response.scores} == signatures
+    assert "case:insensitive|boundary:substring" in signatures["ef1"]
+    assert all(signature.startswith(name) for name, signature in signatures.items())
+
+
+async def test_list_metrics_describes_every_metric(stub: pb_grpc.ScoringServiceStub) -> None:
+    response = await stub.ListMetrics(pb.ListMetricsRequest(), timeout=TIMEOUT_S)
+
+    assert [metric.name for metric in response.metrics] == list(METRICS)
+    for listed in response.metrics:
+        metric = METRICS[listed.name]
+        assert listed.description == metric.description
+        assert listed.signature == metric.sign(MatchingOptions())
+        assert (listed.min_value, listed.max_value) == (metric.min_value, metric.max_value)
+        assert tuple(listed.statistic_names) == metric.statistic_names
+        assert listed.default == (listed.name in DEFAULT_METRICS)
+        assert listed.unavailable_reason == ""
+
+
+async def test_no_metric_named_means_the_default_ones(stub: pb_grpc.ScoringServiceStub) -> None:
+    request = pb.ScoreExplanationRequest(item=golden_item(GOLDEN["cases"][0]))
+    response = await stub.ScoreExplanation(request, timeout=TIMEOUT_S)
+    assert tuple(score.metric for score in response.scores) == DEFAULT_METRICS
+    for score in response.scores:
+        assert len(score.statistics) == len(METRICS[score.metric].statistic_names)
+
+
+async def test_an_empty_candidate_scores_zero(stub: pb_grpc.ScoringServiceStub) -> None:
+    item = pb.ScoringItem(reference="The Louvre is in Paris.", entities=["Louvre", "Paris"])
+    response = await stub.ScoreExplanation(pb.ScoreExplanationRequest(item=item), timeout=TIMEOUT_S)
+    assert {score.WhichOneof("outcome") for score in response.scores} == {"value"}
+    assert {score.value for score in response.scores} == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("reference", "entities", "metric", "reason"),
+    [
+        ("A painting.", [], "ec_exact", pb.UNSCORABLE_REASON_NO_ENTITIES),
+        ("In Paris.", ["Paris"], "ecooc_0", pb.UNSCORABLE_REASON_NO_REFERENCE_PAIRS),
+        ("In Paris.", ["Rome"], "ef1", pb.UNSCORABLE_REASON_ENTITIES_NOT_IN_REFERENCE),
+    ],
+)
+async def test_an_unscorable_item_says_why(
+    stub: pb_grpc.ScoringServiceStub,
+    reference: str,
+    entities: list[str],
+    metric: str,
+    reason: pb.UnscorableReason,
+) -> None:
+    item = pb.ScoringItem(candidate="Paris", reference=reference, entities=entities)
+    request = pb.ScoreExplanationRequest(item=item, metrics=[metric])
+    [score] = (await stub.ScoreExplanation(request, timeout=TIMEOUT_S)).scores
+    assert score.WhichOneof("outcome") == "unscorable"
+    assert score.unscorable == reason
+    assert set(score.statistics) == {0.0}
+
+
+def bad(field: str, description: str, **fields: object) -> tuple[object, ...]:
+    metrics = fields.pop("metrics", [])
+    options = fields.pop("options", None)
+    item = pb.ScoringItem(**{"candidate": "c", "reference": "r", **fields})
+    request = pb.ScoreExplanationRequest(item=item, metrics=metrics, options=options)
+    return request, field, description
+
+
+BAD_REQUESTS = [
+    (pb.ScoreExplanationRequest(), "item", "must be set"),
+    bad("item.reference", "must not be blank", reference=""),
+    bad("item.reference", "must not be blank", reference=" \n\u00a0"),
+    bad("item.reference", "must have at most 50000 characters, has 50001", reference="r" * 50_001),
+    bad("item.candidate", "must have at most 50000 characters, has 60000", candidate="c" * 60_000),
+    bad("item.entities[1]", "must not be blank", entities=["a", ""]),
+    bad("item.entities[0]", "must not be blank", entities=["\u200b"]),
+    bad("item.entities[2]", "must differ from entities[0]", entities=["a", "b", "a"]),
+    bad("item.entities", "must have at most 256 entries, has 257", entities=map(str, range(257))),
+    bad("item.entities[0]", "must have at most 256 characters, has 300", entities=["e" * 300]),
+    bad("metrics[1]", "must not repeat an earlier name", metrics=["ef1", "ef1"]),
+    bad("metrics", "must have at most 13 entries, has 14", metrics=["ef1"] * 14),
+    bad("options.case_rule", "has the unknown value 9", options=pb.ScoringOptions(case_rule=9)),
+    bad(
+        "options.boundary_rule",
+        "has the unknown value 7",
+        options=pb.ScoringOptions(boundary_rule=7),
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_", "field", "description"), BAD_REQUESTS)
+async def test_a_bad_request_is_refused_with_its_field(
+    stub: pb_grpc.ScoringServiceStub,
+    request_: pb.ScoreExplanationRequest,
+    field: str,
+    description: str,
+) -> None:
+    with pytest.raises(aio.AioRpcError) as caught:
+        await stub.ScoreExplanation(request_, timeout=TIMEOUT_S)
+
+    assert caught.value.code() is StatusCode.INVALID_ARGUMENT
+    assert_one_error_info(caught.value, "INVALID_REQUEST")
+    error = error_from_rpc(caught.value)
+    assert isinstance(error, InvalidRequestError)
+    assert [(v.field, v.description) for v in error.violations] == [(field, description)]
+    assert error.message == f"{field} {description}"
+
+
+def assert_one_error_info(failure: aio.AioRpcError, reason: str) -> None:
+    status = rpc_status.from_call(failure)
+    assert status is not None
+    infos = [d for d in status.details if d.Is(error_details_pb2.ErrorInfo.DESCRIPTOR)]
+    assert len(infos) == 1
+    info = error_details_pb2.ErrorInfo()
+    infos[0].Unpack(info)
+    assert (info.domain, info.reason) == ("expart", reason)
+
+
+async def test_every_wrong_field_is_named_up_to_ten(stub: pb_grpc.ScoringServiceStub) -> None:
+    item = pb.ScoringItem(reference="r", entities=["e"] * 40)
+    with pytest.raises(aio.AioRpcError) as caught:
+        await stub.ScoreExplanation(pb.ScoreExplanationRequest(item=item), timeout=TIMEOUT_S)
+    error = error_from_rpc(caught.value)
+    assert isinstance(error, InvalidRequestError)
+    assert [v.field for v in error.violations] == [f"item.entities[{i}]" for i in range(1, 11)]
+    assert error.message.endswith("(and 38 more)")
+
+
+async def test_an_unknown_metric_is_refused_with_the_names_there_are(
+    stub: pb_grpc.ScoringServiceStub,
+) -> None:
+    request = pb.ScoreExplanationRequest(
+        item=golden_item(GOLDEN["cases"][0]), metrics=["ef1", "meteor"]
+    )
+    with pytest.raises(aio.AioRpcError) as caught:
+        await stub.ScoreExplanation(request, timeout=TIMEOUT_S)
+    assert caught.value.code() is StatusCode.INVALID_ARGUMENT
+    assert_one_error_info(caught.value, "METRIC_NOT_FOUND")
+    error = error_from_rpc(caught.value)
+    assert isinstance(error, MetricNotFoundError)
+    assert error.metadata == {"metric": "meteor"}
+    assert "ecooc_inf" in error.message
+
+
+def stream_items(count: int, bad_position: int) -> list[pb.ScoreExplanationsRequest]:
+    items = []
+    for number in range(count):
+        reference = "" if number == bad_position else f"Work {number} hangs in the Louvre in Paris."
+        item = pb.ScoringItem(
+            # Every item's coverage tells it from its neighbours.
+            candidate="The Louvre." if number % 2 else "The Louvre is in Paris.",
+            reference=reference,
+            entities=["Louvre", "Paris"],
+        )
+        items.append(
+            pb.ScoreExplanationsRequest(item_id=str(number), item=item, metrics=["ec_exact"])
+        )
+    return items
+
+
+async def test_a_stream_answers_every_item_once_and_survives_a_bad_one(
+    stub: pb_grpc.ScoringServiceStub,
+) -> None:
+    count, bad_position = 2_000, 777
+    answers: dict[str, pb.ScoreExplanationsResponse] = {}
+
+    async for answer in stub.ScoreExplanations(
+        iter(stream_items(count, bad_position)), timeout=TIMEOUT_S
+    ):
+        assert answer.item_id not in answers
+        answers[answer.item_id] = answer
+
+    assert set(answers) == {str(number) for number in range(count)}
+    error = answers.pop(str(bad_position)).error
+    assert (error.code, error.reason) == (StatusCode.INVALID_ARGUMENT.value[0], "INVALID_REQUEST")
+    assert error.message == "item.reference must not be blank"
+    assert error.metadata == {"field": "item.reference"}
+    for item_id, answer in answers.items():
+        [score] = answer.scores.scores
+        assert score.value == (0.5 if int(item_id) % 2 else 1.0)
+        assert score.signature.startswith("ec_exact|")
+
+
+@pytest.mark.parametrize(
+    ("item_id", "message"),
+    [
+        ("", "item_id must have 1 to 256 bytes, has 0"),
+        ("\u00e9" * 129, "item_id must have 1 to 256 bytes, has 258"),
+    ],
+)
+async def test_an_item_of_a_stream_needs_a_usable_id(
+    stub: pb_grpc.ScoringServiceStub, item_id: str, message: str
+) -> None:
+    [good] = stream_items(1, bad_position=-1)
+    wrong = pb.ScoreExplanationsRequest(item_id=item_id, item=good.item)
+    answers = [a async for a in stub.ScoreExplanations(iter([wrong, good]), timeout=TIMEOUT_S)]
+    assert {a.item_id: a.error.message for a in answers} == {item_id: message, "0": ""}
+
+
+async def test_an_unknown_metric_fails_its_item_only(stub: pb_grpc.ScoringServiceStub) -> None:
+    wrong, good = stream_items(2, bad_position=-1)
+    wrong.metrics[:] = ["meteor"]
+    answers = [a async for a in stub.ScoreExplanations(iter([wrong, good]), timeout=TIMEOUT_S)]
+    reasons = {a.item_id: a.error.reason for a in answers}
+    assert reasons == {"0": ErrorReason.METRIC_NOT_FOUND, "1": ""}
+
+
+async def test_a_client_may_wait_for_each_answer_before_it_sends_on(
+    stub: pb_grpc.ScoringServiceStub,
+) -> None:
+    call = stub.ScoreExplanations(timeout=TIMEOUT_S)
+    for request in stream_items(5, bad_position=2):
+        await call.write(request)
+        answer = await call.read()
+        assert isinstance(answer, pb.ScoreExplanationsResponse)
+        assert answer.item_id == request.item_id
+    await call.done_writing()
+    assert await call.read() is aio.EOF
+    assert await call.code() is StatusCode.OK
+
+
+async def test_a_stream_without_items_ends_well(stub: pb_grpc.ScoringServiceStub) -> None:
+    assert [a async for a in stub.ScoreExplanations(iter(()), timeout=TIMEOUT_S)] == []
+
+
+async def test_cancelled_calls_leave_the_service_fit(stub: pb_grpc.ScoringServiceStub) -> None:
+    call = stub.ScoreExplanations(iter(stream_items(500, bad_position=-1)), timeout=TIMEOUT_S)
+    assert isinstance(await call.read(), pb.ScoreExplanationsResponse)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call.read()
+
+    request = pb.ScoreExplanationRequest(item=golden_item(GOLDEN["cases"][0]))
+    response = await stub.ScoreExplanation(request, timeout=TIMEOUT_S)
+
+    assert len(response.scores) == len(DEFAULT_METRICS)
+
+
+async def test_health_is_served_for_the_server_and_the_service(channel: aio.Channel) -> None:
+    health = health_pb2_grpc.HealthStub(channel)
+    for name in ("", SERVICE):
+        answer = await health.Check(health_pb2.HealthCheckRequest(service=name), timeout=TIMEOUT_S)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_reflection_lists_the_service(channel: aio.Channel) -> None:
+    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    call = reflection.ServerReflectionInfo(iter([request]), timeout=TIMEOUT_S)
+    answers = [answer async for answer in call]
+    names = {service.name for service in answers[0].list_services_response.service}
+    assert SERVICE in names
+
+
+def test_nothing_went_wrong_that_only_the_log_would_tell(server: ScoringServer) -> None:
+    assert server.events("scoring_started") != []
+    for event in ("call_failed", "scoring_failed", "scoring_worker_lost"):
+        assert server.events(event) == []
+    assert "Traceback" not in server.log_path.read_text(encoding="utf-8")
