@@ -9,7 +9,9 @@ from PIL import ImageOps, UnidentifiedImageError
 from services.core.errors import FieldViolation, ImageInvalidError, ImageTooLargeError
 
 SUPPORTED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF")
-_SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
+# 32-bit integers and floats have no agreed white; guessing one could turn a picture black.
+_UNSCALED_MODES = ("I", "F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def decode_image(data: bytes, limits: ImageLimits) -> Pillow.Image:
         raise _invalid("the image is no JPEG, PNG, WebP, GIF or TIFF") from error
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise _invalid_size(limits) from error
-    except (ImageTooLargeError, MemoryError):
+    except (ImageInvalidError, ImageTooLargeError, MemoryError):
         raise
     except Exception as error:  # decoders raise nearly anything on hostile bytes
         raise _invalid("the image is broken and cannot be decoded") from error
@@ -54,6 +56,8 @@ def _check_pixels(image: Pillow.Image, limits: ImageLimits) -> None:
 
 
 def _to_rgb(image: Pillow.Image) -> Pillow.Image:
+    if image.mode in _UNSCALED_MODES:
+        raise _invalid("the image has 32-bit pixels; 8 and 16 bits a channel are accepted")
     upright = ImageOps.exif_transpose(image)
     if upright.mode in _SIXTEEN_BIT_MODES:
         # Pillow's own conversion clips at 255 and turns 16-bit pictures white.

@@ -95,12 +95,13 @@ class LocalGeneration:
     ) -> None:
         self.stop()
 
-    def _start(
+    def start(
         self,
         catalog: Catalog,
         settings: GenerationSettings,
         progress: Callable[[LoadingProgress], None],
     ) -> None:
+        """Starts what :func:`start_local` describes; once only."""
         self._port_holder = _hold_port(settings.host, settings.port)
         settings = settings.model_copy(update={"port": self._port_holder.getsockname()[1]})
         config = HostConfig(

@@ -33,6 +33,8 @@ _log = structlog.get_logger()
 
 _OBJECT_STORE_BYTES = 128 * 2**20
 _POLL_S = 0.3
+# Ray replaces 127.0.0.1 by an address that other machines reach; any other loopback one it keeps.
+_LOOPBACK = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 # Beyond this a start that hangs, such as Ray's, is ended from outside its thread.
 _STOP_GRACE_S = 15.0
 
@@ -88,7 +90,7 @@ class LocalHost:
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,
             _temp_dir=str(self._config.temp_folder),
-            _node_ip_address="127.0.0.1",
+            _node_ip_address=_LOOPBACK,
         )
         self._check_stop()
         # Nobody speaks HTTP to this stack, and gRPC is served by the front itself.

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 
 from services.core.digests import PREFIX
 from services.core.errors import PromptTooLongError
@@ -108,9 +109,9 @@ class ScriptedEngine:
 
 def _words(model: str, request: EngineRequest, count: int) -> Iterator[str]:
     digest = request.image.digest if request.image is not None else ""
-    content = "\0".join(
-        [model, digest, request.system_text, request.instruction, repr(request.sampling)]
-    )
+    # What only ends an answer leaves its words alone, as with a real model.
+    sampling = replace(request.sampling, max_tokens=1, min_tokens=0, stop=())
+    content = "\0".join([model, digest, request.system_text, request.instruction, repr(sampling)])
     for index in range(count):
         word = hashlib.sha256(f"{content}\0{index}".encode()).digest()
         yield ("" if index == 0 else " ") + _WORDS[int.from_bytes(word[:4]) % len(_WORDS)]
