@@ -15,6 +15,7 @@ from expart.generation.v1 import generation_service_pb2_grpc as generation_grpc
 from expart.scoring.v1 import scoring_service_pb2 as scoring_pb2
 from expart.scoring.v1 import scoring_service_pb2_grpc as scoring_grpc
 from services.core.errors import (
+    EngineUnavailableError,
     ErrorReason,
     GenerationAbortedError,
     InternalError,
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 ResponseT = TypeVar("ResponseT")
 ResponseT_co = TypeVar("ResponseT_co", covariant=True)
+
+# What grpc.aio reports instead of the server's status when a message is written to a stream that the
+# server has just ended (_call.py and call.pyx.pxi of grpcio 1.85).
+_LOST_WHILE_WRITING = "Internal error from Core"
 
 # A listing is answered from memory; waiting longer would only hide that the service is not there.
 _LIST_TIMEOUT_S = 10.0
@@ -219,6 +224,10 @@ async def _translated(call: _ResponseStream[ResponseT]) -> AsyncIterator[Respons
         async for response in call:
             yield response
     except aio.AioRpcError as failure:
+        if failure.details() == _LOST_WHILE_WRITING:
+            raise EngineUnavailableError(
+                "the stream was lost while something was sent"
+            ) from failure
         raise error_from_rpc(failure) from failure
     finally:
         call.cancel()  # whoever stops reading early must not leave the service working

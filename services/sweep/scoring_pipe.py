@@ -121,7 +121,12 @@ class ScoringPipe:
                 if self._answered_count > answered_before:
                     budget = self._new_budget()
                 delay = budget.delay_after(error)
-                _log.warning("scoring_stream_lost", reason=error.reason, retry_in_s=delay)
+                _log.warning(
+                    "scoring_stream_lost",
+                    reason=error.reason,
+                    message=error.message,
+                    retry_in_s=delay,
+                )
                 self._take_back()
                 if delay is None:
                     self.lost = error

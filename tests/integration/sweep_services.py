@@ -1,0 +1,239 @@
+"""Services for tests of the sweep driver: both contracts over real sockets, faults on demand."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from expart.common.v1 import content_pb2
+from expart.generation.v1 import generation_service_pb2 as gen_pb
+from expart.generation.v1 import generation_service_pb2_grpc as gen_grpc
+from expart.scoring.v1 import scoring_service_pb2 as score_pb
+from expart.scoring.v1 import scoring_service_pb2_grpc as score_grpc
+from services.core.digests import digest_of
+from services.core.errors import ModelNotFoundError, ServiceError
+from services.metrics.analysis import ScoringInput
+from services.metrics.options import MatchingOptions
+from services.metrics.outcome import Unscorable
+from services.metrics.registry import DEFAULT_METRICS, METRICS, score_all
+from services.rpc.server import RpcServer
+from services.rpc.status import status_code_of
+
+GENERATION_NAME = gen_pb.DESCRIPTOR.services_by_name["GenerationService"].full_name
+SCORING_NAME = score_pb.DESCRIPTOR.services_by_name["ScoringService"].full_name
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong with one attempt: at once, or after the first words."""
+
+    error: ServiceError
+    after_words: bool = False
+
+
+def no_fault(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+    """Nothing goes wrong."""
+    del request, attempt
+    return None
+
+
+@dataclass
+class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
+    """Answers every instruction with itself and a few words more, and keeps count.
+
+    Attributes:
+        revisions: Revision of each model that is served.
+        fault: Says what goes wrong with the n-th attempt (from 1) at a request.
+        delay_s: How long an answer takes.
+        asked: Attempts by request id.
+        completed: Whole answers by request id.
+        concurrent: Calls in flight now, by model.
+        most_concurrent: Most calls in flight at once, by model.
+    """
+
+    revisions: dict[str, str]
+    fault: Callable[[gen_pb.StreamExplanationRequest, int], Fault | None] = no_fault
+    delay_s: float = 0.0
+    asked: Counter[str] = field(default_factory=Counter)
+    completed: Counter[str] = field(default_factory=Counter)
+    concurrent: Counter[str] = field(default_factory=Counter)
+    most_concurrent: Counter[str] = field(default_factory=Counter)
+    cancelled: int = 0
+    on_completed: Callable[[int], None] = lambda total: None
+
+    async def ListModels(
+        self, request: gen_pb.ListModelsRequest, context: object
+    ) -> gen_pb.ListModelsResponse:
+        models = [
+            gen_pb.Model(name=name, revision=revision, adapters=["wit"])
+            for name, revision in sorted(self.revisions.items())
+        ]
+        return gen_pb.ListModelsResponse(models=models)
+
+    async def StreamExplanation(
+        self, request: gen_pb.StreamExplanationRequest, context: object
+    ) -> AsyncIterator[gen_pb.StreamExplanationResponse]:
+        self.asked[request.request_id] += 1
+        self.concurrent[request.model] += 1
+        self.most_concurrent[request.model] = max(
+            self.concurrent[request.model], self.most_concurrent[request.model]
+        )
+        try:
+            async for event in self._answer(request):
+                yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+        finally:
+            self.concurrent[request.model] -= 1
+
+    async def _answer(
+        self, request: gen_pb.StreamExplanationRequest
+    ) -> AsyncIterator[gen_pb.StreamExplanationResponse]:
+        if request.model not in self.revisions:
+            raise ModelNotFoundError(f"no model {request.model}")
+        fault = self.fault(request, self.asked[request.request_id])
+        if fault is not None and not fault.after_words:
+            raise fault.error
+        yield gen_pb.StreamExplanationResponse(text_delta=f"{request.model} says: ")
+        if fault is not None:
+            raise fault.error
+        await asyncio.sleep(self.delay_s)
+        yield gen_pb.StreamExplanationResponse(text_delta=request.instruction)
+        yield gen_pb.StreamExplanationResponse(completion=self._completion(request))
+        self.completed[request.request_id] += 1
+        self.on_completed(sum(self.completed.values()))
+
+    def _completion(self, request: gen_pb.StreamExplanationRequest) -> gen_pb.Completion:
+        return gen_pb.Completion(
+            request_id=request.request_id,
+            finish_reason=gen_pb.FINISH_REASON_STOP,
+            usage=gen_pb.TokenUsage(
+                prompt_token_count=20, image_token_count=16, generated_token_count=7
+            ),
+            provenance=gen_pb.Provenance(
+                model=request.model,
+                revision=self.revisions[request.model],
+                adapter=request.adapter,
+                engine="scripted",
+                engine_version="1",
+                dtype="float32",
+                sampling=request.sampling,
+                image_digest=digest_of(request.image.data),
+            ),
+        )
+
+
+@dataclass
+class ScriptedScoring(score_grpc.ScoringServiceServicer):
+    """Scores with the real metrics, and breaks on demand.
+
+    Attributes:
+        item_error: Says what goes wrong with the n-th attempt (from 1) at an item.
+        lose_stream_after: Loses each of these streams (numbered from 1) after so many answers.
+        signature_suffix: Appended to every signature, as another version would.
+        gate: Closed, nothing is answered.
+        answered: Answers by item id.
+    """
+
+    item_error: Callable[[str, int], ServiceError | None] = lambda item_id, attempt: None
+    lose_stream_after: dict[int, tuple[int, ServiceError]] = field(default_factory=dict)
+    signature_suffix: str = ""
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+    streams: int = 0
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def ListMetrics(
+        self, request: score_pb.ListMetricsRequest, context: object
+    ) -> score_pb.ListMetricsResponse:
+        return score_pb.ListMetricsResponse(
+            metrics=[
+                score_pb.Metric(
+                    name=name,
+                    signature=METRICS[name].sign(MatchingOptions()) + self.signature_suffix,
+                    default=True,
+                )
+                for name in DEFAULT_METRICS
+            ]
+        )
+
+    async def ScoreExplanations(
+        self, request_iterator: AsyncIterator[score_pb.ScoreExplanationsRequest], context: object
+    ) -> AsyncIterator[score_pb.ScoreExplanationsResponse]:
+        self.streams += 1
+        most, loss = self.lose_stream_after.get(self.streams, (None, None))
+        count = 0
+        async for request in request_iterator:
+            if loss is not None and count == most:
+                raise loss
+            await self.gate.wait()
+            self.asked[request.item_id] += 1
+            yield self._score(request)
+            count += 1
+
+    def _score(
+        self, request: score_pb.ScoreExplanationsRequest
+    ) -> score_pb.ScoreExplanationsResponse:
+        error = self.item_error(request.item_id, self.asked[request.item_id])
+        answer = score_pb.ScoreExplanationsResponse(item_id=request.item_id)
+        if error is not None:
+            code = status_code_of(error).value[0]
+            item_error = content_pb2.ItemError(
+                code=code, reason=error.reason, message=error.message
+            )
+            answer.error.CopyFrom(item_error)
+            return answer
+        item = request.item
+        for score in score_all(ScoringInput(item.candidate, item.reference, list(item.entities))):
+            answer.scores.scores.append(
+                score_pb.Score(
+                    metric=score.metric,
+                    value=score.value,
+                    unscorable=(
+                        score_pb.UnscorableReason.Value(
+                            f"UNSCORABLE_REASON_{score.outcome.reason.value}"
+                        )
+                        if isinstance(score.outcome, Unscorable)
+                        else None
+                    ),
+                    statistics=score.statistics,
+                    signature=score.signature + self.signature_suffix,
+                )
+            )
+        self.answered[request.item_id] += 1
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    generation: gen_grpc.GenerationServiceServicer | None = None,
+    scoring: score_grpc.ScoringServiceServicer | None = None,
+) -> AsyncIterator[Sequence[str]]:
+    """Serves on free ports; gives the address of each service that was given, in this order."""
+    servers: list[RpcServer] = []
+    if generation is not None:
+        servers.append(
+            RpcServer(
+                "127.0.0.1:0",
+                [GENERATION_NAME],
+                lambda server: gen_grpc.add_GenerationServiceServicer_to_server(generation, server),
+            )
+        )
+    if scoring is not None:
+        servers.append(
+            RpcServer(
+                "127.0.0.1:0",
+                [SCORING_NAME],
+                lambda server: score_grpc.add_ScoringServiceServicer_to_server(scoring, server),
+            )
+        )
+    try:
+        yield [f"127.0.0.1:{await server.start()}" for server in servers]
+    finally:
+        for server in servers:
+            await server.stop(0)

@@ -1,0 +1,607 @@
+"""Whole sweeps over real sockets, with everything that can go wrong on the way."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from expart.generation.v1 import generation_service_pb2 as gen_pb
+from services.core.errors import (
+    DrainingError,
+    EngineUnavailableError,
+    GenerationAbortedError,
+    InternalError,
+    InvalidRequestError,
+    OverloadedError,
+    ServiceError,
+    UserInputError,
+)
+from services.sweep.clients import served_models
+from services.sweep.endpoints import Endpoints
+from services.sweep.leaderboard import build_leaderboard
+from services.sweep.outcome import SweepOutcome
+from services.sweep.plan import SweepPlan
+from services.sweep.prepare import plan_sweep
+from services.sweep.progress import SilentProgress, SweepSnapshot
+from services.sweep.rows import Table
+from services.sweep.runner import run_sweep
+from services.sweep.settings import SweepSettings
+from services.sweep.spec import load_spec
+from services.sweep.tables import ResultTables
+from tests.integration.sweep_services import (
+    Fault,
+    ScriptedGeneration,
+    ScriptedScoring,
+    no_fault,
+    serving,
+)
+
+SETTINGS = SweepSettings(commit_rows=8, commit_interval_s=0.2, max_attempts=3, max_wait_s=5)
+# 6 artworks, 2 sections each, 2 settings, in each of the two parts.
+QUESTIONS = 6 * 2 * 2 * 2
+REVISIONS = {"alpha": "r1", "beta": "r2"}
+
+
+@pytest.fixture(autouse=True)
+def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.sweep.retry._FIRST_BACKOFF_S", 0.01)
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path) -> Path:
+    folder = tmp_path / "dataset"
+    (folder / "images").mkdir(parents=True)
+    for split in ("test_seen", "test_unseen"):
+        records = [
+            _record(f"{split} work {work}", section, setting, f"images/{split}-{work}.png")
+            for work in range(6)
+            for section in ("History", "Legacy")
+            for setting in ("with_title", "without_title")
+        ]
+        (folder / f"{split}.json").write_text(json.dumps(records))
+        for work in range(6):
+            (folder / "images" / f"{split}-{work}.png").write_bytes(f"{split} {work}".encode())
+    return _write_spec(tmp_path, models=["alpha", "beta"])
+
+
+def _record(title: str, section: str, setting: str, image: str) -> dict[str, object]:
+    name = title if setting == "with_title" else "this artwork"
+    return {
+        "id": f"{title}/{section}/{setting}",
+        "question_id": f"{title}/{section}",
+        "setting": setting,
+        "title": title,
+        "section": section,
+        "image": image,
+        "conversations": [
+            {"from": "human", "value": f"<image>\nExplain the {section} of {name}."},
+            {"from": "gpt", "value": f"The {section} of {title} is known."},
+        ],
+        "entities": [title, section],
+    }
+
+
+def _write_spec(folder: Path, **changes: object) -> Path:
+    spec = {
+        "dataset": {"folder": "dataset"},
+        "models": ["alpha"],
+        "sampling": {"max_tokens": 16, "temperature": 0},
+        "concurrency": 4,
+        "output": "results",
+        **changes,
+    }
+    path = folder / "sweep.yaml"
+    path.write_text(yaml.safe_dump(spec))
+    return path
+
+
+class Watcher(SilentProgress):
+    """Keeps what it is told."""
+
+    def __init__(self, watch: Callable[[SweepSnapshot], None] = lambda snapshot: None) -> None:
+        self.snapshots: list[SweepSnapshot] = []
+        self.notes: list[str] = []
+        self._watch = watch
+
+    def update(self, snapshot: SweepSnapshot) -> None:
+        self.snapshots.append(snapshot)
+        self._watch(snapshot)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+async def sweep(
+    spec_file: Path,
+    generation: ScriptedGeneration,
+    scoring: ScriptedScoring,
+    *,
+    progress: Watcher | None = None,
+    stop: asyncio.Event | None = None,
+    settings: SweepSettings = SETTINGS,
+) -> SweepOutcome:
+    async with serving(generation, scoring) as (generating, scoring_at):
+        plan = await plan_against(spec_file, generating)
+        return await run_sweep(
+            plan,
+            Endpoints(generating, scoring_at),
+            progress or Watcher(),
+            stop or asyncio.Event(),
+            settings,
+        )
+
+
+async def plan_against(spec_file: Path, generating: str) -> SweepPlan:
+    directory = await served_models(generating)
+    return await asyncio.to_thread(plan_sweep, load_spec(spec_file), directory)
+
+
+def stored(spec_file: Path, table: Table, *columns: str) -> list[dict[str, object]]:
+    tables = ResultTables(load_spec(spec_file).output)
+    return [row for batch in tables.batches(table, columns) for row in batch.to_pylist()]
+
+
+def assert_complete(spec_file: Path, models: int = 2) -> None:
+    """Every planned question has exactly one explanation, and each of these one set of scores."""
+    planned = [row["key"] for row in stored(spec_file, Table.PLAN, "key")]
+    assert len(planned) == QUESTIONS * models
+    generated = [row["key"] for row in stored(spec_file, Table.GENERATIONS, "key")]
+    assert sorted(map(str, generated)) == sorted(map(str, planned))
+    scores = Counter(
+        (row["key"], row["metric"]) for row in stored(spec_file, Table.SCORES, "key", "metric")
+    )
+    assert set(scores.values()) == {1}
+    assert {key for key, _ in scores} == set(planned)
+
+
+async def test_a_sweep_answers_and_scores_every_question_once(spec_file: Path) -> None:
+    generation, scoring = ScriptedGeneration(REVISIONS), ScriptedScoring()
+    outcome = await sweep(spec_file, generation, scoring)
+    assert outcome.complete
+    assert outcome.failed == 0
+    assert_complete(spec_file)
+    assert set(generation.completed.values()) == {1}
+    rows = {row["key"]: row for row in stored(spec_file, Table.GENERATIONS, "key", "text", "model")}
+    plan = stored(spec_file, Table.PLAN, "key", "title", "section", "setting", "model")
+    for row in plan:
+        name = row["title"] if row["setting"] == "with_title" else "this artwork"
+        expected = f"{row['model']} says: Explain the {row['section']} of {name}."
+        assert rows[row["key"]]["text"] == expected
+
+
+async def test_no_more_questions_are_in_flight_than_the_spec_allows(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS, delay_s=0.01)
+    await sweep(spec_file, generation, ScriptedScoring())
+    assert generation.most_concurrent == {"alpha": 4, "beta": 4}
+
+
+async def test_models_take_turns_when_the_spec_says_so(spec_file: Path) -> None:
+    together = Counter[int]()
+    generation = ScriptedGeneration(REVISIONS, delay_s=0.005)
+
+    def count_models(request: gen_pb.StreamExplanationRequest, attempt: int) -> None:
+        together[sum(count > 0 for count in generation.concurrent.values())] += 1
+
+    generation.fault = count_models
+    path = _write_spec(spec_file.parent, models=["alpha", "beta"], max_parallel_models=1)
+    await sweep(path, generation, ScriptedScoring())
+    assert set(together) == {1}
+    assert_complete(path)
+
+
+async def test_a_finished_sweep_asks_nothing_of_anyone(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS)
+    await sweep(spec_file, generation, ScriptedScoring())
+    async with serving(generation) as (generating,):
+        plan = await plan_against(spec_file, generating)
+    assert not plan.has_work
+    nobody = Endpoints("127.0.0.1:1", "127.0.0.1:1")
+    outcome = await run_sweep(plan, nobody, Watcher(), asyncio.Event(), SETTINGS)
+    assert outcome.complete
+    assert [model.done for model in outcome.models] == [QUESTIONS, QUESTIONS]
+
+
+async def test_a_model_that_is_added_gets_the_new_questions_only(spec_file: Path) -> None:
+    generation, scoring = ScriptedGeneration(REVISIONS), ScriptedScoring()
+    await sweep(_write_spec(spec_file.parent, models=["alpha"]), generation, scoring)
+    asked = Counter(generation.asked)
+    await sweep(_write_spec(spec_file.parent, models=["alpha", "beta"]), generation, scoring)
+    assert {key: generation.asked[key] for key in asked} == asked
+    assert len(generation.asked) == 2 * QUESTIONS
+    assert_complete(spec_file)
+
+
+def first_attempts_fail(fault: Fault, attempts: int = 1) -> Callable[..., Fault | None]:
+    def choose(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        return fault if attempt <= attempts else None
+
+    return choose
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(OverloadedError("full", retry_after_s=0.02)),
+        Fault(EngineUnavailableError("lost")),
+        Fault(DrainingError("going")),
+        Fault(GenerationAbortedError("lost"), after_words=True),
+    ],
+    ids=lambda fault: fault.error.reason,
+)
+async def test_a_passing_fault_loses_nothing_and_leaves_no_half_answer(
+    spec_file: Path, fault: Fault
+) -> None:
+    generation = ScriptedGeneration(REVISIONS, fault=first_attempts_fail(fault))
+    outcome = await sweep(spec_file, generation, ScriptedScoring())
+    assert outcome.complete
+    assert outcome.failed == 0
+    assert set(generation.asked.values()) == {2}
+    assert_complete(spec_file)
+    texts = [row["text"] for row in stored(spec_file, Table.GENERATIONS, "text")]
+    assert all(str(text).count("says") == 1 for text in texts)
+    assert not stored(spec_file, Table.FAILURES, "key")
+
+
+async def test_a_bad_question_fails_with_its_reason_and_is_never_asked_again(
+    spec_file: Path,
+) -> None:
+    def refuse_legacy(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        bad = "Legacy" in request.instruction and request.model == "alpha"
+        return Fault(InvalidRequestError("the instruction is bad")) if bad else None
+
+    generation = ScriptedGeneration(REVISIONS, fault=refuse_legacy)
+    outcome = await sweep(spec_file, generation, ScriptedScoring())
+    assert outcome.complete
+    assert outcome.failed == QUESTIONS // 2
+    failures = stored(spec_file, Table.FAILURES, "reason", "message", "attempts", "final")
+    assert len(failures) == QUESTIONS // 2
+    assert failures[0] == {
+        "reason": "INVALID_REQUEST",
+        "message": "the instruction is bad",
+        "attempts": 1,
+        "final": True,
+    }
+    board = build_leaderboard(load_spec(spec_file).output)
+    assert board.failures == {"INVALID_REQUEST": QUESTIONS // 2}
+    rows = {(row.model, row.setting, row.part): row for row in board.standings}
+    alpha = rows["alpha", "with_title", "all"]
+    assert (alpha.planned, alpha.scored, alpha.failed, alpha.pending) == (24, 12, 12, 0)
+
+    asked = Counter(generation.asked)
+    again = await sweep(spec_file, generation, ScriptedScoring())
+    assert again.failed == QUESTIONS // 2
+    assert generation.asked == asked
+
+
+async def test_what_the_service_failed_at_is_asked_again_by_the_next_run(spec_file: Path) -> None:
+    failing = first_attempts_fail(Fault(EngineUnavailableError("lost")), attempts=3)
+    generation = ScriptedGeneration(REVISIONS, fault=failing)
+    settings = SETTINGS.model_copy(update={"set_aside_after": 1000})
+    first = await sweep(spec_file, generation, ScriptedScoring(), settings=settings)
+    assert first.failed == 2 * QUESTIONS  # three attempts each, all of them in vain
+    assert set(generation.asked.values()) == {3}
+    second = await sweep(spec_file, generation, ScriptedScoring())
+    assert second.failed == 0
+    assert_complete(spec_file)
+
+
+async def test_a_model_that_keeps_failing_is_set_aside_and_the_other_goes_on(
+    spec_file: Path,
+) -> None:
+    def break_alpha(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        return Fault(InternalError("broken")) if request.model == "alpha" else None
+
+    generation = ScriptedGeneration(REVISIONS, fault=break_alpha)
+    settings = SETTINGS.model_copy(update={"set_aside_after": 5})
+    progress = Watcher()
+    outcome = await sweep(
+        spec_file, generation, ScriptedScoring(), settings=settings, progress=progress
+    )
+    alpha, beta = outcome.models
+    # The fifth failure sets it aside; at most the three others in flight can still fail.
+    assert 5 <= alpha.failed <= 8
+    assert "broken" in alpha.set_aside
+    assert beta.done == QUESTIONS
+    assert not outcome.complete
+    assert outcome.unasked == QUESTIONS - alpha.failed
+    assert any("alpha is set aside" in note for note in progress.notes)
+
+
+async def test_another_revision_than_planned_is_noticed_and_stored_as_no_answer(
+    spec_file: Path,
+) -> None:
+    generation = ScriptedGeneration(dict(REVISIONS))
+    scoring = ScriptedScoring()
+    async with serving(generation, scoring) as (generating, scoring_at):
+        plan = await plan_against(spec_file, generating)
+        generation.revisions["alpha"] = "r9"
+        outcome = await run_sweep(
+            plan, Endpoints(generating, scoring_at), Watcher(), asyncio.Event(), SETTINGS
+        )
+    alpha, beta = outcome.models
+    assert (alpha.done, beta.done) == (0, QUESTIONS)
+    assert alpha.failed <= 4  # set aside with the first one: only those in flight
+    failure = stored(spec_file, Table.FAILURES, "reason", "message", "final")[0]
+    assert failure["reason"] == "PROVENANCE_MISMATCH"
+    assert "'r1'" in str(failure["message"])
+    assert "'r9'" in str(failure["message"])
+    assert not failure["final"]
+    # Planned again, the new revision is another model: all of its questions are asked.
+    await sweep(spec_file, generation, scoring)
+    models = [row["revision"] for row in stored(spec_file, Table.GENERATIONS, "revision")]
+    assert Counter(models) == {"r2": QUESTIONS, "r9": QUESTIONS}
+
+
+async def test_a_missing_picture_counts_as_failed_until_it_is_there(spec_file: Path) -> None:
+    picture = spec_file.parent / "dataset" / "images" / "test_seen-3.png"
+    content = picture.read_bytes()
+    picture.unlink()
+    generation = ScriptedGeneration(REVISIONS)
+    outcome = await sweep(spec_file, generation, ScriptedScoring())
+    assert outcome.complete
+    assert outcome.failed == 2 * 4  # its two sections in two settings, for two models
+    board = build_leaderboard(load_spec(spec_file).output)
+    assert board.failures == {"PICTURE_MISSING": 8}
+    picture.write_bytes(content)
+    again = await sweep(spec_file, generation, ScriptedScoring())
+    assert again.failed == 0
+    assert_complete(spec_file)
+    assert build_leaderboard(load_spec(spec_file).output).failures == {}
+
+
+@pytest.mark.parametrize("completed", [1, 5, 17, 30, 49, 90])
+async def test_a_killed_sweep_resumes_with_exactly_one_result_a_question(
+    spec_file: Path, completed: int
+) -> None:
+    generation = ScriptedGeneration(REVISIONS, delay_s=0.002)
+    scoring = ScriptedScoring()
+    running: list[asyncio.Task[SweepOutcome]] = []
+
+    def kill(total: int) -> None:
+        if total == completed:
+            running[0].cancel()
+
+    generation.on_completed = kill
+    running.append(asyncio.ensure_future(sweep(spec_file, generation, scoring)))
+    with pytest.raises(asyncio.CancelledError):
+        await running[0]
+    durable = {str(row["key"]) for row in stored(spec_file, Table.GENERATIONS, "key")}
+    assert len(durable) < 2 * QUESTIONS
+    asked = Counter(generation.asked)
+    generation.on_completed = lambda total: None
+    outcome = await sweep(spec_file, generation, scoring)
+    assert outcome.complete
+    assert_complete(spec_file)
+    assert {key: generation.asked[key] for key in durable} == {key: asked[key] for key in durable}
+    # Asked twice were at most those in flight at the kill: four for each model.
+    assert sum(count > 1 for count in generation.asked.values()) <= 8
+
+
+async def test_a_stopped_sweep_ends_what_is_in_flight_and_stores_it(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS, delay_s=0.01)
+    stop = asyncio.Event()
+    generation.on_completed = lambda total: stop.set() if total == 10 else None
+    outcome = await sweep(spec_file, generation, ScriptedScoring(), stop=stop)
+    assert outcome.stopped
+    assert not outcome.complete
+    assert generation.cancelled == 0
+    generated = stored(spec_file, Table.GENERATIONS, "key")
+    assert len(generated) == sum(generation.completed.values())
+    assert 10 <= len(generated) <= 10 + 8
+    await sweep(spec_file, generation, ScriptedScoring())
+    assert_complete(spec_file)
+    assert set(generation.asked.values()) == {1}
+
+
+async def test_progress_counts_only_what_is_durable(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS, delay_s=0.005)
+
+    def check(snapshot: SweepSnapshot) -> None:
+        tables = ResultTables(load_spec(spec_file).output)
+        durable = sum(len(batch) for batch in tables.batches(Table.GENERATIONS, ["key"]))
+        assert sum(model.done for model in snapshot.models) <= durable
+
+    progress = Watcher(check)
+    await sweep(spec_file, generation, ScriptedScoring(), progress=progress)
+    done = [sum(model.done for model in snapshot.models) for snapshot in progress.snapshots]
+    assert done == sorted(done)
+    assert done[-1] == 2 * QUESTIONS
+    assert len(set(done)) > 3
+    assert progress.snapshots[-1].scored == 2 * QUESTIONS
+
+
+async def test_generation_does_not_wait_for_scores(spec_file: Path) -> None:
+    scoring = ScriptedScoring()
+    scoring.gate.clear()
+    generation = ScriptedGeneration(REVISIONS)
+
+    def open_gate(total: int) -> None:
+        if total == 2 * QUESTIONS:  # every answer was generated before a single score was computed
+            assert not scoring.answered
+            scoring.gate.set()
+
+    generation.on_completed = open_gate
+    outcome = await sweep(spec_file, generation, scoring)
+    assert outcome.complete
+    assert_complete(spec_file)
+
+
+async def test_scores_that_a_crash_left_out_are_computed_without_generating_again(
+    spec_file: Path,
+) -> None:
+    scoring = ScriptedScoring()
+    scoring.gate.clear()
+    generation = ScriptedGeneration(REVISIONS)
+    running: list[asyncio.Task[SweepOutcome]] = []
+    generation.on_completed = lambda total: running[0].cancel() if total == 2 * QUESTIONS else None
+    running.append(asyncio.ensure_future(sweep(spec_file, generation, scoring)))
+    with pytest.raises(asyncio.CancelledError):
+        await running[0]
+    durable = {row["key"] for row in stored(spec_file, Table.GENERATIONS, "key")}
+    assert len(durable) >= 2 * QUESTIONS - 8
+    assert not stored(spec_file, Table.SCORES, "key")
+    scoring.gate.set()
+    asked = Counter(generation.asked)
+    outcome = await sweep(spec_file, generation, scoring)
+    assert outcome.complete
+    assert_complete(spec_file)
+    assert all(generation.asked[str(key)] == asked[str(key)] for key in durable)
+
+
+async def test_a_mended_reference_is_scored_anew_without_generating_again(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS)
+    await sweep(spec_file, generation, ScriptedScoring())
+    file = spec_file.parent / "dataset" / "test_seen.json"
+    file.write_text(file.read_text().replace(" is known.", " is well known indeed."))
+    scoring = ScriptedScoring()
+    outcome = await sweep(spec_file, generation, scoring)
+    assert outcome.complete
+    assert set(generation.asked.values()) == {1}
+    assert len(scoring.answered) == QUESTIONS  # half of the questions, for two models
+
+
+async def test_scores_of_an_outdated_signature_are_computed_again_once_anything_runs(
+    spec_file: Path,
+) -> None:
+    generation = ScriptedGeneration(REVISIONS)
+    await sweep(_write_spec(spec_file.parent, models=["alpha"]), generation, ScriptedScoring())
+    newer = ScriptedScoring(signature_suffix="|v:next")
+    path = _write_spec(spec_file.parent, models=["alpha", "beta"])
+    progress = Watcher()
+    await sweep(path, generation, newer, progress=progress)
+    assert len(newer.answered) == 2 * QUESTIONS
+    assert set(generation.asked.values()) == {1}
+    assert any("scored again" in note for note in progress.notes)
+    assert progress.snapshots[-1].scored == 2 * QUESTIONS
+    board = build_leaderboard(load_spec(path).output)
+    assert all("|v:next" in metric.signature for metric in board.standings[0].metrics.values())
+
+
+async def test_a_lost_scoring_stream_is_reopened_and_nothing_is_scored_twice(
+    spec_file: Path,
+) -> None:
+    losses: dict[int, tuple[int, ServiceError]] = {
+        1: (5, EngineUnavailableError("restarting")),
+        2: (0, DrainingError("going")),
+        3: (9, OverloadedError("full", retry_after_s=0.01)),
+    }
+    scoring = ScriptedScoring(lose_stream_after=losses)
+    outcome = await sweep(spec_file, ScriptedGeneration(REVISIONS), scoring)
+    assert outcome.complete
+    assert scoring.streams >= 4
+    assert_complete(spec_file)
+
+
+async def test_a_scoring_service_that_stays_lost_costs_no_explanation(spec_file: Path) -> None:
+    always = {number: (0, EngineUnavailableError("gone")) for number in range(1, 100)}
+    progress = Watcher()
+    generation = ScriptedGeneration(REVISIONS)
+    outcome = await sweep(
+        spec_file, generation, ScriptedScoring(lose_stream_after=always), progress=progress
+    )
+    assert not outcome.complete
+    assert outcome.unscored == 2 * QUESTIONS
+    assert outcome.unasked == 0
+    assert any("scoring was given up" in note for note in progress.notes)
+    assert (await sweep(spec_file, generation, ScriptedScoring())).complete
+    assert set(generation.asked.values()) == {1}
+    assert_complete(spec_file)
+
+
+async def test_an_item_that_cannot_be_scored_fails_alone(spec_file: Path) -> None:
+    chosen: list[str] = []
+
+    def refuse_first(item_id: str, attempt: int) -> ServiceError | None:
+        if not chosen:
+            chosen.append(item_id)
+        return InvalidRequestError("too long") if item_id == chosen[0] else None
+
+    scoring = ScriptedScoring(item_error=refuse_first)
+    outcome = await sweep(spec_file, ScriptedGeneration(REVISIONS), scoring)
+    assert outcome.complete
+    failures = stored(spec_file, Table.FAILURES, "key", "stage", "reason")
+    assert failures == [{"key": chosen[0], "stage": "scoring", "reason": "INVALID_REQUEST"}]
+    board = build_leaderboard(load_spec(spec_file).output)
+    assert board.failures == {"INVALID_REQUEST": 1}
+    assert board.pending == 0
+
+
+async def test_an_item_is_tried_again_when_the_scoring_service_is_full(spec_file: Path) -> None:
+    def full_at_first(item_id: str, attempt: int) -> ServiceError | None:
+        return OverloadedError("full", retry_after_s=0.01) if attempt == 1 else None
+
+    scoring = ScriptedScoring(item_error=full_at_first)
+    assert (await sweep(spec_file, ScriptedGeneration(REVISIONS), scoring)).complete
+    assert set(scoring.asked.values()) == {2}
+    assert_complete(spec_file)
+
+
+async def test_more_answers_than_may_wait_for_scores_are_read_back_from_the_tables(
+    spec_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.sweep.scoring_pipe._MOST_WAITING", 3)
+    scoring = ScriptedScoring()
+    scoring.gate.clear()
+    generation = ScriptedGeneration(REVISIONS)
+    generation.on_completed = lambda total: scoring.gate.set() if total == 60 else None
+    assert (await sweep(spec_file, generation, scoring)).complete
+    assert_complete(spec_file)
+
+
+async def test_without_a_scoring_service_nothing_is_asked(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS)
+    async with serving(generation) as (generating,):
+        plan = await plan_against(spec_file, generating)
+        endpoints = Endpoints(generating, "127.0.0.1:1")
+        with pytest.raises(UserInputError, match=r"scoring service at 127\.0\.0\.1:1"):
+            await run_sweep(plan, endpoints, Watcher(), asyncio.Event(), SETTINGS)
+    assert not generation.asked
+
+
+async def test_a_second_sweep_into_the_same_folder_is_refused(spec_file: Path) -> None:
+    refusals: list[str] = []
+    generation, scoring = ScriptedGeneration(REVISIONS), ScriptedScoring()
+    async with serving(generation, scoring) as (generating, scoring_at):
+        plan = await plan_against(spec_file, generating)
+        endpoints = Endpoints(generating, scoring_at)
+
+        async def intrude() -> None:
+            with pytest.raises(UserInputError) as caught:
+                await run_sweep(plan, endpoints, Watcher(), asyncio.Event(), SETTINGS)
+            refusals.append(caught.value.message)
+
+        generation.delay_s = 0.01
+        tasks: list[asyncio.Task[None]] = []
+        generation.on_completed = lambda total: (
+            tasks.append(asyncio.ensure_future(intrude())) if total == 1 else None
+        )
+        await run_sweep(plan, endpoints, Watcher(), asyncio.Event(), SETTINGS)
+        await tasks[0]
+    assert len(refusals) == 1
+    assert "another sweep is writing there" in refusals[0]
+    assert_complete(spec_file)
+
+
+async def test_the_manifest_says_how_the_results_came_about(spec_file: Path) -> None:
+    await sweep(spec_file, ScriptedGeneration(REVISIONS, fault=no_fault), ScriptedScoring())
+    manifest = json.loads((load_spec(spec_file).output / "manifest.json").read_text())
+    assert manifest["mapping"] == "conversations-with-setting"
+    assert manifest["questions"] == 2 * QUESTIONS
+    assert manifest["revisions"] == REVISIONS
+    assert manifest["attested"]["alpha"] == [
+        {
+            "revision": "r1",
+            "engine": "scripted",
+            "engine_version": "1",
+            "dtype": "float32",
+            "quantization": "",
+            "sampling": {"max_tokens": 16, "temperature": 0.0},
+        }
+    ]
+    assert manifest["signatures"]["bleu"].startswith("bleu|")
+    assert manifest["ended_at"] > manifest["started_at"]
+    assert manifest["spec"]["sampling"]["max_tokens"] == 16
