@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 ResponseT = TypeVar("ResponseT")
 ResponseT_co = TypeVar("ResponseT_co", covariant=True)
 
-# What grpc.aio reports instead of the server's status when a message is written to a stream that the
-# server has just ended (_call.py and call.pyx.pxi of grpcio 1.85).
+# What grpc.aio (_call.py, grpcio 1.85) reports instead of the server's status when a message is
+# written to a stream that the server has just ended.
 _LOST_WHILE_WRITING = "Internal error from Core"
 
 # A listing is answered from memory; waiting longer would only hide that the service is not there.

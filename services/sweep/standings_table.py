@@ -11,28 +11,30 @@ from services.sweep.standings import ALL_PARTS, Leaderboard, Standing, reported
 
 _SETTINGS = {Setting.WITH_TITLE: "with", Setting.WITHOUT_TITLE: "w/o"}
 
-# Two short lines each: 12 metrics and the counts have to fit into 120 columns.
+# At most two short lines each: 12 metrics and the counts have to fit into 120 columns.
 _HEADINGS = {
-    "bleu": "BLEU\n",
-    "rouge_1": "R-1\n",
-    "rouge_2": "R-2\n",
-    "rouge_l": "R-L\n",
-    "ef1": "EF1\n",
+    "bleu": "BLEU",
+    "rouge_1": "R-1",
+    "rouge_2": "R-2",
+    "rouge_l": "R-L",
+    "ef1": "EF1",
     "ec_exact": "EC\nexact",
     "ec_partial": "EC\npart",
     "ecooc_0": "ECooc\n0",
     "ecooc_1": "ECooc\n1",
     "ecooc_2": "ECooc\n2",
     "ecooc_inf": "ECooc\n∞",
-    "length": "words\n",
+    "length": "len",
 }
+
+_UNBOUNDED = 10_000
 
 # Counts of questions, with the words that the headings stand for.
 _COUNTS = (
     ("n", "scored"),
-    ("un-\nsc.", "unscorable"),
-    ("fail\n", "failed"),
-    ("cut\n", "truncated"),
+    ("uns", "unscorable"),
+    ("fail", "failed"),
+    ("cut", "truncated"),
 )
 
 
@@ -46,27 +48,30 @@ def render_leaderboard(board: Leaderboard, console: Console) -> None:
         board: What to print.
         console: Where to; its width decides.
     """
-    whole = _table(board, board.metrics)
-    if console.measure(whole).minimum <= console.width:
+    whole = _table(board, board.metrics, _COUNTS)
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    if console.measure(whole, options=unbounded).maximum <= console.width:
         console.print(whole)
     else:
-        is_entity_metric = {name: name.startswith("e") for name in board.metrics}
-        for wanted in (False, True):
-            names = [name for name in board.metrics if is_entity_metric[name] is wanted]
-            console.print(_table(board, names))
+        entity_metrics = [name for name in board.metrics if name.startswith("e")]
+        text_metrics = [name for name in board.metrics if name not in entity_metrics]
+        console.print(_table(board, text_metrics, _COUNTS))
+        console.print()
+        console.print(_table(board, entity_metrics, _COUNTS[:1]))
+    console.print()
     for line in _notes(board):
         console.print(line, style="dim", highlight=False)
 
 
-def _table(board: Leaderboard, metrics: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("model\n", no_wrap=True)
-    table.add_column("title\n", no_wrap=True)
-    table.add_column("part\n", no_wrap=True)
-    for heading, _ in _COUNTS:
+def _table(board: Leaderboard, metrics: Sequence[str], counts: Sequence[tuple[str, str]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    table.add_column("title", no_wrap=True)
+    table.add_column("part", no_wrap=True)
+    for heading, _ in counts:
         table.add_column(heading, justify="right", no_wrap=True)
     for metric in metrics:
-        heading = _HEADINGS.get(metric, f"{metric}\n")
+        heading = _HEADINGS.get(metric, metric)
         table.add_column(heading, justify="right", no_wrap=True)
     best = {metric: _best(board, metric) for metric in metrics}
     before: Standing | None = None
@@ -80,7 +85,7 @@ def _table(board: Leaderboard, metrics: Sequence[str]) -> Table:
             standing.model if new_model else "",
             _SETTINGS[standing.setting] if new_setting else "",
             standing.part,
-            *(str(getattr(standing, name)) for _, name in _COUNTS),
+            *(str(getattr(standing, name)) for _, name in counts),
             *(_cell(standing, metric, best[metric]) for metric in metrics),
             style="bold" if standing.part == ALL_PARTS else None,
         )
@@ -113,8 +118,8 @@ def _best(board: Leaderboard, metric: str) -> dict[tuple[Setting, str], float]:
 
 def _notes(board: Leaderboard) -> list[str]:
     notes = [
-        "Means over questions, times 100; words: mean length in tokens. title: whether the "
-        "instruction names it. n: questions scored; unsc.: of these, without a value for at least "
+        "Means over questions, times 100; len: mean length in tokens. title: whether the "
+        "instruction names it. n: questions scored; uns: of these, without a value for at least "
         "one metric; cut: ended by the token limit. Signatures are in the JSON file."
     ]
     if board.failures:
