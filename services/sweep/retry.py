@@ -47,6 +47,8 @@ _CONCERNS_MODEL = frozenset(
         ErrorReason.UNIMPLEMENTED,
     }
 )
+# How the scoring service is set up, not what it was asked to score.
+_CONCERNS_METRICS = frozenset({ErrorReason.METRIC_NOT_FOUND, ErrorReason.METRIC_UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def concerns_model(error: ServiceError) -> bool:
 
 def is_final(error: ServiceError) -> bool:
     """Whether a later run should not ask the question again either."""
-    return not (error.retryable or concerns_model(error))
+    return not (error.retryable or concerns_model(error) or error.reason in _CONCERNS_METRICS)
 
 
 @dataclass(slots=True)

@@ -188,10 +188,8 @@ def test_a_later_record_of_another_shape_is_named_with_its_number(tmp_path: Path
     assert "test_seen.json: record 2 does not fit" in message
     assert "'conversations-with-setting'" in message
     assert "it lacks entities" in message
-    assert (
-        "fields found: id, question_id, setting, title, section, image, conversations, terms"
-        in (message)
-    )
+    fields = "id, question_id, setting, title, section, image, conversations, terms"
+    assert f"fields found: {fields};" in message
     assert "fields wanted: id, title, entities, image, conversations, setting" in message
 
 
@@ -240,7 +238,7 @@ def test_two_records_of_the_same_question_are_refused(tmp_path: Path) -> None:
     ("content", "complaint"),
     [
         ("[{", "no JSON"),
-        ('{"id": 1}\n{"id"', "line 2 is no JSON"),
+        (json.dumps(MINI) + '\n{"id"', "line 2 is no JSON"),
         ("[1]", "record 1 is no object but a value of type int"),
         ("[]", "no record at all"),
         ("", "no record at all"),
@@ -264,7 +262,7 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
 
 MAPPING = """
 name: museum
-columns: {id: no, title: work, entities: terms, image: file, instruction: ask, reference: text}
+columns: {id: number, title: work, entities: terms, image: file, instruction: ask, reference: text}
 setting: {rule: value_map, column: mode, values: {named: with_title, unnamed: without_title}}
 """
 
@@ -272,7 +270,7 @@ setting: {rule: value_map, column: mode, values: {named: with_title, unnamed: wi
 def test_a_users_mapping_reads_a_shape_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "museum.yaml").write_text(MAPPING)
     mapping = load_mapping(tmp_path / "museum.yaml")
-    record = {"no": 4, "work": "The Swan", "terms": [], "file": "s.png", "ask": "Why?"}
+    record = {"number": 4, "work": "The Swan", "terms": [], "file": "s.png", "ask": "Why?"}
     record |= {"text": "Because.", "mode": "unnamed"}
     (question,) = load_dataset(write(tmp_path, [record]), [Split.TEST_SEEN], mapping).questions
     assert (question.id, question.setting) == ("4", Setting.WITHOUT_TITLE)
