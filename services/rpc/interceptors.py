@@ -3,6 +3,7 @@
 from __future__ import annotations  # grpc's classes are generic for the type checker only
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -88,6 +89,10 @@ def _guard_unary(behaviour: UnaryBehaviour, method: str) -> UnaryBehaviour:
 
 
 def _guard_stream(behaviour: StreamBehaviour, method: str) -> StreamBehaviour:
+    if inspect.iscoroutinefunction(behaviour):
+        # gRPC's other style, which its own health service uses: it writes to the context.
+        return cast("StreamBehaviour", _guard_unary(cast("UnaryBehaviour", behaviour), method))
+
     async def guarded(request: object, context: Context) -> AsyncIterator[object]:
         try:
             async for response in behaviour(request, context):
