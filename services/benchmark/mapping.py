@@ -168,9 +168,13 @@ def _parse(text: str, origin: str) -> FieldMapping:
         reason = " ".join(str(error).split())
         raise UserInputError(f"{origin}: the field mapping is no YAML: {reason}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        problems = error.errors(include_url=False)
+        # A misspelt key is the cause of the missing one beside it: say that first.
+        unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+        first = (unknown or problems)[0]
         key = ".".join(str(step) for step in first["loc"])
-        raise UserInputError(f"{origin}: field mapping, key '{key}': {first['msg']}") from error
+        reason = "there is no such key" if unknown else first["msg"]
+        raise UserInputError(f"{origin}: field mapping, key '{key}': {reason}") from error
     missing = mapping.incompleteness()
     if missing is not None:
         raise UserInputError(f"{origin}: field mapping '{mapping.name}': {missing}")

@@ -153,8 +153,8 @@ class SweepPlan:
         if self.missing_pictures:
             first = next(iter(self.missing_pictures.values()))
             lines.append(
-                f"  {len(self.missing_pictures)} pictures are missing; their questions count as "
-                f"failed. The first: {first}"
+                f"  missing pictures, whose questions count as failed: "
+                f"{len(self.missing_pictures)}; the first: {first}"
             )
         return "\n".join(lines)
 

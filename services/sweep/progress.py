@@ -146,7 +146,7 @@ class TerminalProgress:
 
     def note(self, message: str) -> None:
         """Prints a remark above the bars."""
-        self._console.print(message, style="yellow", markup=False)
+        self._console.print(message, style="yellow", markup=False, highlight=False)
 
 
 class LineProgress:

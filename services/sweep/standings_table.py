@@ -126,5 +126,5 @@ def _notes(board: Leaderboard) -> list[str]:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(board.failures.items()))
         notes.append(f"Failed, counted apart and not scored: {reasons}.")
     if board.pending:
-        notes.append(f"{board.pending} questions have no result yet: run the sweep again.")
+        notes.append(f"Questions without a result yet: {board.pending}; run the sweep again.")
     return notes

@@ -1,0 +1,66 @@
+"""What people see of a running sweep."""
+
+import io
+
+from rich.console import Console
+
+from services.sweep.progress import (
+    LineProgress,
+    ModelProgress,
+    SweepSnapshot,
+    TerminalProgress,
+    console_progress,
+)
+
+
+def snapshot(done: int, elapsed_s: float, failed: int = 0, before: int = 0) -> SweepSnapshot:
+    alpha = ModelProgress("alpha", planned=60, done=done, failed=failed, in_flight=4)
+    beta = ModelProgress("beta", planned=40)
+    return SweepSnapshot((alpha, beta), scored=done, elapsed_s=elapsed_s, done_before=before)
+
+
+def test_rate_and_time_left_count_this_run_only() -> None:
+    # 30 were done before; 20 more in 10 s are 2 a second; 50 of 100 are left: 25 s.
+    now = snapshot(done=48, failed=2, elapsed_s=10, before=30)
+    assert now.rate_per_s == 2.0
+    assert now.remaining_s == 25.0
+
+
+def test_without_a_rate_there_is_no_time_left() -> None:
+    assert snapshot(done=30, elapsed_s=10, before=30).remaining_s is None
+    assert snapshot(done=0, elapsed_s=0).remaining_s is None
+
+
+def test_lines_come_at_intervals_and_the_last_state_always() -> None:
+    text = io.StringIO()
+    with LineProgress(Console(file=text, width=60), interval_s=10) as progress:
+        for second in range(26):
+            progress.update(snapshot(done=second, elapsed_s=second))
+        progress.note("alpha [r1] is set aside")
+    lines = text.getvalue().splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("sweep:")] == [
+        "0/100",
+        "10/100",
+        "20/100",
+        "25/100",
+    ]
+    assert "alpha [r1] is set aside" in lines
+    assert "alpha 25/60, 4 in flight; beta 0/40" in lines[-1]
+    assert "1.00/s, 1:15 left" in lines[-1]
+
+
+def test_a_terminal_gets_bars_with_counts() -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=100, force_terminal=True)
+    progress = console_progress(console)
+    assert isinstance(progress, TerminalProgress)
+    with progress:
+        progress.update(snapshot(done=50, failed=3, elapsed_s=10))
+        progress.note("alpha [r1] is set aside")
+    shown = text.getvalue()
+    assert "53/60, 3 failed" in shown
+    assert "alpha [r1] is set aside" in shown
+
+
+def test_a_pipe_gets_lines() -> None:
+    assert isinstance(console_progress(Console(file=io.StringIO())), LineProgress)
