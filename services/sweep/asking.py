@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from services.benchmark.images import PictureMissingError, PictureStore
 from services.core.errors import ServiceError
-from services.sweep.clients import Explanation, ExplanationRequest, GenerationClient
+from services.sweep.clients import GenerationClient
+from services.sweep.messages import Explanation, ExplanationRequest
 from services.sweep.plan import Job
 from services.sweep.retry import RetryBudget, concerns_model, is_final
 from services.sweep.rows import FailureRow, GenerationRow, Stage, SweepFailure

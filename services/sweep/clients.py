@@ -3,7 +3,6 @@
 from __future__ import annotations  # grpc's classes are generic for the type checker only
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from google.protobuf.json_format import MessageToJson
@@ -25,8 +24,14 @@ from services.core.errors import (
 from services.rpc.channel import open_channel
 from services.rpc.status import error_from_rpc
 from services.sweep.directory import FixedDirectory, ModelDescription
+from services.sweep.messages import (
+    Explanation,
+    ExplanationRequest,
+    MetricScore,
+    ScoringAnswer,
+    ScoringRequest,
+)
 from services.sweep.rows import FinishReason
-from services.sweep.spec import SamplingSpec
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
@@ -40,72 +45,6 @@ _LOST_WHILE_WRITING = "Internal error from Core"
 
 # A listing is answered from memory; waiting longer would only hide that the service is not there.
 _LIST_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class ExplanationRequest:
-    """Asks a model for one explanation. ``request_id`` makes repeating it harmless."""
-
-    request_id: str
-    model: str
-    adapter: str
-    image: bytes
-    instruction: str
-    system_text: str
-    sampling: SamplingSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What a model answered, and what the service attests of it. Times are in seconds."""
-
-    text: str
-    finish_reason: FinishReason
-    prompt_token_count: int
-    image_token_count: int
-    generated_token_count: int
-    queue_s: float
-    prefill_s: float
-    decode_s: float
-    model: str
-    revision: str
-    adapter: str
-    engine: str
-    engine_version: str
-    dtype: str
-    quantization: str
-    sampling: str
-    image_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScoringRequest:
-    """An explanation to be scored. ``item_id`` comes back with the answer."""
-
-    item_id: str
-    candidate: str
-    reference: str
-    entities: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MetricScore:
-    """One metric's result: a value, or the reason why there is none."""
-
-    metric: str
-    value: float | None
-    unscorable: str | None
-    statistics: tuple[float, ...]
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScoringAnswer:
-    """What came of one item: scores, or the error that kept it from being scored."""
-
-    item_id: str
-    scores: tuple[MetricScore, ...]
-    error: ServiceError | None
 
 
 class _ResponseStream(Protocol[ResponseT_co]):

@@ -10,11 +10,12 @@ import structlog
 
 from services.benchmark.images import PictureStore
 from services.sweep.asking import Answered, Asker, Failed, service_failure
-from services.sweep.clients import GenerationClient, ScoringAnswer, ScoringClient
+from services.sweep.clients import GenerationClient, ScoringClient
 from services.sweep.counts import ModelState, SweepCounts
 from services.sweep.journal import Committed, ResultJournal
 from services.sweep.keys import signatures_digest
 from services.sweep.manifest import Attestation, Manifest
+from services.sweep.messages import ScoringAnswer
 from services.sweep.outcome import SweepOutcome
 from services.sweep.plan import Job, SweepPlan
 from services.sweep.progress import SweepProgress

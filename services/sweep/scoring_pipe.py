@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from services.core.errors import EngineUnavailableError, ServiceError
-from services.sweep.clients import ScoringAnswer, ScoringClient, ScoringRequest
+from services.sweep.clients import ScoringClient
+from services.sweep.messages import ScoringAnswer, ScoringRequest
 from services.sweep.plan import Job
 from services.sweep.retry import RetryBudget
 

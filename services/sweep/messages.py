@@ -1,0 +1,73 @@
+"""What the driver and the two services say to each other, as plain values."""
+
+from dataclasses import dataclass
+
+from services.core.errors import ServiceError
+from services.sweep.rows import FinishReason
+from services.sweep.spec import SamplingSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationRequest:
+    """Asks a model for one explanation. ``request_id`` makes repeating it harmless."""
+
+    request_id: str
+    model: str
+    adapter: str
+    image: bytes
+    instruction: str
+    system_text: str
+    sampling: SamplingSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a model answered, and what the service attests of it. Times are in seconds."""
+
+    text: str
+    finish_reason: FinishReason
+    prompt_token_count: int
+    image_token_count: int
+    generated_token_count: int
+    queue_s: float
+    prefill_s: float
+    decode_s: float
+    model: str
+    revision: str
+    adapter: str
+    engine: str
+    engine_version: str
+    dtype: str
+    quantization: str
+    sampling: str
+    image_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringRequest:
+    """An explanation to be scored. ``item_id`` comes back with the answer."""
+
+    item_id: str
+    candidate: str
+    reference: str
+    entities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricScore:
+    """One metric's result: a value, or the reason why there is none."""
+
+    metric: str
+    value: float | None
+    unscorable: str | None
+    statistics: tuple[float, ...]
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringAnswer:
+    """What came of one item: scores, or the error that kept it from being scored."""
+
+    item_id: str
+    scores: tuple[MetricScore, ...]
+    error: ServiceError | None

@@ -1,0 +1,85 @@
+"""What the journal makes durable, and in which order."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from services.core.errors import UserInputError
+from services.sweep.journal import Committed, ResultJournal
+from services.sweep.rows import FailureRow, GenerationRow, Row, ScoreRow, Stage
+from services.sweep.tables import ResultTables
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GENERATION = GenerationRow(
+    **{name: "" for name in GenerationRow.__dataclass_fields__ if not name.endswith(("_s", "_at"))}  # type: ignore[arg-type]
+    | dict.fromkeys(("queue_s", "prefill_s", "decode_s", "elapsed_s"), 0.0)
+    | {"generated_at": NOW}
+)
+SCORE = ScoreRow("k", "d", "s", "bleu", 0.5, None, (), "bleu|v:1", NOW)
+FAILURE = FailureRow(
+    "k", "m", "", "q", "with_title", "dev", Stage.GENERATION, "INTERNAL", True, "no", 1, "d", NOW
+)
+
+
+class RecordingTables(ResultTables):
+    """Remembers what was appended, in order, and fails on demand."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+        self.appended: list[type[Row]] = []
+        self.is_full = False
+
+    def append(self, rows: Sequence[Row]) -> None:
+        if self.is_full:
+            raise UserInputError("no space left on device")
+        self.appended.extend(type(row) for row in rows)
+
+
+def journal(
+    tables: ResultTables, committed: list[Committed], commit_rows: int = 100
+) -> ResultJournal:
+    return ResultJournal(
+        tables, commit_rows=commit_rows, commit_interval_s=60, committed=committed.append
+    )
+
+
+async def test_an_explanation_is_durable_before_its_scores() -> None:
+    tables, committed = RecordingTables(), list[Committed]()
+    entries = journal(tables, committed)
+    entries.add_scores([SCORE])
+    entries.add_failure(FAILURE)
+    entries.add_generation(GENERATION)
+    await entries.flush()
+    assert tables.appended == [GenerationRow, FailureRow, ScoreRow]
+    assert committed[0].generations == [GENERATION]
+
+
+async def test_after_a_failed_commit_nothing_more_is_written() -> None:
+    tables, committed = RecordingTables(), list[Committed]()
+    entries = journal(tables, committed)
+    entries.add_generation(GENERATION)
+    tables.is_full = True
+    with pytest.raises(UserInputError, match="no space"):
+        await entries.flush()
+    # Its scores must not be stored without it, even if there is room again.
+    tables.is_full = False
+    entries.add_scores([SCORE])
+    await entries.flush()
+    assert tables.appended == []
+    assert committed == []
+
+
+async def test_many_rows_are_committed_before_the_interval_is_over() -> None:
+    tables, committed = RecordingTables(), list[Committed]()
+    entries = journal(tables, committed, commit_rows=3)
+    running = asyncio.create_task(entries.run())
+    for _ in range(3):
+        entries.add_generation(GENERATION)
+    async with asyncio.timeout(10):  # the interval is a minute
+        while not committed:
+            await asyncio.sleep(0)
+    running.cancel()
+    assert len(tables.appended) == 3
