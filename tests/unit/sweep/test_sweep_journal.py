@@ -38,12 +38,8 @@ class RecordingTables(ResultTables):
         self.appended.extend(type(row) for row in rows)
 
 
-def journal(
-    tables: ResultTables, committed: list[Committed], commit_rows: int = 100
-) -> ResultJournal:
-    return ResultJournal(
-        tables, commit_rows=commit_rows, commit_interval_s=60, committed=committed.append
-    )
+def journal(tables: ResultTables, committed: list[Committed]) -> ResultJournal:
+    return ResultJournal(tables, commit_rows=100, commit_interval_s=60, committed=committed.append)
 
 
 async def test_an_explanation_is_durable_before_its_scores() -> None:
@@ -73,13 +69,14 @@ async def test_after_a_failed_commit_nothing_more_is_written() -> None:
 
 
 async def test_many_rows_are_committed_before_the_interval_is_over() -> None:
-    tables, committed = RecordingTables(), list[Committed]()
-    entries = journal(tables, committed, commit_rows=3)
+    tables, is_committed = RecordingTables(), asyncio.Event()
+    entries = ResultJournal(
+        tables, commit_rows=3, commit_interval_s=60, committed=lambda _: is_committed.set()
+    )
     running = asyncio.create_task(entries.run())
     for _ in range(3):
         entries.add_generation(GENERATION)
     async with asyncio.timeout(10):  # the interval is a minute
-        while not committed:
-            await asyncio.sleep(0)
+        await is_committed.wait()
     running.cancel()
     assert len(tables.appended) == 3
