@@ -32,15 +32,18 @@ def model_condition(
     ready = counts.get(_RUNNING, 0)
     if ready:
         return ModelCondition(ModelState.READY, ready_replica_count=ready)
-    message = "\n".join(
-        [application.message, *(item.message for item in application.deployments.values())]
-    )
     if application.status.value == _FAILED_APPLICATION:
-        return ModelCondition(ModelState.FAILED, one_line_reason(message))
+        return ModelCondition(ModelState.FAILED, one_line_reason(full_message(application)))
     coming = any(counts.get(state, 0) for state in _COMING)
     if may_be_empty and not coming and application.status.value == _RUNNING:
         return ModelCondition(ModelState.SCALED_TO_ZERO)
     return ModelCondition(ModelState.LOADING, "a replica is starting")
+
+
+def full_message(application: ApplicationStatusOverview) -> str:
+    """Joins all that Serve says about an application and its deployments."""
+    deployments = application.deployments.values()
+    return "\n".join([application.message, *(deployment.message for deployment in deployments)])
 
 
 def one_line_reason(message: str) -> str:

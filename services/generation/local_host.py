@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -18,10 +19,11 @@ import ray
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ray import serve
+from ray.serve.schema import ApplicationStatusOverview
 
 from services.generation.app import build_front_app, build_model_app
 from services.generation.catalog import Catalog
-from services.generation.conditions import model_condition
+from services.generation.conditions import full_message, model_condition
 from services.generation.domain import ModelCondition, ModelState
 from services.generation.local_config import EventKind, HostConfig, HostEvent
 from services.generation.names import FRONT_APPLICATION, model_application
@@ -140,10 +142,22 @@ class LocalHost:
                 return False
             states = {condition.state for condition in known.values()}
             if ModelState.FAILED in states:
+                self._log_failures(applications, known)
                 return False
             if ModelState.LOADING not in states and front.state is ModelState.READY:
                 return True
             self._stop.wait(_POLL_S)
+
+    def _log_failures(
+        self,
+        applications: Mapping[str, ApplicationStatusOverview],
+        known: Mapping[str, ModelCondition],
+    ) -> None:
+        """Writes Serve's whole account, tracebacks included; Ray's own files do not outlive it."""
+        for name, condition in known.items():
+            if condition.state is ModelState.FAILED:
+                account = full_message(applications[model_application(name)])
+                sys.stderr.write(f"model {name} could not be loaded:\n{account}\n")
 
     async def _wait_for_front(self) -> None:
         """Returns once the front itself says over gRPC that every model can be called."""

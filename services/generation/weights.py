@@ -1,16 +1,18 @@
 """Names the revision of a model's weights."""
 
+import re
 from pathlib import Path
 
-from services.core.digests import digest_of_files
+from services.core.digests import PREFIX, digest_of_files
 from services.core.errors import ModelFailedError
 
 REVISION_FILE = "REVISION"
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
+_STATED = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
 def folder_revision(folder: Path) -> str:
-    """Names a folder's weights: what its file REVISION says, or else the digest of its files.
+    """Names a folder's weights: the SHA-256 that its file REVISION states, or that of its files.
 
     Raises:
         ModelFailedError: The folder does not exist or holds no model.
@@ -19,6 +21,8 @@ def folder_revision(folder: Path) -> str:
         raise ModelFailedError(f"{folder} holds no model: config.json is missing")
     stated = folder / REVISION_FILE
     if stated.is_file():
-        return stated.read_text(encoding="utf-8").strip()
+        found = _STATED.fullmatch(stated.read_text(encoding="utf-8").strip())
+        if found is not None:
+            return PREFIX + found.group(1)
     files = [path for path in folder.iterdir() if path.suffix in _WEIGHT_SUFFIXES]
     return digest_of_files(files, folder)

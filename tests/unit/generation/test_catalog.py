@@ -127,10 +127,17 @@ def test_an_entry_survives_the_way_to_another_process(tmp_path: Path) -> None:
 
 
 class TestFolderRevision:
-    def test_is_what_the_file_says(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("prefix", ["", "sha256:"])
+    def test_is_what_the_file_says(self, tmp_path: Path, prefix: str) -> None:
         write(tmp_path, "{}", "config.json")
-        write(tmp_path, "sha256:abc\n", "REVISION")
-        assert folder_revision(tmp_path) == "sha256:abc"
+        write(tmp_path, f"{prefix}{'0a' * 32}\n", "REVISION")
+        assert folder_revision(tmp_path) == "sha256:" + "0a" * 32
+
+    def test_is_computed_when_the_file_says_something_else(self, tmp_path: Path) -> None:
+        write(tmp_path, "{}", "config.json")
+        without = folder_revision(tmp_path)
+        write(tmp_path, "the newest one\n", "REVISION")
+        assert folder_revision(tmp_path) == without
 
     def test_is_computed_without_one_and_changes_with_the_weights(self, tmp_path: Path) -> None:
         write(tmp_path, json.dumps({"hidden_size": 1}), "config.json")
