@@ -4,9 +4,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+DEMO_MODELS := demo-smol demo-tiny
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install install-dev quickstart check test test-fast protos lock clean
+.PHONY: help install install-dev models quickstart check test test-fast protos lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -17,8 +18,11 @@ install:  ## Create .venv with everything that the local stack needs
 install-dev:
 	@$(PYTHON) deploy/install.py dev
 
-quickstart: install  ## Run a multi-model sweep on this machine and print its leaderboard
-	@expart quickstart
+models: install  ## Assemble the demo models in var/models
+	@for name in $(DEMO_MODELS); do python -m deploy.demo_models.assemble $$name var/models/$$name; done
+
+quickstart: models  ## Run a multi-model sweep on this machine and print its leaderboard
+	@expart sweep run deploy/sweeps/quickstart.yaml --local
 
 check: install-dev  ## Lint, types, architecture, contract, generated code and lock files
 	ruff format --check .

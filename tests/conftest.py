@@ -1,0 +1,81 @@
+"""The real local stack, started once for the whole session by the command that users run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.demo_models.assemble import assemble
+
+PROJECT = Path(__file__).resolve().parents[1]
+DEMO_MODELS = ("demo-smol", "demo-tiny")
+STOP_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStack:
+    """A running stack.
+
+    Attributes:
+        generation: Address of the generation service.
+        scoring: Address of the scoring service.
+        models: Models that it serves.
+        process: The ``expart serve`` that runs it.
+    """
+
+    generation: str
+    scoring: str
+    models: tuple[str, ...]
+    process: subprocess.Popen[str]
+
+    def descendants(self) -> list[psutil.Process]:
+        """Every process that the command has started, however deep."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@pytest.fixture(scope="session")
+def demo_models() -> Path:
+    """The folder with the assembled demo models."""
+    folder = PROJECT / "var" / "models"
+    for name in DEMO_MODELS:
+        assemble(name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stack(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """``expart serve`` with both demo models. Ctrl-C must end it and all that it started."""
+    log = tmp_path_factory.mktemp("stack") / "stderr.log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.cli", "serve", "--json"],
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "EXPART_GENERATION_MODELS_FOLDER": str(demo_models)},
+        )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            process.wait(STOP_TIMEOUT_S)
+            pytest.fail(f"the stack did not start: {log.read_text()[-2000:]}")
+        addresses = json.loads(line)
+        running = LocalStack(addresses["generation"], addresses["scoring"], DEMO_MODELS, process)
+        yield running
+        started = running.descendants()
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_TIMEOUT_S)
+        _, alive = psutil.wait_procs(started, timeout=10)
+        for survivor in alive:
+            survivor.kill()
+        assert process.returncode == 0, log.read_text()[-2000:]
+        assert not alive, f"left running: {alive}"
