@@ -68,6 +68,10 @@ SERVE_ENVIRONMENT: Mapping[str, str] = {
 _LOCAL_RAY_ENVIRONMENT: Mapping[str, str] = {
     "RAY_enable_worker_prestart": "0",
     "RAY_prestart_worker_first_driver": "0",
+    # Two busy cores start Ray's processes more slowly than its defaults allow for.
+    "RAY_raylet_start_wait_time_s": "120",
+    "RAY_agent_register_timeout_ms": "120000",
+    "RAY_worker_register_timeout_seconds": "180",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_COLOR_PREFIX": "0",

@@ -1,5 +1,6 @@
 """vLLM's asynchronous engine, on a GPU or a CPU. The only module that imports vLLM."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator
@@ -144,7 +145,8 @@ class VllmEngine:
             messages.append({"role": "system", "content": request.system_text})
         parts: list[dict[str, object]] = []
         if request.image is not None:
-            parts.append(_image_part(request.image))
+            # Large pictures take a while, and the loop serves all other streams.
+            parts.append(await asyncio.to_thread(_image_part, request.image))
         parts.append({"type": "text", "text": request.instruction})
         messages.append({"role": "user", "content": parts})
         _, (prompt,) = await llm.renderer.render_chat_async(
