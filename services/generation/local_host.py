@@ -8,6 +8,7 @@ never outlives the program that started it.
 
 import asyncio
 import os
+import shutil
 import sys
 import threading
 import time
@@ -216,8 +217,12 @@ def main() -> None:
     os.dup2(2, 1)
     configure_logging(json=True)
     adopt_orphans()
-    config = HostConfig.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    sys.exit(LocalHost(config, events).run())
+    config_file = Path(sys.argv[1])
+    config = HostConfig.model_validate_json(config_file.read_text(encoding="utf-8"))
+    code = LocalHost(config, events).run()
+    # The parent would do it, unless it was killed.
+    shutil.rmtree(config_file.parent, ignore_errors=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
