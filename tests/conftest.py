@@ -74,6 +74,7 @@ def stack(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         started = running.descendants()
         process.send_signal(signal.SIGINT)
         process.wait(STOP_TIMEOUT_S)
+        process.stdout.close()
         _, alive = psutil.wait_procs(started, timeout=10)
         for survivor in alive:
             survivor.kill()

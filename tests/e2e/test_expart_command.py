@@ -1,0 +1,162 @@
+"""The command that users run, against the real stack."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from deltalake import DeltaTable
+
+from tests.conftest import PROJECT, LocalStack
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+
+def expart(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "services.cli", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def write_spec(folder: Path, **changes: object) -> Path:
+    spec: dict[str, object] = {
+        "dataset": {"folder": str(PROJECT / "deploy" / "expart_mini")},
+        "models": ["demo-smol", "demo-tiny"],
+        "sampling": {"max_tokens": 24, "temperature": 0},
+        "limits": {"max_questions_per_split": 3},
+        "output": "out",
+    }
+    path = folder / "sweep.yaml"
+    path.write_text(json.dumps({**spec, **changes}), encoding="utf-8")
+    return path
+
+
+def run_on(stack: LocalStack, spec: Path) -> subprocess.CompletedProcess[str]:
+    return expart(
+        "sweep", "run", str(spec), "--generation", stack.generation, "--scoring", stack.scoring
+    )
+
+
+def column(table: Path, name: str) -> list[object]:
+    return list(DeltaTable(table).to_pyarrow_table()[name].to_pylist())
+
+
+def test_a_sweep_ends_in_a_leaderboard_on_the_screen_and_in_files(
+    stack: LocalStack, tmp_path: Path
+) -> None:
+    result = run_on(stack, write_spec(tmp_path))
+    assert result.returncode == 0, result.stderr
+    for shown in ("demo-smol", "demo-tiny", "EF1", "ECooc", "BLEU", "seen", "unseen"):
+        assert shown in result.stdout
+    out = tmp_path / "out"
+    # 2 splits x 3 questions x 2 settings x 2 models
+    keys = column(out / "generations", "key")
+    assert len(keys) == len(set(keys)) == 24
+    with (out / "leaderboard.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    places = {(row["model"], row["setting"], row["part"]) for row in rows}
+    assert places == {
+        (model, setting, part)
+        for model in ("demo-smol", "demo-tiny")
+        for setting in ("with_title", "without_title")
+        for part in ("seen", "unseen", "all")
+    }
+    board = json.loads((out / "leaderboard.json").read_text(encoding="utf-8"))
+    assert "version" in json.dumps(board) or "v:" in json.dumps(board)
+
+
+def test_a_finished_sweep_run_again_asks_for_nothing(stack: LocalStack, tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, models=["demo-tiny"], limits={"max_questions_per_split": 1})
+    first = run_on(stack, spec)
+    version = DeltaTable(tmp_path / "out" / "generations").version()
+    second = run_on(stack, spec)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert "nothing to ask" in second.stdout
+    assert DeltaTable(tmp_path / "out" / "generations").version() == version
+    table = first.stdout[first.stdout.index("model ") :]
+    assert second.stdout.endswith(table)
+
+
+def test_ctrl_c_saves_what_is_done_and_ends_every_process(
+    demo_models: Path, tmp_path: Path
+) -> None:
+    spec = write_spec(
+        tmp_path,
+        models=["demo-tiny"],
+        limits={},
+        concurrency=1,
+        sampling={"max_tokens": 96, "temperature": 0},
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.cli", "sweep", "run", str(spec), "--local"],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "EXPART_GENERATION_MODELS_FOLDER": str(demo_models)},
+    )
+    generations = tmp_path / "out" / "generations"
+    deadline = time.monotonic() + 240
+    while not DeltaTable.is_deltatable(str(generations)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=90)
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert process.returncode == 130, errors
+    assert "stopping: saving what is done" in output
+    assert not alive
+    keys = column(generations, "key")
+    assert 0 < len(keys) == len(set(keys)) < 88
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"modles": ["demo-tiny"]}, "modles"),
+        ({"sampling": {"temperature": 3}}, "temperature"),
+        ({"dataset": {"folder": "nowhere"}}, "nowhere"),
+        ({"models": ["no-such-model"]}, "no-such-model"),
+        ({"dataset": {"folder": "short"}}, "test_unseen.json"),
+        ({"dataset": {"folder": "strange"}}, "mapping"),
+    ],
+    ids=["misspelt key", "range", "no folder", "unknown model", "missing file", "misfit"],
+)
+def test_a_wrong_spec_costs_one_line_and_leaves_nothing_behind(
+    stack: LocalStack, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    (tmp_path / "short").mkdir()
+    (tmp_path / "short" / "test_seen.json").write_text("[]", encoding="utf-8")
+    (tmp_path / "strange").mkdir()
+    for name in ("test_seen.json", "test_unseen.json"):
+        record = '[{"frage": "Was?", "antwort": "Das."}]'
+        (tmp_path / "strange" / name).write_text(record, encoding="utf-8")
+    result = run_on(stack, write_spec(tmp_path, **changes))
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("expart: error: ")
+    assert message in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_services_that_do_not_answer_are_named(tmp_path: Path) -> None:
+    result = expart(
+        *("sweep", "run", str(write_spec(tmp_path))),
+        *("--generation", "127.0.0.1:9", "--scoring", "127.0.0.1:9"),
+    )
+    assert result.returncode in {1, 2}
+    (line,) = result.stderr.splitlines()
+    assert "127.0.0.1:9" in line
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,76 @@
+"""What the README shows is run here, word for word, against the real stack."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import PROJECT, LocalStack
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def environment(stack: LocalStack) -> dict[str, str]:
+    return {**os.environ, "GENERATION": stack.generation, "SCORING": stack.scoring}
+
+
+def run(command: list[str], stack: LocalStack) -> str:
+    result = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=environment(stack),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+def test_the_calls_with_grpcurl_answer(stack: LocalStack) -> None:
+    output = run(["bash", "-euo", "pipefail", "-c", block("sh grpcurl")], stack)
+    assert "expart.generation.v1.GenerationService" in output
+    assert '"SERVING"' in output
+    assert '"MODEL_STATE_READY"' in output
+    answer, scores = (json.loads(part) for part in _last_two_objects(output))
+    assert answer["text"]
+    assert answer["completion"]["provenance"]["engine"] == "vllm"
+    by_name = {score["metric"]: score for score in scores["scores"]}
+    # Both entities occur in the candidate.
+    assert by_name["ec_exact"]["value"] == 1
+
+
+def _last_two_objects(output: str) -> list[str]:
+    return re.findall(r"^\{$.*?^\}$", output, flags=re.MULTILINE | re.DOTALL)[-2:]
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+def test_the_ten_lines_of_python_print_an_explanation(stack: LocalStack) -> None:
+    code = block("python")
+    assert len(code.strip().splitlines()) <= 12
+    output = run([sys.executable, "-c", code], stack)
+    assert "generated_token_count" in output
+    assert 'model: "demo-smol"' in output
+
+
+def test_every_target_the_readme_names_is_in_the_makefile() -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", README, flags=re.MULTILINE)):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_every_file_the_readme_links_to_exists() -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (PROJECT / link).exists(), link
