@@ -12,7 +12,6 @@ from services.metrics.matching import (
     fold_case,
     normalise_entity,
     normalise_typography,
-    occurrences,
 )
 from services.metrics.options import CaseRule, MatchingOptions
 
@@ -61,7 +60,7 @@ class TextAnalysis:
     def searchable(self, case: CaseRule) -> SearchableText:
         """The form in which entities are looked for."""
         if case not in self._searchable:
-            self._searchable[case] = SearchableText.of(
+            self._searchable[case] = SearchableText(
                 self._typographic, self._typographic_spans, case
             )
         return self._searchable[case]
@@ -100,7 +99,7 @@ class EntityOccurrences:
         self.counts: list[int] = []
         self.by_sentence = [0] * len(searchable.sentence_starts)
         for index, entity in enumerate(entities):
-            found = occurrences(searchable.text, entity, options.boundary)
+            found = searchable.occurrences(entity, options.boundary)
             self.counts.append(len(found))
             for offset in found:
                 sentence = bisect_right(searchable.sentence_starts, offset) - 1

@@ -52,16 +52,20 @@ def longest_common_subsequence(
     """
     if len(sequence) == 1:
         return int(sequence[0] in positions)
-    matches: dict[int, int] = {}
+    masks: dict[str, int] = {}
     for bit, token in enumerate(sequence):
-        for position in positions.get(token, ()):
-            matches[position] = matches.get(position, 0) | 1 << bit
+        if token in positions:
+            masks[token] = masks.get(token, 0) | 1 << bit
+    matches = sorted((at, mask) for token, mask in masks.items() for at in positions[token])
     # Bit-parallel dynamic programming (Hyyrö 2004): a zero in `row` is a step of the table's row.
     full = (1 << len(sequence)) - 1
     row = full
-    for position in sorted(matches):
-        step = row & matches[position]
-        row = ((row + step) | (row - step)) & full
+    for _, mask in matches:
+        step = row & mask
+        if step:
+            row = ((row + step) | (row - step)) & full
+            if not row:
+                break
     return len(sequence) - row.bit_count()
 
 

@@ -23,8 +23,6 @@ spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) are never joined to their 
 
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from services.metrics.options import BoundaryRule, CaseRule
 
@@ -54,6 +52,9 @@ _SPACELESS = re.compile(
     "]"
 )
 
+# So many matches inside longer words in one text, and word boundaries are worked out in advance.
+_PATIENCE = 32
+
 
 def normalise_typography(text: str) -> str:
     """Applies rules 2 to 4 (see the module) and leaves whitespace and case alone."""
@@ -75,33 +76,87 @@ def normalise_entity(entity: str) -> str:
     return " ".join(normalise_typography(entity).split())
 
 
-@dataclass(frozen=True, slots=True)
 class SearchableText:
     """A text in the form in which entities are looked for.
 
+    Args:
+        typographic: The text after rules 2 to 4.
+        spans: Its sentences.
+        case: Whether case matters.
+
     Attributes:
-        text: The whole text.
+        text: The text to search.
         sentence_starts: Offset in ``text`` at which each sentence begins, ascending from 0.
     """
 
-    text: str
-    sentence_starts: tuple[int, ...]
+    __slots__ = ("_boundaries", "sentence_starts", "text")
 
-    @staticmethod
-    def of(typographic: str, spans: list[tuple[int, int]], case: CaseRule) -> "SearchableText":
-        """Prepares a text of normalised typography whose sentence spans are known."""
+    def __init__(self, typographic: str, spans: list[tuple[int, int]], case: CaseRule) -> None:
         pieces: list[str] = []
-        starts: list[int] = []
+        self.sentence_starts: list[int] = []
         length = 0
         for start, end in spans:
-            starts.append(length)
+            self.sentence_starts.append(length)
             piece = fold_case(" ".join(typographic[start:end].split()), case)
             # Without this, "one.Two" and "one. Two" would become the same.
             if typographic[end : end + 1].isspace():
                 piece += " "
             pieces.append(piece)
             length += len(piece)
-        return SearchableText("".join(pieces), tuple(starts))
+        self.text = "".join(pieces)
+        self._boundaries: bytearray | None = None
+
+    def occurrences(self, entity: str, boundary: BoundaryRule) -> list[int]:
+        """Finds an entity.
+
+        Takes time linear in the text, whatever characters the entity holds.
+
+        Args:
+            entity: What to look for, in the form of this module and not empty.
+            boundary: Where it may begin and end.
+
+        Returns:
+            Offsets of the occurrences, ascending; they do not overlap.
+        """
+        text, length = self.text, len(entity)
+        found: list[int] = []
+        misses = 0
+        at = text.find(entity)
+        while at >= 0:
+            end = at + length
+            if boundary is BoundaryRule.SUBSTRING or (self._is_free(at) and self._is_free(end)):
+                found.append(at)
+                at = text.find(entity, end)
+                continue
+            misses += 1
+            if misses == _PATIENCE:
+                found += self._occurrences_by_table(entity, at + 1)
+                break
+            at = text.find(entity, at + 1)
+        return found
+
+    def _is_free(self, offset: int) -> bool:
+        """Whether a word may begin or end there."""
+        if offset in (0, len(self.text)):
+            return True
+        return not _joined(self.text[offset - 1], self.text[offset])
+
+    def _occurrences_by_table(self, entity: str, start: int) -> list[int]:
+        """Goes on from an offset, jumping from one word boundary to the next."""
+        if self._boundaries is None:
+            self._boundaries = bytearray(map(self._is_free, range(len(self.text) + 1)))
+        boundaries, text, length = self._boundaries, self.text, len(entity)
+        found: list[int] = []
+        at = text.find(entity, start)
+        while at >= 0:
+            if boundaries[at] and boundaries[at + length]:
+                found.append(at)
+                at += length
+            else:
+                at += 1
+            free = boundaries.find(1, at)
+            at = text.find(entity, free) if free >= 0 else -1
+        return found
 
 
 def _is_mark(character: str) -> bool:
@@ -121,43 +176,3 @@ def _joined(before: str, after: str) -> bool:
     if _is_joining(before) and _is_joining(after):
         return True
     return not after.isascii() and _is_mark(after)
-
-
-def occurrences(text: str, entity: str, boundary: BoundaryRule) -> list[int]:
-    """Finds an entity in a text; both are in the form of this module.
-
-    Takes time linear in the text for each entity, whatever characters the entity holds.
-
-    Args:
-        text: Where to look.
-        entity: What to look for; not empty.
-        boundary: Where it may begin and end.
-
-    Returns:
-        Offsets of the occurrences, ascending; they do not overlap.
-    """
-    free = _is_free if boundary is BoundaryRule.WORD else _always_free
-    return _find(text, entity, free)
-
-
-def _find(text: str, entity: str, free: Callable[[str, int, int], bool]) -> list[int]:
-    found: list[int] = []
-    length = len(entity)
-    at = text.find(entity)
-    while at >= 0:
-        if free(text, at, at + length):
-            found.append(at)
-            at = text.find(entity, at + length)
-        else:
-            at = text.find(entity, at + 1)
-    return found
-
-
-def _is_free(text: str, start: int, end: int) -> bool:
-    if start and _joined(text[start - 1], text[start]):
-        return False
-    return end == len(text) or not _joined(text[end - 1], text[end])
-
-
-def _always_free(_text: str, _start: int, _end: int) -> bool:
-    return True

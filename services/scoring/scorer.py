@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 
 import structlog
 
@@ -75,8 +76,9 @@ class Scorer:
         workers = [worker for worker in started if isinstance(worker, WorkerProcess)]
         for failure in started:
             if isinstance(failure, BaseException):
-                await asyncio.gather(*(worker.stop() for worker in workers))
+                await asyncio.gather(*(worker.kill() for worker in workers))
                 raise failure
+        self._workers.update(workers)
         self._keepers = [asyncio.create_task(self._keep_working(worker)) for worker in workers]
 
     async def stop(self) -> None:
@@ -109,23 +111,27 @@ class Scorer:
 
     def _enter(self, task: ScoringTask) -> asyncio.Future[Scores]:
         scores: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
-        scores.add_done_callback(lambda _: self._budget.give_back(task.cost_bytes))
         self._queue.put_nowait(_Pending(task, scores))
         return scores
 
     async def _keep_working(self, worker: WorkerProcess) -> None:
         """Has one worker score batch after batch; goes on with another when it is lost."""
         again: deque[_Batch] = deque()
-        while True:
-            again = await self._use(worker, again)
-            worker = await self._replacement()
+        try:
+            while True:
+                again = await self._use(worker, again)
+                worker = await self._replacement()
+        finally:  # the service ends
+            for pending in chain.from_iterable(again):
+                pending.scores.cancel()
 
     async def _use(self, worker: WorkerProcess, again: deque[_Batch]) -> deque[_Batch]:
         """Uses a worker until it is lost.
 
         Args:
             worker: A warm worker; gone on return.
-            again: Batches to be scored before any other.
+            again: Batches to be scored before any other. When this is cancelled, it holds all that
+                is unanswered.
 
         Returns:
             What has to be scored again.
@@ -149,21 +155,28 @@ class Scorer:
                 answers = await worker.receive(tasks, self._batch_timeout_s)
                 for pending, answer in zip(in_flight.popleft(), answers, strict=True):
                     _settle(pending, answer)
+                    self._budget.give_back(pending.task.cost_bytes)
                 room.release()
 
         self._workers.add(worker)
+        lost = False
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(send())
                 group.create_task(receive())
                 group.create_task(worker.watch())
         except* WorkerLostError as losses:
+            lost = True
             reason = str(losses.exceptions[0])
             _log.error("scoring_worker_lost", worker_pid=worker.pid, reason=reason)
         finally:
+            if not lost:
+                again.extend(in_flight)
             self._workers.discard(worker)
-            await worker.stop()
-        return deque([*_second_chances(in_flight), *again])
+            await worker.kill()
+        _blame(in_flight)
+        batches = map(self._without_withdrawn, [*_second_chances(in_flight), *again])
+        return deque(batch for batch in batches if batch)
 
     async def _next_batch(self) -> _Batch:
         """Waits for work and takes what there is of it, up to a batch."""
@@ -172,8 +185,18 @@ class Scorer:
             waiting = [await self._queue.get()]
             while len(waiting) < self._batch_items and not self._queue.empty():
                 waiting.append(self._queue.get_nowait())
-            batch = [pending for pending in waiting if not pending.scores.done()]
+            batch = self._without_withdrawn(waiting)
         return batch
+
+    def _without_withdrawn(self, waiting: _Batch) -> _Batch:
+        """Drops the tasks that nobody waits for any more, and what they occupy."""
+        wanted = []
+        for pending in waiting:
+            if pending.scores.done():
+                self._budget.give_back(pending.task.cost_bytes)
+            else:
+                wanted.append(pending)
+        return wanted
 
     async def _replacement(self) -> WorkerProcess:
         for attempt in count():
@@ -200,24 +223,20 @@ def _settle(pending: _Pending, answer: Answer) -> None:
         pending.scores.set_result(answer)
 
 
-def _second_chances(lost: deque[_Batch]) -> list[_Batch]:
-    """Says what to score again of the batches that a lost worker had.
+def _blame(lost: Sequence[_Batch]) -> None:
+    """Gives up the tasks at which a worker was lost for the last time.
 
-    It was at the first of them, whose tasks are therefore tried alone, and only once.
+    A worker answers batch after batch, so that it was at the first of those it had.
     """
-    again: list[_Batch] = []
-    for position, batch in enumerate(lost):
-        if position:
-            again.append(batch)
-            continue
-        for pending in batch:
-            pending.losses += 1
-            if pending.scores.done():
-                continue
-            if pending.losses < _MAX_LOSSES:
-                again.append([pending])
-            else:
-                pending.scores.set_exception(
-                    InternalError("a worker was lost twice while it scored this item")
-                )
-    return again
+    for pending in lost[0] if lost else ():
+        pending.losses += 1
+        if pending.losses >= _MAX_LOSSES and not pending.scores.done():
+            pending.scores.set_exception(
+                InternalError("a worker was lost twice while it scored this item")
+            )
+
+
+def _second_chances(lost: Sequence[_Batch]) -> list[_Batch]:
+    """Says in which batches to score a lost worker's tasks again: its first batch one by one."""
+    first = lost[0] if lost else []
+    return [*([pending] for pending in first), *list(lost)[1:]]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import pickle
 import sys
 from collections.abc import Sequence
 
@@ -81,7 +82,11 @@ class WorkerProcess:
         Raises:
             WorkerLostError: The worker is gone, or the time is up.
         """
-        return decode_answers(await self._receive_frame(timeout_s), tasks)
+        payload = await self._receive_frame(timeout_s)
+        try:
+            return decode_answers(payload, tasks)
+        except (ValueError, TypeError, pickle.UnpicklingError) as error:
+            raise WorkerLostError(f"worker {self.pid} answers what makes no sense") from error
 
     async def _receive_frame(self, timeout_s: float) -> bytes:
         stdout = self._process.stdout
@@ -106,19 +111,8 @@ class WorkerProcess:
         code = await self._process.wait()
         raise WorkerLostError(f"worker {self.pid} ended with code {code}")
 
-    async def stop(self) -> None:
-        """Lets the worker end by itself, which it does when it has no work, or ends it."""
-        stdin = self._process.stdin
-        assert stdin is not None
-        stdin.close()
-        try:
-            async with asyncio.timeout(2):
-                await self._process.wait()
-        except TimeoutError:
-            await self.kill()
-
     async def kill(self) -> None:
-        """Ends the worker at once."""
+        """Ends the worker at once; it holds nothing that would be lost."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):  # it may end by itself just now
                 self._process.kill()

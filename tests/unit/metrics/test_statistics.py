@@ -1,0 +1,101 @@
+"""From scores to the numbers of a report."""
+
+import math
+
+import pytest
+
+from services.metrics import (
+    METRICS,
+    CaseRule,
+    MatchingOptions,
+    NoPairsConvention,
+    Score,
+    ScoringInput,
+    UnscorableReason,
+    aggregate,
+    score_all,
+)
+
+ITEMS = [
+    # Candidate, reference and entities of each.
+    ("In Paris.", "Paris and Rome.", ["Paris", "Rome"]),
+    ("Paris and Rome.", "Paris and Rome.", ["Paris", "Rome"]),
+    ("In Paris.", "In Paris.", ["Paris"]),
+    ("In Paris.", "A town.", []),
+]
+
+
+def scores(metric: str) -> list[Score]:
+    return [score_all(ScoringInput(*item), [metric])[0] for item in ITEMS]
+
+
+def test_the_mean_is_over_scorable_items_and_the_others_are_counted() -> None:
+    # Coverage 1/2, 1, 1 and one item without entities; micro: 1 + 2 + 1 of 2 + 2 + 1.
+    found = aggregate(scores("ec_exact"))
+    assert found.mean == pytest.approx((0.5 + 1 + 1) / 3)
+    assert found.corpus_value == pytest.approx(4 / 5)
+    assert found.scored_count == 3
+    assert found.unscorable_counts == {UnscorableReason.NO_ENTITIES: 1}
+    assert found.statistics == (4, 5)
+    assert found.signature.endswith("|mean:macro")
+
+
+def test_items_without_pairs_are_left_out_or_count_as_zero() -> None:
+    # Co-occurrence 0, 1; the third item has one entity and so no pair.
+    left_out = aggregate(scores("ecooc_inf"))
+    as_zero = aggregate(scores("ecooc_inf"), NoPairsConvention.COUNT_AS_ZERO)
+    assert (left_out.mean, left_out.scored_count) == (pytest.approx(1 / 2), 2)
+    assert (as_zero.mean, as_zero.scored_count) == (pytest.approx(1 / 3), 3)
+    assert left_out.unscorable_counts == {
+        UnscorableReason.NO_REFERENCE_PAIRS: 1,
+        UnscorableReason.NO_ENTITIES: 1,
+    }
+    assert as_zero.unscorable_counts == {UnscorableReason.NO_ENTITIES: 1}
+    assert "|nopairs:unscorable|" in left_out.signature
+    assert "|nopairs:zero|" in as_zero.signature
+
+
+def test_the_micro_f1_is_that_of_the_summed_counts() -> None:
+    # Clipped 1 + 2 + 1 = 4; candidate 1 + 2 + 1 = 4; reference 2 + 2 + 1 = 5: F1 = 8/9.
+    assert aggregate(scores("ef1")).corpus_value == pytest.approx(8 / 9)
+
+
+def test_the_corpus_length_penalty_is_that_of_the_summed_lengths() -> None:
+    # Candidate tokens 3 + 4 + 3 + 3 = 13, reference tokens 4 + 4 + 3 + 3 = 14: no penalty.
+    assert aggregate(scores("length_penalty")).corpus_value == 1.0
+    doubled = [score_all(ScoringInput("a b", "a"), ["length_penalty"])[0]] * 3
+    assert aggregate(doubled).corpus_value == pytest.approx(math.exp(-1))
+
+
+def test_length_has_a_mean_and_no_corpus_value() -> None:
+    found = aggregate(scores("length"))
+    assert found.mean == pytest.approx((3 + 4 + 3 + 3) / 4)
+    assert found.corpus_value is None
+
+
+def test_nothing_scorable_means_no_number() -> None:
+    found = aggregate(scores("ef1")[-1:])
+    assert (found.mean, found.corpus_value, found.scored_count) == (None, None, 0)
+
+
+# Corpus BLEU has no effective order, and length no corpus value.
+@pytest.mark.parametrize("metric", [name for name in METRICS if name not in ("bleu", "length")])
+def test_the_corpus_value_of_one_item_is_its_value(metric: str) -> None:
+    item = ScoringInput(
+        "The Louvre is in Paris, he says.", "Paris has the Louvre.", ["Louvre", "Paris"]
+    )
+    [score] = score_all(item, [metric])
+    assert aggregate([score]).corpus_value == pytest.approx(score.value)
+
+
+def test_scores_of_different_signatures_are_never_averaged() -> None:
+    item = ("Paris", "Paris", ["Paris"])
+    [one] = score_all(ScoringInput(*item), ["ef1"])
+    [other] = score_all(ScoringInput(*item, MatchingOptions(CaseRule.INSENSITIVE)), ["ef1"])
+    with pytest.raises(ValueError, match=r"case:sensitive.* and .*case:insensitive"):
+        aggregate([one, other])
+
+
+def test_no_score_is_no_aggregate() -> None:
+    with pytest.raises(ValueError, match="no score"):
+        aggregate([])

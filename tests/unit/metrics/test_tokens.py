@@ -1,0 +1,49 @@
+"""Sentences and tokens; parity with NLTK over many texts is in tests/properties."""
+
+import pytest
+
+from services.metrics.tokens import sentence_spans, word_tokenize
+
+
+def sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" \n ", []),
+        ("He met Dr. Smith. They left.", ["He met Dr. Smith.", "They left."]),
+        ("J. S. Bach wrote it. It is old.", ["J. S. Bach wrote it.", "It is old."]),
+        ('"It is red." He left.', ['"It is red."', "He left."]),
+        ("Is it? It is! Good.", ["Is it?", "It is!", "Good."]),
+    ],
+)
+def test_sentences_are_punkts(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("Mona Lisa", ["Mona", "Lisa"]),
+        ("cannot", ["can", "not"]),
+        ("It's Mondrian's.", ["It", "'s", "Mondrian", "'s", "."]),
+        ("(red, 3.5 m)", ["(", "red", ",", "3.5", "m", ")"]),
+        ('"Swan"', ["``", "Swan", "''"]),
+        ("a--b...", ["a", "--", "b", "..."]),
+    ],
+)
+def test_tokens_are_nltks(text: str, expected: list[str]) -> None:
+    assert word_tokenize(text) == expected
+
+
+def test_unseen_words_leave_no_trace_in_the_model() -> None:
+    from services.metrics.tokens import _SENTENCES
+
+    known = len(_SENTENCES._params.ortho_context)
+    for number in range(50):
+        sentences(f"See fig. Zzyzx{number}. A B. Qwy{number}! C. Vvv{number} ends.")
+    assert len(_SENTENCES._params.ortho_context) == known

@@ -1,0 +1,105 @@
+"""The pool of workers, with real processes."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from services.core.errors import InternalError, OverloadedError
+from services.metrics import MatchingOptions
+from services.scoring import scorer as scorer_module
+from services.scoring.budget import Budget
+from services.scoring.scorer import Scorer
+from services.scoring.task import ScoringTask
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TIMEOUT_S = 60.0
+
+
+def task(number: int, metrics: tuple[str, ...] = ("ec_exact",)) -> ScoringTask:
+    text = f"Work {number} hangs in the Louvre."
+    return ScoringTask(text, text, (f"Work {number}", "Rome"), metrics, MatchingOptions())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scorer() -> AsyncIterator[Scorer]:
+    started = Scorer(workers=1, batch_items=4, batch_timeout_s=1.0, budget=Budget(50, 2**20))
+    await started.start()
+    yield started
+    await started.stop()
+
+
+async def test_tasks_are_scored_and_room_comes_back(scorer: Scorer) -> None:
+    for _ in range(3):
+        waiting = [scorer.submit_now(task(number)) for number in range(50)]
+        with pytest.raises(OverloadedError):
+            scorer.submit_now(task(50))
+        async with asyncio.timeout(TIMEOUT_S):
+            scores = await asyncio.gather(*waiting)
+        assert [[score.value for score in one] for one in scores] == [[0.5]] * 50
+
+
+async def test_a_failing_task_fails_alone(scorer: Scorer) -> None:
+    # The service would have refused a metric that is not there.
+    bad = scorer.submit_now(task(0, ("no such metric",)))
+    good = scorer.submit_now(task(1))
+    async with asyncio.timeout(TIMEOUT_S):
+        with pytest.raises(InternalError, match="could not be scored"):
+            await bad
+        assert (await good)[0].value == 0.5
+
+
+async def test_a_withdrawn_task_gives_its_room_back(scorer: Scorer) -> None:
+    waiting = [scorer.submit_now(task(number)) for number in range(50)]
+    for scores in waiting:
+        scores.cancel()
+    async with asyncio.timeout(TIMEOUT_S):
+        again = [await scorer.submit(task(number)) for number in range(50)]
+        scores = await asyncio.gather(*again)
+    assert len(scores) == 50
+
+
+async def test_a_stuck_worker_is_replaced_and_its_tasks_are_scored(scorer: Scorer) -> None:
+    [stuck] = scorer.worker_pids
+    os.kill(stuck, signal.SIGSTOP)
+    waiting = [scorer.submit_now(task(number)) for number in range(10)]
+    async with asyncio.timeout(TIMEOUT_S):
+        scores = await asyncio.gather(*waiting)
+    assert [one[0].value for one in scores] == [0.5] * 10
+    assert stuck not in scorer.worker_pids
+
+
+async def test_what_is_pending_at_the_end_is_cancelled() -> None:
+    scorer = Scorer(workers=1, batch_items=1, batch_timeout_s=60.0, budget=Budget(50, 2**20))
+    await scorer.start()
+    [worker] = scorer.worker_pids
+    os.kill(worker, signal.SIGSTOP)
+    waiting = [scorer.submit_now(task(number)) for number in range(5)]
+    await asyncio.sleep(0.1)
+    await scorer.stop()
+    assert all(scores.cancelled() for scores in waiting)
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+async def test_a_task_that_lost_two_workers_fails_and_its_neighbours_do_not() -> None:
+    def pending(losses: int) -> scorer_module._Pending:
+        scores: asyncio.Future[scorer_module.Scores] = asyncio.get_running_loop().create_future()
+        return scorer_module._Pending(task(0), scores, losses)
+
+    first, suspect, withdrawn, behind = pending(0), pending(1), pending(0), pending(1)
+    withdrawn.scores.cancel()
+
+    lost = [[first, suspect, withdrawn], [behind]]
+    scorer_module._blame(lost)
+
+    # The worker was at the first batch; what it had not begun is not held responsible.
+    assert (first.losses, behind.losses) == (1, 1)
+    with pytest.raises(InternalError, match="lost twice"):
+        suspect.scores.result()
+    assert not first.scores.done()
+    assert scorer_module._second_chances(lost) == [[first], [suspect], [withdrawn], [behind]]
