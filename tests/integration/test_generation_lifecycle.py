@@ -1,6 +1,5 @@
 """Starting and stopping a local stack: whatever happens, nothing stays behind."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -56,11 +55,17 @@ def temp_folder() -> Iterator[Path]:
 @pytest.fixture
 def program(tmp_path: Path, temp_folder: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "generation.log")],
+        [
+            "env",
+            f"TMPDIR={temp_folder}",
+            sys.executable,
+            "-c",
+            PROGRAM,
+            str(tmp_path / "generation.log"),
+        ],
         stdout=subprocess.PIPE,
         text=True,
         cwd=PROJECT,
-        env={**os.environ, "TMPDIR": str(temp_folder)},
     ) as process:
         yield process
         if process.poll() is None:
