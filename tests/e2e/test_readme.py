@@ -59,7 +59,8 @@ def _last_two_objects(output: str) -> list[str]:
 @pytest.mark.slow
 def test_the_ten_lines_of_python_print_an_explanation(stack: LocalStack) -> None:
     code = block("python")
-    assert len(code.strip().splitlines()) <= 12
+    # Ten, blank lines and sorted imports aside.
+    assert len([line for line in code.splitlines() if line]) <= 11
     output = run([sys.executable, "-c", code], stack)
     assert "generated_token_count" in output
     assert 'model: "demo-smol"' in output

@@ -37,7 +37,7 @@ def scoring_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         cwd=PROJECT,
         stderr=subprocess.DEVNULL,
         env={
-            **os.environ,  # noqa: TID251 - the child needs the rest of it
+            **os.environ,
             "EXPART_SCORING_ADDRESS_FILE": str(address_file),
             "EXPART_SCORING_WORKERS": "1",
         },

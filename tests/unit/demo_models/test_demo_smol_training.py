@@ -49,7 +49,7 @@ def test_a_text_longer_than_the_image_positions_is_refused(
 
 def test_the_tokenizer_gives_back_any_text(language_model: SmolLanguageModel) -> None:
     tokenizer = language_model.tokenizer()
-    for text in ("Proun 99, 1923–25", "El Lissitzky's\n\n  “wedge”", "Ünïcode ✓"):
+    for text in ("Proun 99, 1923-25", "El Lissitzky's\n\n  «wedge»", "Ünïcode ✓"):
         assert tokenizer.decode(tokenizer.encode(text).ids) == text
 
 
