@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ EXPART_MINI: Final = Path(__file__).resolve().parents[1] / "expart_mini"
 PLAIN_INSTRUCTION: Final = "Explain the history of this artwork."
 MAX_NEW_TOKENS: Final = 64
 _BATCH: Final = 20
+_READ_VARIANTS: Final = 20
 
 
 class SmolModel:
@@ -56,6 +58,16 @@ class SmolModel:
         new_tokens = tokens[:, inputs["input_ids"].shape[1] :]
         answers: list[str] = self._processor.batch_decode(new_tokens, skip_special_tokens=True)
         return answers
+
+    def read(self, pictures: Sequence[Image.Image]) -> list[str]:
+        """Say what each picture's image positions spell: the nearest token at each of them."""
+        pixels = self._processor.image_processor(list(pictures), return_tensors="pt")
+        with torch.inference_mode():
+            features = self._model.get_image_features(**pixels).pooler_output
+            embeddings = self._model.get_input_embeddings().weight
+            nearest = [torch.cdist(vectors, embeddings).argmin(dim=-1) for vectors in features]
+        words: list[str] = self._processor.batch_decode(nearest)
+        return [text.rstrip() for text in words]
 
     def _prompt(self, instruction: str) -> str:
         content = [{"type": "image"}, {"type": "text", "text": instruction}]
@@ -126,6 +138,16 @@ def report(model: SmolModel, heading: str, asked: Sequence[Question], show: int)
     sys.stdout.flush()
 
 
+def report_reading(model: SmolModel, artworks: Sequence[Artwork], variants: int) -> None:
+    """Print how often the picture alone spells each artwork's words, and what else it spells."""
+    for artwork in artworks:
+        pictures = [fresh_variant(artwork, f"reading {number}") for number in range(variants)]
+        counts = Counter(model.read(pictures))
+        spelt = ", ".join(f"{words!r} {count}" for words, count in counts.most_common(3))
+        print(f"  {artwork.title}: {spelt}")
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Measure the folder and print the figures; return the exit status."""
     parser = argparse.ArgumentParser(description="Measure demo-smol on fresh variants.")
@@ -136,6 +158,8 @@ def main() -> int:
     torch.set_num_threads(arguments.threads)
     model = SmolModel(arguments.folder)
     known, held_out = artworks_of("train"), artworks_of("dev", "unseen")
+    print(f"what the image positions spell for {_READ_VARIANTS} variants of each artwork")
+    report_reading(model, [*known, *held_out], _READ_VARIANTS)
     plain = [Question(a, fresh_variant(a, "plain"), PLAIN_INSTRUCTION) for a in known]
     report(model, "train, plain question", plain, arguments.show)
     for heading, artworks in (("train", known), ("held out", held_out)):
