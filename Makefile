@@ -31,7 +31,7 @@ check: install-dev  ## Lint, types, architecture, contract, generated code and l
 	lint-imports
 	buf lint protos
 	buf format --diff --exit-code protos
-	deploy/breaking.sh
+	buf breaking protos --against protos/contract.binpb
 	python protos/generate.py --check
 	python deploy/locks/compile.py --check
 
@@ -41,9 +41,11 @@ test: install-dev  ## Run the whole test suite
 test-fast: install-dev  ## Run the tests that take seconds
 	pytest -m "not slow and not stack"
 
-protos: install-dev  ## Regenerate protos/gen from the .proto files
+protos: install-dev  ## Regenerate protos/gen from the .proto files, unless callers would break
 	buf format --write protos
+	buf breaking protos --against protos/contract.binpb
 	python protos/generate.py
+	buf build protos --exclude-source-info --output protos/contract.binpb
 
 lock: install-dev  ## Bring the lock files in step with pyproject.toml (UPGRADE=1 takes newer versions)
 	python deploy/locks/compile.py $(if $(UPGRADE),--upgrade)

@@ -1,7 +1,11 @@
 """The contract's companions agree with the contract."""
 
 import json
+import shutil
+import subprocess
+import sys
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor import FileDescriptor
@@ -9,6 +13,8 @@ from google.protobuf.descriptor import FileDescriptor
 from expart.generation.v1 import generation_service_pb2
 from expart.scoring.v1 import scoring_service_pb2
 from services.rpc.channel import service_config
+
+PROTOS = Path(__file__).resolve().parents[2] / "protos"
 
 CONTRACTS: list[FileDescriptor] = [
     generation_service_pb2.DESCRIPTOR,
@@ -45,3 +51,32 @@ def test_calls_that_cost_gpu_time_are_not_retried_behind_the_callers_back() -> N
         methods = {target["method"] for target in policy["name"]}
         if methods & {"GenerateExplanation", "StreamExplanation"}:
             assert "retryPolicy" not in policy
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("string instruction = 5;", "string instruction = 15;"),
+        ("string instruction = 5;", "bytes instruction = 5;"),
+        ("rpc ListModels(", "rpc ListAllModels("),
+    ],
+    ids=["number", "type", "method"],
+)
+def test_a_change_that_breaks_callers_is_caught(tmp_path: Path, written: str, instead: str) -> None:
+    protos = tmp_path / "protos"
+    shutil.copytree(PROTOS, protos, ignore=shutil.ignore_patterns("gen"))
+    assert break_check(protos).returncode == 0
+    source = protos / "expart" / "generation" / "v1" / "generation_service.proto"
+    text = source.read_text(encoding="utf-8")
+    assert written in text
+    source.write_text(text.replace(written, instead), encoding="utf-8")
+    assert break_check(protos).returncode != 0
+
+
+def break_check(protos: Path) -> subprocess.CompletedProcess[bytes]:
+    buf = Path(sys.executable).with_name("buf")
+    return subprocess.run(
+        [buf, "breaking", protos, "--against", PROTOS / "contract.binpb"],
+        capture_output=True,
+        check=False,
+    )
