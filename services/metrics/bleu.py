@@ -4,6 +4,7 @@ Tokenisation and arithmetic are sacreBLEU's own (13a, exponential smoothing, eff
 sentence); what is ours is to count the n-grams of a text once and keep them. Values are 0-1.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,18 +29,30 @@ _STATISTICS = (
 )
 
 
+# Full stops and commas that sacreBLEU's rules may leave where they are.
+_BOUND_MARK = re.compile(r"[.,][.,]|[0-9][.,][0-9]")
+
+
 def _make_tokenizer() -> Callable[[str], list[str]]:
     """Makes sacreBLEU's 13a tokeniser without its caches, which hold 131,072 whole texts.
 
-    Its first rule sets symbols apart and takes most of the time, because the space is one of them.
-    Texts are split at spaces in the end, so that a translation table for the others does the same.
+    The rules are read from sacreBLEU; those that come to setting every occurrence of a character
+    apart are applied as just that. The space is such a character too, and needs nothing: texts are
+    split at spaces in the end.
     """
     (symbols, _), *rules = TokenizerRegexp()._re  # noqa: SLF001
-    apart = {c: f" {chr(c)} " for c in range(128) if chr(c) != " " and symbols.match(chr(c))}
+    apart = frozenset(c for c in map(chr, range(128)) if c != " " and symbols.match(c))
+    mark_rules, other_rules = rules[:2], rules[2:]
 
     def tokenize_regexp(line: str) -> str:
-        line = line.translate(apart)
-        for pattern, replacement in rules:
+        for symbol in apart.intersection(line):
+            line = line.replace(symbol, f" {symbol} ")
+        if _BOUND_MARK.search(line):
+            for pattern, replacement in mark_rules:
+                line = pattern.sub(replacement, line)
+        else:
+            line = line.replace(".", " . ").replace(",", " , ")
+        for pattern, replacement in other_rules:
             line = pattern.sub(replacement, line)
         return line
 
@@ -55,26 +68,26 @@ tokenize_13a = _make_tokenizer()
 
 @dataclass(frozen=True, slots=True)
 class _Ngrams:
-    """The n-grams of orders 1 to 4 of a text of so many words."""
+    """The n-grams of a text of so many words: one count for each order from 1 to 4."""
 
     word_count: int
-    counts: Counter[tuple[str, ...]]
+    by_order: tuple[Counter[tuple[str, ...]], ...]
 
 
 def _count_ngrams(text: TextAnalysis) -> _Ngrams:
     words = tokenize_13a(text.text)
-    counts: Counter[tuple[str, ...]] = Counter()
-    for order in range(1, _ORDER + 1):
-        counts.update(zip(*(words[start:] for start in range(order)), strict=False))
-    return _Ngrams(len(words), counts)
+    shifted = [words[start:] for start in range(_ORDER)]
+    by_order = (Counter(zip(*shifted[:order], strict=False)) for order in range(1, _ORDER + 1))
+    return _Ngrams(len(words), tuple(by_order))
 
 
 def _compute(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
     candidate = item.candidate.derived(_count_ngrams)
     reference = item.reference.derived(_count_ngrams)
-    correct = [0] * _ORDER
-    for ngram in candidate.counts.keys() & reference.counts.keys():
-        correct[len(ngram) - 1] += min(candidate.counts[ngram], reference.counts[ngram])
+    correct = [
+        sum(min(one[ngram], other[ngram]) for ngram in one.keys() & other.keys())
+        for one, other in zip(candidate.by_order, reference.by_order, strict=True)
+    ]
     total = [max(candidate.word_count - start, 0) for start in range(_ORDER)]
     statistics = (candidate.word_count, reference.word_count, *correct, *total)
     return _bleu(statistics, effective_order=True), statistics

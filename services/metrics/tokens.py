@@ -74,6 +74,7 @@ class _RuleKind(Enum):
     ANYWHERE = auto()
     FULL_STOP_AT_END = auto()
     MARK_AT_END = auto()
+    MARK_BEFORE_NON_DIGIT = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +86,20 @@ class _Rule:
         replacement: By what.
         characters: The sentence must contain one of these for the pattern to match; empty where
             that is not known.
+        parts: It must also contain one of these; empty where that is not known.
         kind: Where it can match.
     """
 
     pattern: re.Pattern[str]
     replacement: str
     characters: frozenset[str]
+    parts: tuple[str, ...]
     kind: _RuleKind
 
     def apply(self, text: str) -> str:
         """Returns the text with the rule applied."""
+        if self.parts and not any(part in text for part in self.parts):
+            return text
         start = 0
         if self.kind is _RuleKind.FULL_STOP_AT_END:
             stop = text.rfind(".")
@@ -107,6 +112,12 @@ class _Rule:
             start = max(len(text) - 2, 0)  # the last character, or the one before a line's end
             if self.characters.isdisjoint(text[start:]):
                 return text
+        elif (
+            self.kind is _RuleKind.MARK_BEFORE_NON_DIGIT
+            and ":" not in text
+            and text.count(",") == text.count(", ")
+        ):
+            return text.replace(", ", " , ")  # the plain case
         return text[:start] + self.pattern.sub(self.replacement, text[start:])
 
 
@@ -136,12 +147,26 @@ _CHARACTERS = {
     # Runs of plain spaces need no shortening: the text is split at them in the end.
     r"\s+": "".join(c for c in map(chr, range(0x3001)) if c.isspace() and c != " "),
 }
-_KINDS = {r"([:,])$": _RuleKind.MARK_AT_END}
+_PARTS = {
+    r"(``)": ("``",),
+    r"\.{2,}": ("..",),
+    r"([^'])' ": ("' ",),
+    r"--": ("--",),
+    r"''": ("''",),
+    r"([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) ": (
+        *("'ll", "'LL", "'re", "'RE", "'ve", "'VE", "n't", "N'T"),
+    ),
+}
+_KINDS = {
+    r"([:,])$": _RuleKind.MARK_AT_END,
+    r"([:,])([^\d])": _RuleKind.MARK_BEFORE_NON_DIGIT,
+}
 # NLTK has two such rules, which differ in the closing marks that may follow the full stop.
 _FULL_STOP_RULE = re.compile(r"\(\[\^\\\.\]\)\(\\\.\)\(\[[^|]*\)\\s\*\$")
 
-# What each of NLTK's contractions contains, whatever its case.
-_CONTRACTION_PARTS = ("nnot", "mme", "nna", "tta", "'")
+# What each of NLTK's contractions contains, whatever its case: cannot, gimme and lemme, gonna and
+# wanna, gotta, d'ye, more'n, 'tis and 'twas.
+_CONTRACTION_PARTS = ("nnot", "mme", "nna", "tta", "'ye", "'n", " 't")
 
 
 def _may_hold_contraction(lowered: str) -> bool:
@@ -158,7 +183,8 @@ def _rules(pairs: list[tuple[re.Pattern[str], str]]) -> tuple[_Rule, ...]:
         # wall-clock limit: these patterns are linear, and texts are bounded by the service.
         pattern = redos.compile(source, timeout=None)
         characters = "." if full_stop else _CHARACTERS.get(source, "")
-        rules.append(_Rule(pattern, replacement, frozenset(characters), kind))
+        parts = _PARTS.get(source, ())
+        rules.append(_Rule(pattern, replacement, frozenset(characters), parts, kind))
     return tuple(rules)
 
 
