@@ -29,7 +29,9 @@ _STEP = re.compile(r"^(?:Collecting|Requirement already satisfied:) ([A-Za-z0-9.
 
 def fingerprint(lock: Path) -> str:
     """Names a state of the installation: the lock and what is built from the checkout."""
-    inputs = [lock, PROJECT / "pyproject.toml", Path(__file__), *sorted(SHIM.glob("*.*"))]
+    # Building the shim leaves folders of setuptools beside its files.
+    shim = sorted(path for path in SHIM.iterdir() if path.is_file())
+    inputs = [lock, PROJECT / "pyproject.toml", Path(__file__), *shim]
     total = hashlib.sha256(sys.version.encode() + str(PROJECT).encode())
     for path in inputs:
         total.update(path.read_bytes())

@@ -76,6 +76,25 @@ def test_a_sweep_ends_in_a_leaderboard_on_the_screen_and_in_files(
     assert "version" in json.dumps(board) or "v:" in json.dumps(board)
 
 
+def test_the_title_helps_where_the_picture_is_not_recognised(
+    stack: LocalStack, tmp_path: Path
+) -> None:
+    # demo-smol has never seen the unseen works: what it says of them right, it has from the title.
+    spec = write_spec(
+        tmp_path,
+        models=["demo-smol"],
+        splits=["test_unseen"],
+        sampling={"max_tokens": 64, "temperature": 0},
+        limits={},
+    )
+    result = run_on(stack, spec)
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "out" / "leaderboard.csv").open(encoding="utf-8", newline="") as stream:
+        unseen = {row["setting"]: row for row in csv.DictReader(stream) if row["part"] == "unseen"}
+    for metric in ("ec_partial", "rouge_1", "bleu"):
+        assert float(unseen["with_title"][metric]) > float(unseen["without_title"][metric]), metric
+
+
 def test_a_finished_sweep_run_again_asks_for_nothing(stack: LocalStack, tmp_path: Path) -> None:
     spec = write_spec(tmp_path, models=["demo-tiny"], limits={"max_questions_per_split": 1})
     first = run_on(stack, spec)
