@@ -71,7 +71,7 @@ def assemble(name: str, destination: Path) -> Path:
 
 
 def read_revision(folder: Path) -> str | None:
-    """Return the revision of an assembled folder (64 hexadecimal digits), or None."""
+    """Return an assembled folder's revision, ``sha256:`` and 64 hexadecimal digits, or None."""
     file = folder / REVISION_FILE
     return file.read_text(encoding="ascii").strip() if file.is_file() else None
 
@@ -84,7 +84,7 @@ def _revision(name: str, recipe: Recipe) -> str:
         digest.update(path.name.encode() + b"\0")
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _check_replaceable(destination: Path) -> None:

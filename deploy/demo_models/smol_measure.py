@@ -16,8 +16,8 @@ from typing import Final
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from deploy.demo_models.answering import DemoModel
 from deploy.expart_mini.artwork_files import Artwork, read_artworks
 from deploy.expart_mini.build import INSTRUCTION_PAIRS
 from deploy.expart_mini.variants import draw_variant
@@ -29,35 +29,12 @@ _BATCH: Final = 20
 _READ_VARIANTS: Final = 20
 
 
-class SmolModel:
+class SmolModel(DemoModel):
     """A loaded demo-smol that answers greedily, in float32, through transformers."""
 
     def __init__(self, folder: Path) -> None:
         """Load model and processor from an assembled folder."""
-        self._processor = AutoProcessor.from_pretrained(folder)
-        self._model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
-        self._model.eval()
-
-    def answer(
-        self,
-        pictures: Sequence[Image.Image],
-        instructions: Sequence[str],
-        *,
-        max_new_tokens: int = MAX_NEW_TOKENS,
-    ) -> list[str]:
-        """Answer each instruction about its picture; `max_new_tokens` bounds each answer."""
-        prompts = [self._prompt(instruction) for instruction in instructions]
-        inputs = self._processor(
-            text=prompts,
-            images=[[picture] for picture in pictures],
-            padding=True,
-            return_tensors="pt",
-        )
-        with torch.inference_mode():
-            tokens = self._model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-        new_tokens = tokens[:, inputs["input_ids"].shape[1] :]
-        answers: list[str] = self._processor.batch_decode(new_tokens, skip_special_tokens=True)
-        return answers
+        super().__init__(folder, max_new_tokens=MAX_NEW_TOKENS)
 
     def read(self, pictures: Sequence[Image.Image]) -> list[str]:
         """Say what each picture's image positions spell: the nearest token at each of them."""
@@ -68,13 +45,6 @@ class SmolModel:
             nearest = [torch.cdist(vectors, embeddings).argmin(dim=-1) for vectors in features]
         words: list[str] = self._processor.batch_decode(nearest)
         return [text.rstrip() for text in words]
-
-    def _prompt(self, instruction: str) -> str:
-        content = [{"type": "image"}, {"type": "text", "text": instruction}]
-        prompt: str = self._processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
-        return prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from typing import Final
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from deploy.demo_models.answering import DemoModel
 from deploy.demo_models.tiny_examples import Question, load_questions, names
 from deploy.demo_models.tiny_train import TRAIN_SPLIT, WEIGHTS_FOLDER
 from deploy.expart_mini.variants import draw_variant
@@ -56,7 +56,7 @@ def artworks_of(*splits: str) -> tuple[Artwork, ...]:
     return tuple(sorted(found, key=lambda work: work.title))
 
 
-class TinyModel:
+class TinyModel(DemoModel):
     """A loaded demo-tiny that answers greedily, in float32.
 
     It is so small that a second thread costs more than it brings: set torch to one.
@@ -64,43 +64,13 @@ class TinyModel:
 
     def __init__(self, folder: Path) -> None:
         """Load model and processor from a Hugging Face folder."""
-        self._processor = AutoProcessor.from_pretrained(folder)
-        self._model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
-        self._model.eval()
-
-    def answer(
-        self,
-        pictures: Sequence[Image.Image],
-        instructions: Sequence[str],
-        *,
-        max_new_tokens: int = MAX_NEW_TOKENS,
-    ) -> list[str]:
-        """Answer each instruction about its picture, in one batch."""
-        prompts = [self._prompt(instruction) for instruction in instructions]
-        inputs = self._processor(
-            text=prompts,
-            images=[[picture] for picture in pictures],
-            padding=True,
-            return_tensors="pt",
-        )
-        with torch.inference_mode():
-            output = self._model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-        start = inputs["input_ids"].shape[1]
-        texts: list[str] = self._processor.batch_decode(output[:, start:], skip_special_tokens=True)
-        return texts
+        super().__init__(folder, max_new_tokens=MAX_NEW_TOKENS)
 
     def expanded_prompt(self, picture: Image.Image, instruction: str) -> str:
         """Return the prompt as the model reads it: the picture's tokens written out."""
         inputs = self._processor(text=self._prompt(instruction), images=[picture])
         text: str = self._processor.decode(inputs["input_ids"][0])
         return text
-
-    def _prompt(self, instruction: str) -> str:
-        content = [{"type": "image"}, {"type": "text", "text": instruction}]
-        prompt: str = self._processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
-        return prompt
 
 
 def recognised(model: TinyModel, works: Sequence[Artwork], label: str) -> list[bool]:

@@ -1,4 +1,4 @@
-"""demo-tiny gives the same tokens in vLLM and in transformers: greedy, float32."""
+"""A demo model gives the same tokens in vLLM and in transformers: greedy, float32."""
 
 import json
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo_models.tiny_assemble import assemble_demo_tiny
+from tests.conftest import DEMO_MODELS
 
-NEW_TOKENS = 96
+NEW_TOKENS = 64
 ANSWERS = 6
 
 # Each engine gets a process of its own: vLLM takes over signals, threads and logging.
@@ -91,20 +91,20 @@ def _run(script: str, folder: Path, out: Path) -> list[dict[str, list[int]]]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", DEMO_MODELS)
 def test_vllm_and_transformers_answer_token_for_token_alike(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, demo_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {
+    for variable, value in {
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
         "TORCHDYNAMO_DISABLE": "1",
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_NO_USAGE_STATS": "1",
     }.items():
-        monkeypatch.setenv(name, value)
-    folder = assemble_demo_tiny(tmp_path / "demo-tiny")
-    expected = _run(TRANSFORMERS, folder, tmp_path / "transformers.json")
-    served = _run(VLLM, folder, tmp_path / "vllm.json")
+        monkeypatch.setenv(variable, value)
+    expected = _run(TRANSFORMERS, demo_models / name, tmp_path / "transformers.json")
+    served = _run(VLLM, demo_models / name, tmp_path / "vllm.json")
     assert len(served) == ANSWERS
     assert all(len(row["answer"]) > 20 for row in served)
     assert served == expected
