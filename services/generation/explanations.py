@@ -49,16 +49,18 @@ class ExplanationService:
 
     async def explain(self, request: ExplanationRequest, timeout_s: float | None) -> Explanation:
         """Generates an explanation; see the proto for the errors."""
-        spec, prepared = await self._prepare(request)
+        spec, prepared = self._prepare(request)
         with self._admission.admit(spec, _image_bytes(request)):
+            await self._check_image(request)
             return await self._router.explain(spec.name, prepared, timeout_s)
 
     async def stream(
         self, request: ExplanationRequest, timeout_s: float | None
     ) -> AsyncGenerator[ExplanationEvent, None]:
         """Yields text deltas, then the completion; see the proto for the errors."""
-        spec, prepared = await self._prepare(request)
+        spec, prepared = self._prepare(request)
         with self._admission.admit(spec, _image_bytes(request)):
+            await self._check_image(request)
             async with aclosing(self._router.stream(spec.name, prepared, timeout_s)) as events:
                 async for event in events:
                     yield event
@@ -99,8 +101,8 @@ class ExplanationService:
             condition=self._condition(spec),
         )
 
-    async def _prepare(self, request: ExplanationRequest) -> tuple[ModelSpec, EngineRequest]:
-        """Finds out everything that is wrong with a request before any model sees it."""
+    def _prepare(self, request: ExplanationRequest) -> tuple[ModelSpec, EngineRequest]:
+        """Finds out what is wrong with a request, but for its image, before any model sees it."""
         spec = self._spec(request.model)
         if request.adapter:
             raise ModelNotFoundError(
@@ -113,8 +115,6 @@ class ExplanationService:
         if violations:
             raise _invalid(violations)
         self._check_callable(spec)
-        if request.image is not None:
-            await self._images.check(request.image)
         prepared = EngineRequest(
             request_id=request.request_id,
             image=request.image,
@@ -123,6 +123,11 @@ class ExplanationService:
             sampling=sampling,
         )
         return spec, prepared
+
+    async def _check_image(self, request: ExplanationRequest) -> None:
+        # Within the admission: pictures that wait for their check hold memory too.
+        if request.image is not None:
+            await self._images.check(request.image)
 
     def _check_callable(self, spec: ModelSpec) -> None:
         condition = self._condition(spec)

@@ -1,0 +1,82 @@
+"""The service without gRPC: what counts against the bounds of what is in flight."""
+
+import asyncio
+
+import pytest
+
+from services.core.errors import OverloadedError
+from services.generation.admission import Admission
+from services.generation.catalog import Catalog, ScalingSpec
+from services.generation.domain import ExplanationRequest, Image, Lane, SamplingRequest
+from services.generation.engines import build_engine
+from services.generation.explanations import ExplanationService
+from services.generation.image_check import ImageChecker
+from services.generation.images import ImageLimits
+from services.generation.router import LocalRouter
+from services.generation.runner import ModelRunner
+from tests.unit.generation.builders import picture, scripted_spec, until
+
+PICTURE = picture()
+PLENTY = 2**30
+
+
+class BlockedChecker(ImageChecker):
+    """Takes pictures and lets go of them only when released."""
+
+    def __init__(self) -> None:
+        super().__init__(ImageLimits(max_bytes=PLENTY, max_pixels=PLENTY))
+        self.released = asyncio.Event()
+        self.waiting = 0
+
+    async def check(self, image: Image) -> None:
+        """Waits, then checks."""
+        self.waiting += 1
+        await self.released.wait()
+        await super().check(image)
+
+
+def request() -> ExplanationRequest:
+    return ExplanationRequest(
+        request_id="r",
+        model="scripted",
+        adapter="",
+        image=PICTURE,
+        instruction="Explain.",
+        system_text="",
+        sampling=SamplingRequest(),
+        lane=Lane.INTERACTIVE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("max_requests", "max_image_bytes"),
+    [(1, PLENTY), (100, len(PICTURE.data))],
+    ids=["requests", "image-bytes"],
+)
+async def test_a_request_whose_picture_waits_for_its_check_counts_as_in_flight(
+    max_requests: int, max_image_bytes: int
+) -> None:
+    scaling = ScalingSpec(
+        target_ongoing_requests=1, max_ongoing_requests=max_requests, max_queued_requests=0
+    )
+    spec = scripted_spec().model_copy(update={"scaling": scaling})
+    router = LocalRouter({spec.name: ModelRunner(spec, build_engine(spec), delta_interval_s=0)})
+    await router.start()
+    images = BlockedChecker()
+    service = ExplanationService(
+        Catalog({spec.name: spec}), router, images, Admission(max_image_bytes)
+    )
+    await service.refresh()
+
+    first = asyncio.create_task(service.explain(request(), None))
+    await until(lambda: images.waiting == 1)
+    with pytest.raises(OverloadedError):
+        await asyncio.wait_for(service.explain(request(), None), 10)
+    with pytest.raises(OverloadedError):
+        await asyncio.wait_for(anext(service.stream(request(), None)), 10)
+
+    images.released.set()
+    assert (await first).text
+    # Its place and its bytes are free again.
+    assert (await service.explain(request(), None)).text
+    images.close()
