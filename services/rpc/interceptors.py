@@ -12,7 +12,7 @@ import structlog
 from grpc import aio
 from grpc_status import rpc_status
 
-from services.core.errors import ServiceError, UnimplementedError
+from services.core.errors import InternalError, ServiceError, UnimplementedError
 from services.rpc.status import to_rpc_status
 
 _log = structlog.get_logger()
@@ -83,7 +83,7 @@ def _guard_unary(behaviour: UnaryBehaviour, method: str) -> UnaryBehaviour:
         except (asyncio.CancelledError, aio.AbortError):
             raise
         except Exception as error:  # noqa: BLE001 - the one place where the unforeseen is answered
-            return await _abort(error, context, method)
+            return await _abort(_judged(error, behaviour, request, method), context)
 
     return guarded
 
@@ -100,15 +100,25 @@ def _guard_stream(behaviour: StreamBehaviour, method: str) -> StreamBehaviour:
         except (asyncio.CancelledError, aio.AbortError, GeneratorExit):
             raise
         except Exception as error:  # noqa: BLE001 - the one place where the unforeseen is answered
-            await _abort(error, context, method)
+            await _abort(_judged(error, behaviour, request, method), context)
 
     return guarded
 
 
-async def _abort(error: Exception, context: Context, method: str) -> object:
-    if isinstance(error, NotImplementedError):  # what a generated base class raises
-        error = UnimplementedError(f"{method} is not served by this version", method=method)
-    if not isinstance(error, ServiceError):
-        _log.exception("call_failed", method=method)
+def _judged(
+    error: Exception, behaviour: UnaryBehaviour | StreamBehaviour, request: object, method: str
+) -> ServiceError:
+    """Says what the client is told of an error, and logs what it is not told."""
+    if isinstance(error, ServiceError) and not isinstance(error, InternalError):
+        return error
+    # The generated base class raises this for a method that its servicer does not have.
+    if isinstance(error, NotImplementedError) and behaviour.__module__.endswith("_pb2_grpc"):
+        return UnimplementedError(f"{method} is not served by this version", method=method)
+    request_id = str(getattr(request, "request_id", ""))
+    _log.error("call_failed", method=method, request_id=request_id, exc_info=error)
+    return InternalError("internal error; the service's log has the details", request_id=request_id)
+
+
+async def _abort(error: ServiceError, context: Context) -> object:
     status = rpc_status.to_status(to_rpc_status(error))
     await context.abort(status.code, status.details, status.trailing_metadata)

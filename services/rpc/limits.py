@@ -3,8 +3,11 @@
 # gRPC's default receive limit is 4 MiB, less than many museum photographs.
 MAX_MESSAGE_BYTES = 64 * 2**20
 
-# Trailers share gRPC's 8 KiB metadata limit; a longer status would be dropped whole.
-MAX_ERROR_MESSAGE_CHARS = 1000
+# Trailers share gRPC's 8 KiB metadata limit; a longer status would be dropped whole. The message
+# travels twice, once with every byte that is not ASCII written as three.
+MAX_ERROR_MESSAGE_BYTES = 800
+MAX_ERROR_VALUE_BYTES = 200
+MAX_ERROR_VALUES = 10
 
 # A silent decode may last minutes. Clients may ping this often without a GOAWAY.
 KEEPALIVE_TIME_MS = 30_000

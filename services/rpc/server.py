@@ -81,10 +81,6 @@ class RpcServer:
         state = health_pb2.HealthCheckResponse
         await self._health.set(name, state.SERVING if serving else state.NOT_SERVING)
 
-    async def wait(self) -> None:
-        """Returns once the server has been stopped."""
-        await self._server.wait_for_termination()
-
     async def stop(self, grace_s: float) -> None:
         """Refuses new calls, gives those in flight ``grace_s`` seconds to end, and stops."""
         await self._health.enter_graceful_shutdown()

@@ -15,7 +15,11 @@ from services.core.errors import (
     ServiceError,
     service_error_classes,
 )
-from services.rpc.limits import MAX_ERROR_MESSAGE_CHARS
+from services.rpc.limits import (
+    MAX_ERROR_MESSAGE_BYTES,
+    MAX_ERROR_VALUE_BYTES,
+    MAX_ERROR_VALUES,
+)
 
 ERROR_DOMAIN = "expart"
 
@@ -49,8 +53,12 @@ _REASONS_OF_BARE_CODES = {
     grpc.StatusCode.OUT_OF_RANGE: ErrorReason.INVALID_REQUEST,
     grpc.StatusCode.UNAUTHENTICATED: ErrorReason.UNAUTHENTICATED,
     grpc.StatusCode.PERMISSION_DENIED: ErrorReason.PERMISSION_DENIED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: ErrorReason.OVERLOADED,
+    # gRPC's own word for a message or metadata above its limit; repeating would not help.
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ErrorReason.INVALID_REQUEST,
     grpc.StatusCode.UNAVAILABLE: ErrorReason.ENGINE_UNAVAILABLE,
+    # Broken connections and proxies; our servers' own INTERNAL carries an ErrorInfo.
+    grpc.StatusCode.INTERNAL: ErrorReason.ENGINE_UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN: ErrorReason.ENGINE_UNAVAILABLE,
     grpc.StatusCode.ABORTED: ErrorReason.GENERATION_ABORTED,
     grpc.StatusCode.CANCELLED: ErrorReason.GENERATION_ABORTED,
     grpc.StatusCode.DEADLINE_EXCEEDED: ErrorReason.DEADLINE_EXCEEDED,
@@ -73,16 +81,22 @@ def to_rpc_status(error: BaseException) -> status_pb2.Status:
     if not isinstance(error, ServiceError):
         error = InternalError("internal error; the service's log has the details")
     code: int = status_code_of(error).value[0]
-    status = status_pb2.Status(code=code, message=error.message[:MAX_ERROR_MESSAGE_CHARS])
+    status = status_pb2.Status(code=code, message=_cut(error.message, MAX_ERROR_MESSAGE_BYTES))
     info = error_details_pb2.ErrorInfo(
-        reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata
+        reason=error.reason.value,
+        domain=ERROR_DOMAIN,
+        metadata={
+            name: _cut(value, MAX_ERROR_VALUE_BYTES)
+            for name, value in list(error.metadata.items())[:MAX_ERROR_VALUES]
+        },
     )
     _attach(status, info)
     if isinstance(error, InvalidRequestError) and error.violations:
         bad_request = error_details_pb2.BadRequest()
-        for violation in error.violations:
+        for violation in error.violations[:MAX_ERROR_VALUES]:
             bad_request.field_violations.add(
-                field=violation.field, description=violation.description
+                field=_cut(violation.field, MAX_ERROR_VALUE_BYTES),
+                description=_cut(violation.description, MAX_ERROR_VALUE_BYTES),
             )
         _attach(status, bad_request)
     if isinstance(error, OverloadedError):
@@ -105,6 +119,11 @@ def error_from_rpc(failure: aio.AioRpcError) -> ServiceError:
                 return _rebuild(status, info)
     reason = _REASONS_OF_BARE_CODES.get(failure.code(), ErrorReason.INTERNAL)
     return service_error_classes()[reason](f"{failure.code().name}: {failure.details()}")
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    """Shortens a text to so many bytes of UTF-8, between characters."""
+    return text.encode()[:most_bytes].decode(errors="ignore")
 
 
 def _attach(

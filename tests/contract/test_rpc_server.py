@@ -19,6 +19,7 @@ from services.core.errors import (
     UserInputError,
 )
 from services.rpc.channel import open_channel
+from services.rpc.limits import MAX_MESSAGE_BYTES
 from services.rpc.server import RpcServer
 from services.rpc.status import error_from_rpc
 
@@ -36,6 +37,8 @@ class FailingServicer(pb_grpc.ScoringServiceServicer):
             raise OverloadedError("queue full", retry_after_s=2.5, limit="3")
         if request.item.candidate == "invalid":
             raise InvalidRequestError("bad item", violations=(VIOLATION,))
+        if request.item.candidate == "unfinished code":
+            raise NotImplementedError
         raise RuntimeError("a secret detail")
 
     async def ScoreExplanations(
@@ -106,6 +109,20 @@ async def test_a_method_that_is_not_served_says_so_in_our_terms(channel: aio.Cha
         await pb_grpc.ScoringServiceStub(channel).ListMetrics(pb.ListMetricsRequest())
     assert caught.value.code() is StatusCode.UNIMPLEMENTED
     assert isinstance(error_from_rpc(caught.value), UnimplementedError)
+
+
+async def test_a_bug_that_looks_like_a_missing_method_is_still_a_bug(
+    channel: aio.Channel,
+) -> None:
+    failure = await score(channel, "unfinished code")
+    assert failure.code() is StatusCode.INTERNAL
+
+
+async def test_a_message_above_the_limit_is_not_taken_for_overload(channel: aio.Channel) -> None:
+    failure = await score(channel, "x" * (MAX_MESSAGE_BYTES + 1))
+    error = error_from_rpc(failure)
+    assert isinstance(error, InvalidRequestError)
+    assert not error.retryable
 
 
 async def test_health_is_served_for_the_server_and_for_each_service(channel: aio.Channel) -> None:
