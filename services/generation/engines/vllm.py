@@ -15,10 +15,12 @@ from vllm.exceptions import VLLMClientError
 from vllm.renderers import ChatParams, TokenizeParams
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.async_llm import AsyncLLM
-from vllm.v1.engine.exceptions import EngineDeadError
+from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
 from services.core.errors import (
     EngineUnavailableError,
+    FieldViolation,
+    ImageInvalidError,
     InvalidRequestError,
     ModelFailedError,
     PromptTooLongError,
@@ -34,10 +36,14 @@ from services.generation.domain import (
     TokenUsage,
 )
 from services.generation.images import ImageLimits, decode_image
+from services.generation.messages import one_line
 from services.generation.weights import folder_revision
 
 # The front has applied its limits already; whatever it let through is decoded here.
 _NO_LIMITS = ImageLimits(max_bytes=2**62, max_pixels=2**62)
+
+# An encoded picture of 6 KB may decode to 150 MB; this many are held decoded at a time.
+_CONCURRENT_PICTURES = 2
 
 # Without CUDA graphs, compilation and worker processes a laptop's engine starts in seconds.
 _CPU_ARGUMENTS: dict[str, object] = {"enforce_eager": True, "distributed_executor_backend": "uni"}
@@ -54,6 +60,7 @@ class VllmEngine:
         self._spec = spec
         self._llm: AsyncLLM | None = None
         self._revision = ""
+        self._pictures = asyncio.Semaphore(_CONCURRENT_PICTURES)
 
     @property
     def version(self) -> str:
@@ -83,8 +90,9 @@ class VllmEngine:
             raise
         except Exception as error:
             # vLLM's loaders raise anything; whoever waits for the model needs one line.
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ModelFailedError(f"vLLM cannot load {self._spec.weights}: {reason}") from error
+            raise ModelFailedError(
+                f"vLLM cannot load {self._spec.weights}: {one_line(error)}"
+            ) from error
 
     def stop(self) -> None:
         """Ends vLLM's processes."""
@@ -116,9 +124,15 @@ class VllmEngine:
                             sampling=sampling,
                         )
         except VLLMClientError as error:
-            raise InvalidRequestError(f"the model refuses the request: {error}") from error
+            raise InvalidRequestError(
+                f"the model refuses the request: {one_line(error)}"
+            ) from error
         except EngineDeadError as error:
             raise EngineUnavailableError(f"the engine of {self._spec.name} died") from error
+        except EngineGenerateError as error:
+            raise EngineUnavailableError(
+                f"the engine of {self._spec.name} failed to generate"
+            ) from error
 
     async def check_health(self) -> None:
         """Asks vLLM whether its core is alive."""
@@ -143,19 +157,15 @@ class VllmEngine:
         messages: list[dict[str, object]] = []
         if request.system_text:
             messages.append({"role": "system", "content": request.system_text})
-        parts: list[dict[str, object]] = []
-        if request.image is not None:
+        text_part: dict[str, object] = {"type": "text", "text": request.instruction}
+        if request.image is None:
+            messages.append({"role": "user", "content": [text_part]})
+            return await _apply_template(llm, messages, has_image=False)
+        async with self._pictures:
             # Large pictures take a while, and the loop serves all other streams.
-            parts.append(await asyncio.to_thread(_image_part, request.image))
-        parts.append({"type": "text", "text": request.instruction})
-        messages.append({"role": "user", "content": parts})
-        _, (prompt,) = await llm.renderer.render_chat_async(
-            [messages], _CHAT_PARAMETERS, _TOKENIZE_PARAMETERS
-        )
-        image_tokens = sum(
-            place.get_num_embeds() for place in prompt.get("mm_placeholders", {}).get("image", ())
-        )
-        return prompt, (len(prompt["prompt_token_ids"]), image_tokens)
+            image_part = await asyncio.to_thread(_image_part, request.image)
+            messages.append({"role": "user", "content": [image_part, text_part]})
+            return await _apply_template(llm, messages, has_image=True)
 
     def _fit(self, sampling: Sampling, usage: tuple[int, int]) -> Sampling:
         """Cuts max_tokens to what the context leaves."""
@@ -188,6 +198,28 @@ def _engine_arguments(spec: ModelSpec) -> dict[str, object]:
         "trust_remote_code": spec.trust_remote_code,
         "disable_log_stats": False,
     }
+
+
+async def _apply_template(
+    llm: AsyncLLM, messages: list[dict[str, object]], *, has_image: bool
+) -> tuple[dict[str, object], tuple[int, int]]:
+    try:
+        _, (prompt,) = await llm.renderer.render_chat_async(
+            [messages], _CHAT_PARAMETERS, _TOKENIZE_PARAMETERS
+        )
+    except VLLMClientError:
+        raise
+    except ValueError as error:
+        # What processors raise may quote the prompt, so it stays out of the answer.
+        if not has_image:
+            raise InvalidRequestError("the model's chat template refuses the request") from error
+        message = "the model's processor refuses the image, perhaps for its size or shape"
+        violations = (FieldViolation("image.data", message),)
+        raise ImageInvalidError(message, violations=violations) from error
+    image_tokens = sum(
+        place.get_num_embeds() for place in prompt.get("mm_placeholders", {}).get("image", ())
+    )
+    return prompt, (len(prompt["prompt_token_ids"]), image_tokens)
 
 
 def _hub_commit(spec: ModelSpec) -> str:
