@@ -60,8 +60,9 @@ def _to_rgb(image: Pillow.Image) -> Pillow.Image:
         raise _invalid("the image has 32-bit pixels; 8 and 16 bits a channel are accepted")
     upright = ImageOps.exif_transpose(image)
     if upright.mode in _SIXTEEN_BIT_MODES:
-        # Pillow's own conversion clips at 255 and turns 16-bit pictures white.
-        upright = upright.point(lambda value: value * (1 / 257)).convert("L")
+        # Pillow's own conversion to L clips at 255 and turns 16-bit pictures white; by way of I it
+        # reads either order of bytes.
+        upright = upright.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     if upright.has_transparency_data:
         layered = upright.convert("RGBA")
         white = Pillow.new("RGBA", layered.size, "white")

@@ -53,10 +53,14 @@ def test_transparency_of_a_palette_is_laid_over_white() -> None:
     assert colour_at(encode(image, "PNG", transparency=0)) == WHITE
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bit_grey_is_scaled_and_not_clipped(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "I;16B")])
+def test_sixteen_bit_grey_is_scaled_and_not_clipped(kind: str, mode: str) -> None:
     # 32896 = 128 * 257, and 16-bit white is 255 * 257 = 65535.
-    assert colour_at(encode(Pillow.new("I;16", (8, 8), 32896), kind)) == (128, 128, 128)
+    data = encode(Pillow.new(mode, (8, 8), 32896), kind)
+    with Pillow.open(BytesIO(data)) as stored:
+        assert stored.mode == mode
+    assert colour_at(data) == (128, 128, 128)
+    assert colour_at(encode(Pillow.new(mode, (8, 8), 65535), kind)) == WHITE
 
 
 def test_cmyk_is_converted() -> None:
