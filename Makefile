@@ -15,7 +15,7 @@ help:  ## List the targets
 install:  ## Create .venv with everything that the local stack needs
 	@$(PYTHON) deploy/install.py cpu
 
-install-dev:
+install-dev:  ## The same, and the tools of check and test
 	@$(PYTHON) deploy/install.py dev
 
 models: install  ## Assemble the demo models in var/models

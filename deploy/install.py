@@ -90,6 +90,26 @@ def torch_requirement(lock: Path) -> str:
     raise SystemExit(f"{lock} does not pin torch")
 
 
+def prepare_venv(engine: str) -> None:
+    """Creates the virtual environment, unless a whole one is there.
+
+    Args:
+        engine: ``cpu`` or ``gpu``: which build of vLLM it is for.
+
+    Raises:
+        SystemExit: It holds the other build; both are the package ``vllm`` and exclude each other.
+    """
+    flavour = VENV / "engine"
+    if flavour.exists():
+        held = flavour.read_text()
+        if held != engine:
+            raise SystemExit(f".venv holds the {held} build of vLLM; `make clean` removes it")
+        return
+    # Whatever lies there was interrupted before it was whole.
+    venv.create(VENV, with_pip=True, symlinks=True, clear=True)
+    flavour.write_text(engine)
+
+
 def main() -> int:
     """Installs, unless the environment is up to date already."""
     parser = argparse.ArgumentParser(description="Create .venv and install a lock file into it.")
@@ -101,10 +121,10 @@ def main() -> int:
     wanted = fingerprint(lock)
     if stamp.exists() and stamp.read_text() == wanted:
         return 0
+    engine = "gpu" if lock.stem == "gpu" else "cpu"
+    prepare_venv(engine)
     started = time.monotonic()
     print(f"installing deploy/locks/{lock.name} into .venv (a few minutes, about 3 GB)", flush=True)
-    if not (VENV / "bin" / "python").exists():
-        venv.create(VENV, with_pip=True, symlinks=True)
     stamp.unlink(missing_ok=True)
     total = sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines())
     pip(["--constraint", str(lock), torch_requirement(lock)], "torch", 15)

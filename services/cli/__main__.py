@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 a service failed or a sweep ended with unfinished question
 import sys
 
 import typer
+from pydantic import ValidationError
 
 from services.cli.leaderboard_command import leaderboard
 from services.cli.serve_command import serve
@@ -44,6 +45,15 @@ def run(arguments: list[str]) -> int:
     except ExpArtError as error:
         print(f"expart: error: {error.message}", file=sys.stderr)
         return EXIT_WRONG_INPUT if isinstance(error, UserInputError) else EXIT_FAILED
+    except ValidationError as error:
+        # Settings are read from the environment; whatever else is validated has its own message.
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"])
+        print(f"expart: error: {error.title}.{name}: {first['msg']}", file=sys.stderr)
+        return EXIT_WRONG_INPUT
+    except OSError as error:
+        print(f"expart: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return EXIT_FAILED
     return 0
 
 

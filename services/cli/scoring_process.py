@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.cli.settings import child_environment
-from services.core.errors import UserInputError
+from services.generation.local import LocalStackError
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
@@ -29,7 +29,7 @@ def scoring_process(log_folder: Path) -> Iterator[str]:
         Its address.
 
     Raises:
-        UserInputError: It did not start; the message names the log.
+        LocalStackError: It did not start; the message names the log.
     """
     log_folder.mkdir(parents=True, exist_ok=True)
     log_path = log_folder / "scoring.log"
@@ -40,7 +40,10 @@ def scoring_process(log_folder: Path) -> Iterator[str]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=child_environment(EXPART_SCORING_ADDRESS_FILE=str(address_file)),
+            env=child_environment(
+                EXPART_SCORING_ADDRESS="127.0.0.1:0",
+                EXPART_SCORING_ADDRESS_FILE=str(address_file),
+            ),
             # Ctrl-C is for the command; it stops the service when its own work is saved.
             start_new_session=True,
             preexec_fn=_end_with_parent,  # noqa: PLW1509 - no threads of ours run yet
@@ -65,7 +68,7 @@ def _wait_for_address(process: subprocess.Popen[bytes], address_file: Path, log_
         if process.poll() is not None:
             break
         time.sleep(0.05)
-    raise UserInputError(f"the scoring service did not start; see {log_path}")
+    raise LocalStackError(f"the scoring service did not start; see {log_path}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -62,7 +62,7 @@ def run(
         else asyncio.run(served_models(endpoints.generation))
     )
     plan = plan_sweep(spec, directory)
-    console.print(plan.summary(), soft_wrap=True)
+    console.print(plan.summary(), soft_wrap=True, markup=False)
     complete = True
     if plan.has_work:
         with interruptible(), ExitStack() as stack:
@@ -76,7 +76,7 @@ def run(
     board = build_leaderboard(spec.output)
     write_leaderboard(board, spec.output)
     render_leaderboard(board, console)
-    console.print(f"results: {spec.output}", soft_wrap=True)
+    console.print(f"results: {spec.output}", soft_wrap=True, markup=False)
     if not complete:
         raise typer.Exit(EXIT_INCOMPLETE)
 
