@@ -119,6 +119,10 @@ def _sign(_options: MatchingOptions) -> str:
     return signature("bleu", sacrebleu=f"({metric.get_signature().format()})")
 
 
+def _sign_corpus(signature: str) -> str:
+    return signature.replace("|eff:yes|", "|eff:no|") + "|mean:corpus"
+
+
 BLEU_METRICS = (
     Metric(
         name="bleu",
@@ -127,5 +131,6 @@ BLEU_METRICS = (
         compute=_compute,
         sign=_sign,
         corpus_value=corpus_bleu,
+        sign_corpus=_sign_corpus,
     ),
 )

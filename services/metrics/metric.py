@@ -8,6 +8,11 @@ from services.metrics.options import MatchingOptions
 from services.metrics.outcome import Score, Unscorable, UnscorableReason
 
 
+def sign_micro(signature: str) -> str:
+    """Signs a value that is computed as a score is, but from sums over all items."""
+    return f"{signature}|mean:micro"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric as the registry lists it.
@@ -20,6 +25,7 @@ class Metric:
         sign: Gives its signature under the given options.
         corpus_value: Gives the value of a corpus from summed statistics; None where it has none,
             and answering None where the sums do not define one.
+        sign_corpus: Gives that value's signature from the signature of the scores.
         min_value: Least possible value.
         max_value: Greatest possible value; infinity where there is none.
         default: Whether it is computed when nobody names a metric.
@@ -31,6 +37,7 @@ class Metric:
     compute: Callable[[ScoringInput], tuple[float | Unscorable, tuple[float, ...]]]
     sign: Callable[[MatchingOptions], str]
     corpus_value: Callable[[Sequence[float]], float | None] | None
+    sign_corpus: Callable[[str], str] = sign_micro
     min_value: float = 0.0
     max_value: float = 1.0
     default: bool = True

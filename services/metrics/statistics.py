@@ -26,10 +26,15 @@ class Aggregate:
 
     Attributes:
         metric: The metric's name.
-        signature: The signature that all the scores share.
+        signature: Signature of the mean: that of all the scores, the convention for items without
+            pairs, and ``mean:macro``.
         mean: Macro mean over the scored items; None where there is none.
         corpus_value: The value computed from the summed statistics (micro mean, corpus BLEU);
             None where the metric has none or nothing was scored.
+        corpus_signature: Signature of the corpus value, which is computed by rules of its own:
+            ``mean:micro``, or ``mean:corpus`` and no effective order for BLEU. The convention for
+            items without pairs is not in it: they add nothing to the sums either way. None where
+            the metric has no corpus value.
         scored_count: How many items the mean is taken over.
         unscorable_counts: How many items were left out of it, by reason.
         statistics: Sums of the sufficient statistics, in the order of the metric's names.
@@ -39,6 +44,7 @@ class Aggregate:
     signature: str
     mean: float | None
     corpus_value: float | None
+    corpus_signature: str | None
     scored_count: int
     unscorable_counts: Mapping[UnscorableReason, int]
     statistics: tuple[float, ...]
@@ -78,12 +84,14 @@ def aggregate(
         else:
             left_out[score.outcome.reason] += 1
     sums = tuple(map(math.fsum, zip(*(score.statistics for score in listed), strict=True)))
-    corpus = METRICS[first.metric].corpus_value
+    metric = METRICS[first.metric]
+    corpus = metric.corpus_value
     return Aggregate(
         metric=first.metric,
         signature=_sign(first.signature, no_pairs),
         mean=math.fsum(values) / len(values) if values else None,
         corpus_value=corpus(sums) if corpus is not None and values else None,
+        corpus_signature=None if corpus is None else metric.sign_corpus(first.signature),
         scored_count=len(values),
         unscorable_counts=dict(left_out),
         statistics=sums,

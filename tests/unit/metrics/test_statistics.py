@@ -71,11 +71,37 @@ def test_length_has_a_mean_and_no_corpus_value() -> None:
     found = aggregate(scores("length"))
     assert found.mean == pytest.approx((3 + 4 + 3 + 3) / 4)
     assert found.corpus_value is None
+    assert found.corpus_signature is None
 
 
 def test_nothing_scorable_means_no_number() -> None:
     found = aggregate(scores("ef1")[-1:])
     assert (found.mean, found.corpus_value, found.scored_count) == (None, None, 0)
+
+
+def test_corpus_bleu_is_signed_as_what_it_is() -> None:
+    # "a b" has no n-gram of order 3 or 4. A sentence leaves these orders out, so that only brevity
+    # counts: exp(1 - 3/2). A corpus keeps all four, and an empty one makes it 0.
+    [score] = score_all(ScoringInput("a b", "a b c"), ["bleu"])
+    found = aggregate([score])
+    assert found.mean == pytest.approx(math.exp(-1 / 2))
+    assert found.corpus_value == 0
+    assert "|eff:yes|" in found.signature
+    assert found.signature == f"{score.signature}|mean:macro"
+    assert found.corpus_signature is not None
+    assert "|eff:no|" in found.corpus_signature
+    assert found.corpus_signature.endswith("|mean:corpus")
+
+
+@pytest.mark.parametrize("convention", NoPairsConvention)
+def test_a_micro_mean_is_signed_alike_whatever_becomes_of_items_without_pairs(
+    convention: NoPairsConvention,
+) -> None:
+    # Its sums are the same under both conventions: 1 pair found of 2.
+    items = scores("ecooc_inf")
+    found = aggregate(items, convention)
+    assert found.corpus_value == pytest.approx(1 / 2)
+    assert found.corpus_signature == f"{items[0].signature}|mean:micro"
 
 
 # Corpus BLEU has no effective order, and length no corpus value.
