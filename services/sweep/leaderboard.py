@@ -169,6 +169,7 @@ def _metric(metric: str, places: Indices, stored: StoredScores) -> MetricStandin
     return MetricStanding(
         mean=result.mean,
         corpus_value=result.corpus_value,
+        corpus_signature=result.corpus_signature,
         mean_with_zeros=with_zeros,
         scored_count=result.scored_count,
         unscorable_counts={
@@ -187,6 +188,7 @@ def _as_json(standing: Standing) -> dict[str, _Json]:
         metrics[name] = {
             "mean": reported(name, metric.mean),
             "corpus_value": reported(name, metric.corpus_value),
+            "corpus_signature": metric.corpus_signature,
             "mean_with_zeros": reported(name, metric.mean_with_zeros),
             "scored": metric.scored_count,
             "unscorable": dict(metric.unscorable_counts),

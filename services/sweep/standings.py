@@ -18,6 +18,7 @@ class MetricStanding:
     Attributes:
         mean: Macro mean over the scorable questions; none where there is none.
         corpus_value: The value from summed statistics: corpus BLEU, micro means; may be none.
+        corpus_signature: Its signature; none where the metric has no such value.
         mean_with_zeros: The mean in which questions whose reference has no entity pairs count as
             0; none where the metric knows no such questions.
         scored_count: Questions that the mean is taken over.
@@ -27,6 +28,7 @@ class MetricStanding:
 
     mean: float | None
     corpus_value: float | None
+    corpus_signature: str | None
     mean_with_zeros: float | None
     scored_count: int
     unscorable_counts: Mapping[str, int]

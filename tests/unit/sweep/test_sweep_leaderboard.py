@@ -249,6 +249,8 @@ def test_files_give_shares_times_100_and_lengths_as_they_are(output: Path) -> No
     exact = row["metrics"]["ec_exact"]
     assert exact["mean"] == pytest.approx(56.25)
     assert exact["signature"] == "ec_exact|v:1|mean:macro"
+    assert exact["corpus_signature"] == "ec_exact|v:1|mean:micro"
+    assert row["metrics"]["length"]["corpus_signature"] is None
     assert row["metrics"]["length"]["mean"] == pytest.approx((10 + 20 + 60 + 0 + 30) / 5)
     lines = list(csv.DictReader((output / "leaderboard.csv").read_text().splitlines()))
     assert len(lines) == 7
