@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +70,21 @@ class LocalGeneration:
         """Process id of the host, whose descendants are all there is of the stack."""
         assert self._host is not None
         return self._host.pid
+
+    def wait(self, timeout_s: float) -> bool:
+        """Waits for the stack to end by itself, which it does only if it is lost.
+
+        Returns:
+            True once the host has ended; the log says why. False if it still runs after
+            ``timeout_s`` seconds.
+        """
+        if self._host is None:
+            return True
+        try:
+            self._host.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def stop(self) -> None:
         """Ends every process of the stack and removes its temporary files. Idempotent."""
@@ -154,9 +168,12 @@ class LocalGeneration:
         assert host.stdin is not None
         assert host.stdout is not None
         host.stdin.close()
-        deadline = time.monotonic() + _STOP_TIMEOUT_S
         try:
-            host.wait(timeout=max(0.0, deadline - time.monotonic()))
+            host.wait(timeout=_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            # Ended below; no error, as it would hide the one that made us stop.
+            assert self._log is not None
+            self._log.write(f"the host did not end within {_STOP_TIMEOUT_S:g} s; it is killed\n")
         finally:
             # Also when a second Ctrl-C cuts the wait short: nothing may stay behind.
             if host.poll() is None:
