@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from pathlib import Path
+from threading import Lock
 from urllib.parse import unquote, urlsplit
 
 from services.core.digests import digest_of
@@ -13,6 +14,8 @@ class PictureMissingError(LookupError):
 
 class PictureStore:
     """Reads pictures lazily and keeps the last ones read, up to a number of bytes.
+
+    Threads may share it.
 
     Args:
         folder: The dataset's folder, to which paths are relative.
@@ -30,6 +33,8 @@ class PictureStore:
         self._cached_bytes = 0
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
         self._digests: dict[str, str] = {}
+        # Guards the cache and its count of bytes; files are read outside it.
+        self._lock = Lock()
 
     def find(self, image: str) -> Path:
         """Finds the file of a picture.
@@ -74,21 +79,25 @@ class PictureStore:
             PictureMissingError: There is no such file, it cannot be read, or it has changed
                 since its digest was taken.
         """
-        if image in self._pictures:
-            self._pictures.move_to_end(image)
-            return self._pictures[image]
+        with self._lock:
+            if image in self._pictures:
+                self._pictures.move_to_end(image)
+                return self._pictures[image]
         data = self._read_file(image)
-        if self._digests.setdefault(image, digest_of(data)) != digest_of(data):
+        digest = digest_of(data)
+        if self._digests.setdefault(image, digest) != digest:
             raise PictureMissingError(f"picture {image} has changed since the sweep was planned")
         self._keep(image, data)
         return data
 
     def _keep(self, image: str, data: bytes) -> None:
-        self._pictures[image] = data
-        self._cached_bytes += len(data)
-        while self._cached_bytes > self._cache_bytes and self._pictures:
-            _, dropped = self._pictures.popitem(last=False)
-            self._cached_bytes -= len(dropped)
+        with self._lock:
+            # Another thread may have read the same file meanwhile.
+            self._cached_bytes += len(data) - len(self._pictures.pop(image, b""))
+            self._pictures[image] = data
+            while self._cached_bytes > self._cache_bytes and self._pictures:
+                _, dropped = self._pictures.popitem(last=False)
+                self._cached_bytes -= len(dropped)
 
     def _read_file(self, image: str) -> bytes:
         file = self.find(image)

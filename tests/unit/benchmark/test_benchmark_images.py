@@ -1,6 +1,8 @@
 """Finding and reading pictures."""
 
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,35 @@ def test_the_cache_keeps_no_more_bytes_than_it_may(folder: Path) -> None:
     assert len(store.read("2.png")) == 100
     with pytest.raises(PictureMissingError):
         store.read("1.png")
+
+
+def test_a_picture_that_many_threads_read_at_once_counts_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        (folder / f"{number}.png").write_bytes(bytes(100))
+    store = PictureStore(folder, cache_bytes=250)
+    all_reading = threading.Barrier(4, timeout=10)
+
+    def read_together(file: Path) -> bytes:
+        all_reading.wait()  # nobody has the bytes before everybody has missed the cache
+        return b"x" * 100
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor(4) as threads:
+        patched.setattr(Path, "read_bytes", read_together)
+        assert len({*threads.map(store.read, ["0.png"] * 4)}) == 1
+    # 100 bytes are kept, not 400: there is room for another 100 beside them.
+    store.read("1.png")
+    for number in range(2):
+        (folder / f"{number}.png").unlink()
+    assert len(store.read("0.png")) == len(store.read("1.png")) == 100
+
+
+def test_a_cache_that_threads_fill_and_empty_at_once_stays_whole(folder: Path) -> None:
+    for number in range(8):
+        (folder / f"{number}.png").write_bytes(bytes([number]) * 100)
+    store = PictureStore(folder, cache_bytes=150)  # one picture: every other read drops one
+    wanted = [number % 8 for number in range(2000)]
+    with ThreadPoolExecutor(8) as threads:
+        pictures = list(threads.map(lambda number: store.read(f"{number}.png"), wanted))
+    assert pictures == [bytes([number]) * 100 for number in wanted]
