@@ -50,7 +50,7 @@ class ResultJournal:
         self._pending = Committed()
         self._is_full = asyncio.Event()
         self._lock = asyncio.Lock()
-        self._is_broken = False
+        self._broken: Exception | None = None
 
     def add_generation(self, row: GenerationRow) -> None:
         """Takes an explanation; it is durable after the next commit."""
@@ -84,30 +84,38 @@ class ResultJournal:
         """Makes everything durable that was added so far; not interrupted by cancellation.
 
         Raises:
-            UserInputError: The tables cannot be written.
+            UserInputError: The tables cannot be written, now or at an earlier commit.
         """
         async with self._lock:
+            if self._broken is not None and not self._pending.is_empty:
+                raise self._broken
             batch, self._pending = self._pending, Committed()
             self._is_full.clear()
-            if batch.is_empty or self._is_broken:
+            if batch.is_empty:
                 return
-            writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                # The thread cannot be interrupted: what it writes must still be counted.
-                await writing
-                self._committed(batch)
-                raise
+            # No task: ending the program cancels every task, and the thread would write on alone.
+            writing = asyncio.get_running_loop().run_in_executor(None, self._write, batch)
+            cancelled: asyncio.CancelledError | None = None
+            while not writing.done():
+                try:
+                    await asyncio.wait([writing])
+                except asyncio.CancelledError as error:
+                    # The thread cannot be interrupted: what it writes must still be counted.
+                    cancelled = error
+            writing.result()
             self._committed(batch)
+            if cancelled is not None:
+                raise cancelled
 
     def _write(self, batch: Committed) -> None:
-        # Until all is written, later scores might belong to an explanation that is not stored.
-        self._is_broken = True
-        self._tables.append(batch.generations)
-        self._tables.append(batch.failures)
-        self._tables.append(batch.scores)
-        self._is_broken = False
+        try:
+            self._tables.append(batch.generations)
+            self._tables.append(batch.failures)
+            self._tables.append(batch.scores)
+        except Exception as error:
+            # Later scores might belong to an explanation that is not stored.
+            self._broken = error
+            raise
 
     def _check_full(self) -> None:
         if len(self._pending.generations) + len(self._pending.failures) >= self._commit_rows:

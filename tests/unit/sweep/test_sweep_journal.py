@@ -1,6 +1,8 @@
 """What the journal makes durable, and in which order."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +65,8 @@ async def test_after_a_failed_commit_nothing_more_is_written() -> None:
     # Its scores must not be stored without it, even if there is room again.
     tables.is_full = False
     entries.add_scores([SCORE])
-    await entries.flush()
+    with pytest.raises(UserInputError, match="no space"):
+        await entries.flush()
     assert tables.appended == []
     assert committed == []
 
@@ -80,3 +83,43 @@ async def test_many_rows_are_committed_before_the_interval_is_over() -> None:
         await is_committed.wait()
     running.cancel()
     assert len(tables.appended) == 3
+
+
+class SlowTables(RecordingTables):
+    """Holds every append until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_writing = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def append(self, rows: Sequence[Row]) -> None:
+        self.is_writing.set()
+        assert self.may_go_on.wait(10)
+        super().append(rows)
+
+
+async def test_what_comes_in_during_a_commit_survives_the_cancellation_of_every_task() -> None:
+    tables, committed = SlowTables(), list[Committed]()
+    entries = journal(tables, committed)
+    entries.add_generation(GENERATION)
+
+    async def flush_twice() -> None:
+        try:
+            await entries.flush()
+        finally:
+            await entries.flush()  # as a sweep does on its way out
+
+    running = asyncio.create_task(flush_twice())
+    await asyncio.to_thread(tables.is_writing.wait)
+    entries.add_failure(FAILURE)
+    # What the end of the program does to every task, and impatient people more than once.
+    for _ in range(2):
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+    tables.may_go_on.set()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert tables.appended == [GenerationRow, FailureRow]
+    assert [len(batch.failures) for batch in committed] == [0, 1]
