@@ -13,8 +13,8 @@ Score one explanation by everything at once; the texts are analysed once:
 0.75
 >>> scores["ec_exact"].statistics, METRICS["ec_exact"].statistic_names
 ((3, 4), ('matched_entities', 'entities'))
->>> scores["ec_exact"].signature.split("|")[:3]
-['ec_exact', 'case:sensitive', 'boundary:word']
+>>> scores["ec_exact"].signature.split("|")[:4]
+['ec_exact', 'noentities:unscorable', 'case:sensitive', 'boundary:word']
 
 What a metric is not defined for is said, not numbered:
 

@@ -6,7 +6,8 @@
     EF1       = 2 · precision · recall / (precision + recall)
 
 Source: arXiv:2609.00629, appendix A.5. Which entities count on the candidate's side is open there;
-here it is the reference's entities that occur in the candidate.
+here it is the reference's entities that occur in the candidate. Where no entity occurs in the
+reference recall is 0/0; that is open too, and unscorable here. Both are in the signature.
 """
 
 from collections.abc import Sequence
@@ -50,7 +51,11 @@ def _corpus_value(sums: Sequence[float]) -> float | None:
 @cache
 def _sign(options: MatchingOptions) -> str:
     return signature(
-        "ef1", generated="reference-entities-found", nomatch="zero", **matching_knobs(options)
+        "ef1",
+        generated="reference-entities-found",
+        nomatch="zero",
+        noreference="unscorable",
+        **matching_knobs(options),
     )
 
 

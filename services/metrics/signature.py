@@ -20,8 +20,9 @@ def signature(metric: str, **knobs: str) -> str:
 
 
 def matching_knobs(options: MatchingOptions) -> dict[str, str]:
-    """Names how entities are looked for."""
+    """Names how entities are looked for, and what becomes of an item that has none."""
     return {
+        "noentities": "unscorable",
         "case": options.case.value,
         "boundary": options.boundary.value,
         "norm": f"nfc+space+quotes+hyphens.unicode-{unicodedata.unidata_version}",

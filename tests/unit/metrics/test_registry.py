@@ -17,6 +17,8 @@ from services.metrics import (
     CaseRule,
     MatchingOptions,
     ScoringInput,
+    Unscorable,
+    UnscorableReason,
     find_metrics,
     score_all,
 )
@@ -73,6 +75,23 @@ def test_signatures_differ_wherever_values_may() -> None:
     expected["ec_partial"] = case_only
     assert distinct == expected
     assert len({metric.sign(MatchingOptions()) for metric in METRICS.values()}) == len(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("reason", "knob", "reference", "entities"),
+    [
+        (UnscorableReason.NO_ENTITIES, "noentities", "r", []),
+        (UnscorableReason.NO_REFERENCE_PAIRS, "nopairs", "In Paris.", ["Paris"]),
+        (UnscorableReason.ENTITIES_NOT_IN_REFERENCE, "noreference", "r", ["Paris"]),
+    ],
+)
+def test_whatever_leaves_an_item_unscorable_is_in_the_signature(
+    reason: UnscorableReason, knob: str, reference: str, entities: list[str]
+) -> None:
+    found = score_all(ScoringInput("c", reference, entities), list(METRICS))
+    concerned = [score for score in found if score.outcome == Unscorable(reason)]
+    assert concerned
+    assert all(f"|{knob}:unscorable|" in score.signature for score in concerned)
 
 
 def test_signatures_name_the_libraries_and_their_versions() -> None:
