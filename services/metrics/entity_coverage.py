@@ -3,6 +3,12 @@
 Source: Hayashi et al., ACL 2024 (arXiv:2403.00068); formulas as restated in arXiv:2609.00629,
 appendix A.5. How an entity is looked for, and the token-level reading of the partial match, are
 this project's readings of open points and part of the signatures.
+
+The exact match looks for characters between word boundaries, the partial one for whole tokens, and
+the two do not cut alike where hyphens and abbreviations are: in "the Louvre-Lens" the entity
+"Louvre" occurs, yet is no token of its own; "Washington D.C." ends in the tokens "D.C" and ".",
+whereas in the midst of a sentence "D.C." is one token. So an entity's partial share can be below
+its exact one.
 """
 
 from collections.abc import Mapping, Sequence

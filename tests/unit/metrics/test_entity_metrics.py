@@ -95,6 +95,25 @@ def test_partial_coverage_compares_normalised_tokens() -> None:
     assert score("ec_partial", "L\u2019Homme", "r", "L'Homme").value == 1.0
 
 
+@pytest.mark.parametrize(
+    ("candidate", "entity", "partial"),
+    [
+        # Tokens: A loan to the Louvre-Lens . - none is "Louvre".
+        ("A loan to the Louvre-Lens.", "Louvre", 0.0),
+        # Entity tokens: Washington D.C . ; candidate tokens: Washington D.C. is a city . - two of
+        # the three are found, the full stop at the sentence's end.
+        ("Washington D.C. is a city.", "Washington D.C.", 2 / 3),
+        # At a sentence's end the abbreviation is cut as in the entity.
+        ("He lives in Washington D.C.", "Washington D.C.", 1.0),
+    ],
+)
+def test_partial_coverage_is_below_exact_coverage_where_tokens_and_words_differ(
+    candidate: str, entity: str, partial: float
+) -> None:
+    assert score("ec_exact", candidate, "r", entity).value == 1.0
+    assert score("ec_partial", candidate, "r", entity).value == pytest.approx(partial)
+
+
 def test_partial_coverage_ignores_case_if_wanted() -> None:
     item = ScoringInput("MONA lisa", "r", ["Mona Lisa"], MatchingOptions(CaseRule.INSENSITIVE))
     [found] = score_all(item, ["ec_partial"])
