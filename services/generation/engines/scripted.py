@@ -77,14 +77,19 @@ class ScriptedEngine:
                 prompt_token_count=str(prompt_tokens),
                 max_context_token_count=str(self._spec.max_model_len),
             )
-        room = min(request.sampling.max_tokens, self._spec.max_model_len - prompt_tokens)
+        room = self._spec.max_model_len - prompt_tokens
+        sampling = replace(
+            request.sampling,
+            max_tokens=min(request.sampling.max_tokens, room),
+            min_tokens=min(request.sampling.min_tokens, room),
+        )
         self._running += 1
         try:
             started = time.monotonic()
             await asyncio.sleep(self._script.first_token_s)
             first = time.monotonic()
             pieces, finish = _cut(
-                list(_words(self._spec.name, request, room)), request.sampling.stop
+                list(_words(self._spec.name, request, sampling.max_tokens)), sampling.stop
             )
             for index, piece in enumerate(pieces):
                 if index:
@@ -94,7 +99,7 @@ class ScriptedEngine:
                 finish_reason=finish,
                 usage=TokenUsage(prompt_tokens, image_tokens, len(pieces)),
                 timings=Timings(0.0, first - started, time.monotonic() - first),
-                sampling=request.sampling,
+                sampling=sampling,
             )
         finally:
             self._running -= 1

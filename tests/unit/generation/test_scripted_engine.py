@@ -86,6 +86,15 @@ async def test_a_prompt_beyond_the_context_is_refused() -> None:
         await run(engine_request("word " * 1001))
 
 
+async def test_the_applied_limits_are_reported_where_the_context_cuts_them() -> None:
+    # 1000 tokens of context, 990 words of prompt: 10 are left.
+    request = engine_request("word " * 990, max_tokens=20)
+    asked = replace(request.sampling, min_tokens=15)
+    pieces, result = await run(replace(request, sampling=asked))
+    assert len(pieces) == 10
+    assert result.sampling == replace(asked, max_tokens=10, min_tokens=10)
+
+
 async def test_closing_the_iterator_frees_the_place() -> None:
     engine = build_engine(scripted_spec(per_token_s=60))
     async with aclosing(engine.generate(engine_request())) as pieces:
