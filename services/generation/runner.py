@@ -38,11 +38,6 @@ class ModelRunner:
         self._delta_interval_s = delta_interval_s
 
     @property
-    def spec(self) -> ModelSpec:
-        """The model's catalog entry."""
-        return self._spec
-
-    @property
     def revision(self) -> str:
         """Revision of the weights that run."""
         return self._engine.revision
@@ -107,14 +102,18 @@ class ModelRunner:
 
     async def _pump(self, request: EngineRequest, timeout_s: float | None, feed: "_Feed") -> None:
         """Moves what the engine yields into the feed, until the end or the deadline."""
+        deadline = asyncio.timeout(timeout_s)
         try:
             async with (
-                asyncio.timeout(timeout_s),
+                deadline,
                 aclosing(self._engine.generate(request)) as pieces,
             ):
                 async for piece in pieces:
                     feed.add(piece)
         except TimeoutError as error:
+            if not deadline.expired():
+                # One of the engine's own, and no matter of the caller's deadline.
+                raise
             raise DeadlineExceededError("the call's deadline passed during generation") from error
         except EngineUnavailableError as error:
             if feed.started:

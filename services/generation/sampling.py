@@ -7,8 +7,6 @@ from services.core.errors import FieldViolation
 from services.generation.domain import Sampling, SamplingRequest
 
 MAX_STOP_TEXTS = 16
-# Engines take 64-bit seeds, torch's generators want them below 2**63.
-MAX_SEED = 2**63 - 1
 # A drawn seed is short enough to be read out and typed in again.
 _DRAWN_SEED_BITS = 31
 

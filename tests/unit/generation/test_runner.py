@@ -46,6 +46,15 @@ class MuteEngine(ScriptedEngine):
         yield "text"
 
 
+class TimedOutEngine(ScriptedEngine):
+    """Runs into a timeout of its own."""
+
+    async def generate(self, request: EngineRequest) -> AsyncGenerator[str | EngineResult, None]:
+        """Yields text, then fails."""
+        yield "text"
+        raise TimeoutError("a lock was not released")
+
+
 async def test_a_stream_and_a_whole_answer_have_the_same_text_and_provenance() -> None:
     model = runner()
     request = engine_request(image=picture())
@@ -82,6 +91,13 @@ async def test_the_deadline_ends_a_whole_answer() -> None:
     with pytest.raises(DeadlineExceededError):
         await model.explain(engine_request(), timeout_s=0.01)
     assert model.running_count() == 0
+
+
+async def test_a_timeout_of_the_engine_is_not_the_callers_deadline() -> None:
+    spec = scripted_spec()
+    model = ModelRunner(spec, TimedOutEngine(spec), delta_interval_s=0)
+    with pytest.raises(TimeoutError, match="a lock was not released"):
+        await model.explain(engine_request(), timeout_s=60)
 
 
 async def test_the_deadline_ends_a_stream_that_nobody_reads() -> None:
