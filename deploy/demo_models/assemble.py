@@ -9,6 +9,7 @@ and the code that it was made from.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import sys
 import tempfile
@@ -18,8 +19,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from safetensors import SafetensorError
+
 REVISION_FILE: Final = "REVISION"
 _PACKAGE: Final = Path(__file__).parent
+
+# What a recipe may meet: missing weights or packages, a full disk, damaged files.
+_RECIPE_ERRORS: Final = (OSError, RuntimeError, ImportError, ValueError, SafetensorError)
 
 
 class AssemblyError(RuntimeError):
@@ -42,8 +48,8 @@ def assemble(name: str, destination: Path) -> Path:
     """Make the named demo model's folder at `destination`, unless it is there; return it.
 
     Raises:
-        AssemblyError: the name is unknown, an input is missing, or the destination holds
-            something that this function did not put there.
+        AssemblyError: the name is unknown, an input is missing or cannot be used, the destination
+            holds something that this function did not put there, or it cannot be written.
     """
     recipe = RECIPES.get(name)
     if recipe is None:
@@ -53,21 +59,30 @@ def assemble(name: str, destination: Path) -> Path:
     if read_revision(destination) == revision:
         return destination
     _check_replaceable(destination)
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=destination.parent) as scratch:
-        made = Path(scratch) / "made"
-        made.mkdir()
-        recipe.write(made)
-        (made / REVISION_FILE).write_text(revision + "\n", encoding="ascii")
-        if destination.exists():
-            destination.rename(Path(scratch) / "replaced")
-        try:
-            made.rename(destination)
-        except OSError as error:
-            # Another process may have put the same folder there in the meantime.
-            if read_revision(destination) != revision:
-                raise AssemblyError(f"cannot move {name} to {destination}: {error}") from error
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=destination.parent) as scratch:
+            made = Path(scratch) / "made"
+            made.mkdir()
+            recipe.write(made)
+            (made / REVISION_FILE).write_text(revision + "\n", encoding="ascii")
+            _put_in_place(made, destination, Path(scratch) / "replaced")
+    except _RECIPE_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise AssemblyError(f"cannot assemble {name} at {destination}: {reason}") from error
     return destination
+
+
+def _put_in_place(made: Path, destination: Path, replaced: Path) -> None:
+    try:
+        # Another process may be replacing the same folder: what it takes away first is gone here.
+        with contextlib.suppress(FileNotFoundError):
+            destination.rename(replaced)
+        made.rename(destination)
+    except OSError:
+        # And what it has put there in the meantime will do.
+        if read_revision(destination) != read_revision(made):
+            raise
 
 
 def read_revision(folder: Path) -> str | None:

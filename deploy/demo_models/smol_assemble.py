@@ -45,7 +45,9 @@ def assemble_demo_smol(destination: Path, *, trained_weights: Path = TRAINED_WEI
     )
     for name, values in load_file(trained_weights).items():
         tensors[name] = values.astype(np.float32)
-    save_file(tensors, destination / "model.safetensors", metadata={"format": "pt"})
+    weights = destination / "model.safetensors"
+    save_file(tensors, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # save_file makes a file that only its owner can read
     if CARD.is_file():
         shutil.copyfile(CARD, destination / "README.md")
     return destination
