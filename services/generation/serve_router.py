@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import grpc
+import structlog
 from ray import serve
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import (
@@ -32,11 +33,15 @@ from services.generation.domain import (
     ModelCondition,
     ModelState,
 )
+from services.generation.messages import one_line
 from services.generation.names import MODEL_DEPLOYMENT, model_application
+
+_log = structlog.get_logger()
 
 # Serve moves calls by gRPC; a connection that breaks for good is a lost replica too.
 _LOST = (RayActorError, ReplicaUnavailableError, RequestCancelledError, grpc.aio.AioRpcError)
 _RETRY_AFTER_S = 1.0
+_REVISION_TIMEOUT_S = 2.0
 
 
 class ServeRouter:
@@ -86,15 +91,28 @@ class ServeRouter:
             )
             for spec in self._catalog
         }
+        await asyncio.gather(*(self._learn_revision(*item) for item in found.items()))
         return {
-            name: replace(condition, revision=await self._revision(name, condition))
+            name: replace(condition, revision=self._revisions.get(name, ""))
             for name, condition in found.items()
         }
 
-    async def _revision(self, model: str, condition: ModelCondition) -> str:
-        if model not in self._revisions and condition.state is ModelState.READY:
-            self._revisions[model] = await self._handle(model).revision.remote()
-        return self._revisions.get(model, "")
+    async def _learn_revision(self, model: str, condition: ModelCondition) -> None:
+        if condition.state is not ModelState.READY:
+            # Whatever comes up next may have loaded other weights.
+            self._revisions.pop(model, None)
+            return
+        if model in self._revisions:
+            return
+        try:
+            async with asyncio.timeout(_REVISION_TIMEOUT_S):
+                self._revisions[model] = await self._ask_revision(model)
+        except Exception as error:  # noqa: BLE001 - one busy replica must not hide all states
+            _log.warning("model_revision_unknown", model=model, error=one_line(error))
+
+    async def _ask_revision(self, model: str) -> str:
+        revision: str = await self._handle(model).revision.remote()
+        return revision
 
     def _handle(self, model: str) -> DeploymentHandle:
         # Made on first use: the application may be deployed after the front.
@@ -122,7 +140,10 @@ def _errors_of_ours(model: str, started: Callable[[], bool]) -> Iterator[None]:
             model=model,
         ) from error
     except DeploymentUnavailableError as error:
-        raise ModelFailedError(f"model {model} could not be loaded", model=model) from error
+        cause = one_line(error.message)
+        raise ModelFailedError(
+            f"model {model} could not be loaded: {cause}", model=model, cause=cause
+        ) from error
     except _LOST as error:
         if started():
             raise GenerationAbortedError(
