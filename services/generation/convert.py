@@ -20,6 +20,7 @@ from services.generation.domain import (
     SamplingRequest,
     TextDelta,
 )
+from services.generation.images import check_bytes
 from services.generation.sampling import sampling_violations
 
 MAX_REQUEST_ID_CHARS = 128
@@ -55,12 +56,13 @@ _MODEL_STATES = {
 
 
 def explanation_request(
-    message: pb.GenerateExplanationRequest | pb.StreamExplanationRequest,
+    message: pb.GenerateExplanationRequest | pb.StreamExplanationRequest, *, image_max_bytes: int
 ) -> ExplanationRequest:
     """Reads a request and checks every field that needs no model to be judged.
 
     Raises:
         InvalidRequestError: Fields are missing, malformed or out of range; it names all of them.
+        ImageTooLargeError: The encoded image has more than ``image_max_bytes``.
         ImageNotFoundError: The image was named by a digest, and none is stored here.
     """
     sampling = _sampling_request(message.sampling)
@@ -74,7 +76,7 @@ def explanation_request(
         request_id=message.request_id or uuid.uuid4().hex,
         model=message.model,
         adapter=message.adapter,
-        image=_image(message),
+        image=_image(message, image_max_bytes),
         instruction=message.instruction,
         system_text=message.system_text,
         sampling=sampling,
@@ -168,13 +170,17 @@ def _is_printable(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _image(message: pb.GenerateExplanationRequest | pb.StreamExplanationRequest) -> Image | None:
+def _image(
+    message: pb.GenerateExplanationRequest | pb.StreamExplanationRequest, max_bytes: int
+) -> Image | None:
     if not message.HasField("image"):
         return None
     if message.image.digest:
         raise ImageNotFoundError(
             "this service stores no images; send the image's bytes", digest=message.image.digest
         )
+    # Before hashing, which would hold up the event loop for as long as the caller likes.
+    check_bytes(message.image.data, max_bytes)
     return Image(message.image.data, digest_of(message.image.data))
 
 

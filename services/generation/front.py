@@ -73,7 +73,8 @@ class Front:
         self._images.close()
 
     def _register(self, server: aio.Server) -> None:
-        pb_grpc.add_GenerationServiceServicer_to_server(GenerationServicer(self._service), server)
+        servicer = GenerationServicer(self._service, image_max_bytes=self._settings.image_max_bytes)
+        pb_grpc.add_GenerationServiceServicer_to_server(servicer, server)
 
     async def _keep_refreshing(self) -> None:
         while True:

@@ -22,6 +22,16 @@ class ImageLimits:
     max_pixels: int
 
 
+def check_bytes(data: bytes, max_bytes: int) -> None:
+    """Refuses an encoded picture with more bytes than allowed, without looking into it.
+
+    Raises:
+        ImageTooLargeError: It has more.
+    """
+    if len(data) > max_bytes:
+        raise _too_large("bytes", len(data), max_bytes)
+
+
 def decode_image(data: bytes, limits: ImageLimits) -> Pillow.Image:
     """Decodes a picture to upright 8-bit RGB.
 
@@ -32,8 +42,7 @@ def decode_image(data: bytes, limits: ImageLimits) -> Pillow.Image:
         ImageTooLargeError: It exceeds a limit; nothing was decoded.
         ImageInvalidError: It is broken, or is no JPEG, PNG, WebP, GIF or TIFF.
     """
-    if len(data) > limits.max_bytes:
-        raise _too_large("bytes", len(data), limits.max_bytes)
+    check_bytes(data, limits.max_bytes)
     try:
         with Pillow.open(BytesIO(data), formats=SUPPORTED_FORMATS) as image:
             _check_pixels(image, limits)

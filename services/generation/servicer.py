@@ -21,8 +21,9 @@ SERVICE_NAME = pb.DESCRIPTOR.services_by_name["GenerationService"].full_name
 class GenerationServicer(pb_grpc.GenerationServiceServicer):
     """Reads a message, calls the service, writes a message; errors are raised, never returned."""
 
-    def __init__(self, service: ExplanationService) -> None:
+    def __init__(self, service: ExplanationService, *, image_max_bytes: int) -> None:
         self._service = service
+        self._image_max_bytes = image_max_bytes
 
     async def GenerateExplanation(
         self,
@@ -30,7 +31,7 @@ class GenerationServicer(pb_grpc.GenerationServiceServicer):
         context: aio.ServicerContext[pb.GenerateExplanationRequest, pb.GenerateExplanationResponse],
     ) -> pb.GenerateExplanationResponse:
         """Generates an explanation and returns it whole."""
-        asked = convert.explanation_request(request)
+        asked = convert.explanation_request(request, image_max_bytes=self._image_max_bytes)
         explanation = await self._service.explain(asked, context.time_remaining())
         return pb.GenerateExplanationResponse(
             text=explanation.text, completion=convert.completion_message(explanation.completion)
@@ -42,7 +43,7 @@ class GenerationServicer(pb_grpc.GenerationServiceServicer):
         context: aio.ServicerContext[pb.StreamExplanationRequest, pb.StreamExplanationResponse],
     ) -> AsyncIterator[pb.StreamExplanationResponse]:
         """Generates an explanation and returns its text as it grows, then one completion."""
-        asked = convert.explanation_request(request)
+        asked = convert.explanation_request(request, image_max_bytes=self._image_max_bytes)
         async with aclosing(self._service.stream(asked, context.time_remaining())) as events:
             async for event in events:
                 yield convert.event_message(event)
