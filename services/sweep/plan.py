@@ -69,16 +69,16 @@ class StoredResults:
 
     Attributes:
         generated: Keys with a stored explanation.
-        scored: For each key, what its last scores were computed against.
+        scored: For each key, what its last scores were computed against, unless retired.
         failed: Keys whose generation failed in a way that asking again does not mend.
-        unscorable: For each key, what scoring it against failed for good.
+        scoring_failed: For each key, what scoring it against failed for good.
         without_picture: Keys whose picture is recorded as missing.
     """
 
     generated: frozenset[str] = frozenset()
     scored: Mapping[str, ScoredAgainst] = field(default_factory=dict)
     failed: frozenset[str] = frozenset()
-    unscorable: Mapping[str, str] = field(default_factory=dict)
+    scoring_failed: Mapping[str, str] = field(default_factory=dict)
     without_picture: frozenset[str] = frozenset()
 
 
@@ -132,7 +132,13 @@ class SweepPlan:
     @property
     def has_work(self) -> bool:
         """Whether there is anything left to generate or to score."""
-        return bool(self.to_generate or self.to_score)
+        return bool(self.to_generate or self.to_score or self.has_mixed_signatures)
+
+    @property
+    def has_mixed_signatures(self) -> bool:
+        """Whether stored scores differ in their signatures and so cannot stand in one table."""
+        scored = [job for job in self.jobs if _has_scores(job, self.stored)]
+        return len({self.stored.scored[job.key].signatures_digest for job in scored}) > 1
 
     @property
     def digest(self) -> str:
@@ -150,6 +156,8 @@ class SweepPlan:
             score = f", {model.to_score} to score" if model.to_score else ""
             failed = f", {model.failed} failed for good or without a picture" * bool(model.failed)
             lines.append(f"  {model.label}: {left}{score}, {model.done} answered before{failed}")
+        if self.has_mixed_signatures:
+            lines.append("  scores of different signatures, which are made alike")
         if self.missing_pictures:
             first = next(iter(self.missing_pictures.values()))
             lines.append(
@@ -166,8 +174,7 @@ class SweepPlan:
 def select_questions(questions: Sequence[Question], spec: SweepSpec) -> tuple[Question, ...]:
     """Keeps the questions in the spec's settings, within its limits, artwork by artwork.
 
-    A limit keeps the same questions whatever the order of the file, and each of them in every
-    setting, so that the settings stay comparable.
+    A limit keeps the same questions whatever the order of the file, each in every setting.
     """
     chosen = [question for question in questions if question.setting in spec.settings]
     most = spec.limits.max_questions_per_split
@@ -232,7 +239,8 @@ def make_plan(
     without_picture: list[Job] = []
     for job in jobs:
         if job.key in stored.generated:
-            if not _is_scored(job, stored):
+            failed_against = stored.scoring_failed.get(job.key)
+            if not _has_scores(job, stored) and failed_against != job.reference_digest:
                 to_score.append(job)
         elif not job.has_picture:
             without_picture.append(job)
@@ -259,17 +267,14 @@ def scored_otherwise(plan: SweepPlan, signatures_digest: str) -> tuple[Job, ...]
     return tuple(
         job
         for job in plan.jobs
-        if (scored := plan.stored.scored.get(job.key)) is not None
-        and scored.reference_digest == job.reference_digest
-        and scored.signatures_digest != signatures_digest
+        if _has_scores(job, plan.stored)
+        and plan.stored.scored[job.key].signatures_digest != signatures_digest
     )
 
 
-def _is_scored(job: Job, stored: StoredResults) -> bool:
+def _has_scores(job: Job, stored: StoredResults) -> bool:
     scored = stored.scored.get(job.key)
-    if scored is not None and scored.reference_digest == job.reference_digest:
-        return True
-    return stored.unscorable.get(job.key) == job.reference_digest
+    return scored is not None and scored.reference_digest == job.reference_digest
 
 
 def _draw(questions: Sequence[Question], split: Split, seed: int, most: int) -> list[str]:

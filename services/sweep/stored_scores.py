@@ -56,6 +56,8 @@ class StoredScores:
         self.is_generated = np.zeros(self._count, np.bool_)
         self.is_truncated = np.zeros(self._count, np.bool_)
         self.failure: list[str | None] = [None] * self._count
+        # When scoring last failed for good, in microseconds: earlier scores are retired.
+        self._scoring_failed_at = np.zeros(self._count, np.int64)
         self._read_generations(tables)
         self._read_failures(tables)
         self._scored_at = self._last_scoring(tables)
@@ -108,16 +110,19 @@ class StoredScores:
             self.is_truncated[places] = cut_off.to_numpy(zero_copy_only=False)
 
     def _read_failures(self, tables: ResultTables) -> None:
-        columns = ["key", "stage", "reason", "reference_digest"]
+        columns = ["key", "stage", "reason", "reference_digest", "final", "failed_at"]
         for batch in tables.batches(Table.FAILURES, columns):
             places, rows = self._placed(batch, self._keys, batch.column("key"))
-            for place, row in zip(places.tolist(), rows.to_pylist(), strict=True):
+            times = _microseconds(rows, "failed_at").tolist()
+            for place, time, row in zip(places.tolist(), times, rows.to_pylist(), strict=True):
                 if row["stage"] == Stage.GENERATION:
                     concerns = not self.is_generated[place]
                 else:
                     concerns = row["reference_digest"] == self._reference_digests[place]
                 if concerns:
                     self.failure[place] = row["reason"]
+                if concerns and row["final"] and row["stage"] == Stage.SCORING:
+                    self._scoring_failed_at[place] = max(time, self._scoring_failed_at[place])
 
     def _last_scoring(self, tables: ResultTables) -> Indices:
         """When each question was last scored against its present reference, in microseconds."""
@@ -125,7 +130,8 @@ class StoredScores:
         columns = ["key", "reference_digest", "scored_at"]
         for batch in tables.batches(Table.SCORES, columns):
             places, rows = self._placed(batch, self._pairs, _pairs(batch))
-            np.maximum.at(times, places, _microseconds(rows))
+            np.maximum.at(times, places, _microseconds(rows, "scored_at"))
+        times[times <= self._scoring_failed_at] = 0
         return times
 
     def _read_scores(self, tables: ResultTables) -> None:
@@ -134,7 +140,7 @@ class StoredScores:
         for batch in tables.batches(Table.SCORES, columns):
             all_places, all_rows = self._placed(batch, self._pairs, _pairs(batch))
             # A question's earlier scorings do not count, not even for a metric since dropped.
-            is_last = _microseconds(all_rows) == self._scored_at[all_places]
+            is_last = _microseconds(all_rows, "scored_at") == self._scored_at[all_places]
             rows, places = all_rows.filter(pa.array(is_last)), all_places[is_last]
             names = np.array(rows.column("metric").to_pylist(), dtype=object)
             for name in dict.fromkeys(names.tolist()):
@@ -193,6 +199,6 @@ def _pairs(batch: pa.RecordBatch) -> pa.Array:
     return pc.binary_join_element_wise(batch.column("key"), batch.column("reference_digest"), "/")
 
 
-def _microseconds(batch: pa.RecordBatch) -> Indices:
-    times: Indices = batch.column("scored_at").cast(pa.int64()).to_numpy(zero_copy_only=False)
+def _microseconds(batch: pa.RecordBatch, column: str) -> Indices:
+    times: Indices = batch.column(column).cast(pa.int64()).to_numpy(zero_copy_only=False)
     return times

@@ -1,6 +1,6 @@
 """The result tables of one output folder: Delta tables that this driver alone writes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -115,9 +115,9 @@ def read_stored(tables: ResultTables) -> StoredResults:
     for batch in tables.batches(Table.GENERATIONS, ["key"]):
         generated.update(batch.column("key").to_pylist())
     failed: set[str] = set()
-    unscorable: dict[str, str] = {}
+    scoring_failed: dict[str, tuple[datetime, str]] = {}
     without_picture: set[str] = set()
-    columns = ["key", "stage", "reason", "final", "reference_digest"]
+    columns = ["key", "stage", "reason", "final", "reference_digest", "failed_at"]
     for batch in tables.batches(Table.FAILURES, columns):
         for row in batch.to_pylist():
             if row["reason"] == SweepFailure.PICTURE_MISSING:
@@ -125,19 +125,24 @@ def read_stored(tables: ResultTables) -> StoredResults:
             elif row["final"] and row["stage"] == Stage.GENERATION:
                 failed.add(row["key"])
             elif row["final"]:
-                unscorable[row["key"]] = row["reference_digest"]
+                failure = (row["failed_at"], row["reference_digest"])
+                scoring_failed[row["key"]] = max(failure, scoring_failed.get(row["key"], failure))
     return StoredResults(
         generated=frozenset(generated),
-        scored=_scored(tables),
+        scored=_scored(tables, scoring_failed),
         failed=frozenset(failed - generated),
-        unscorable=unscorable,
+        scoring_failed={key: reference for key, (_, reference) in scoring_failed.items()},
         without_picture=frozenset(without_picture),
     )
 
 
-def _scored(tables: ResultTables) -> dict[str, ScoredAgainst]:
+def _scored(
+    tables: ResultTables, failed: Mapping[str, tuple[datetime, str]]
+) -> dict[str, ScoredAgainst]:
     """What each key's last scores were computed against.
 
+    Scores from before the same explanation failed to be scored again count no more: they would
+    carry other signatures than the rest for ever.
     An answer's scores are stored in one commit, so that one of its rows speaks for all.
     """
     latest: dict[str, tuple[datetime, ScoredAgainst]] = {}
@@ -151,4 +156,12 @@ def _scored(tables: ResultTables) -> dict[str, ScoredAgainst]:
                 signatures = known.setdefault(row["signatures_digest"], row["signatures_digest"])
                 against = ScoredAgainst(row["reference_digest"], signatures)
                 latest[row["key"]] = (row["scored_at"], against)
-    return {key: against for key, (_, against) in latest.items()}
+    return {
+        key: against
+        for key, (scored_at, against) in latest.items()
+        if not (
+            key in failed
+            and failed[key][1] == against.reference_digest
+            and failed[key][0] >= scored_at
+        )
+    }

@@ -481,6 +481,46 @@ async def test_scores_of_an_outdated_signature_are_computed_again_once_anything_
     assert all("|v:next" in metric.signature for metric in board.standings[0].metrics.values())
 
 
+async def test_a_rescoring_that_was_cut_short_is_ended_by_the_next_run(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS)
+    await sweep(_write_spec(spec_file.parent, models=["alpha"]), generation, ScriptedScoring())
+    # The newer service is lost for good after ten items, all of them rescored: beta says nothing.
+    losses: dict[int, tuple[int, ServiceError]] = {1: (10, EngineUnavailableError("gone"))}
+    losses |= {number: (0, EngineUnavailableError("gone")) for number in range(2, 100)}
+    newer = ScriptedScoring(signature_suffix="|v:next", lose_stream_after=losses)
+    path = _write_spec(spec_file.parent, models=["alpha", "beta"])
+
+    def silence_beta(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        return Fault(InvalidRequestError("no")) if request.model == "beta" else None
+
+    generation.fault = silence_beta
+    assert not (await sweep(path, generation, newer)).complete
+    with pytest.raises(UserInputError, match="different signatures"):
+        build_leaderboard(load_spec(path).output)
+    path = _write_spec(spec_file.parent, models=["alpha"])
+    asked = Counter(generation.asked)
+    assert (await sweep(path, generation, ScriptedScoring(signature_suffix="|v:next"))).complete
+    assert generation.asked == asked
+    assert build_leaderboard(load_spec(path).output).pending == 0
+
+
+async def test_scores_that_cannot_be_computed_again_are_retired(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS)
+    await sweep(_write_spec(spec_file.parent, models=["alpha"]), generation, ScriptedScoring())
+    refused = stored(spec_file, Table.GENERATIONS, "key")[0]["key"]
+
+    def refuse(item_id: str, attempt: int) -> ServiceError | None:
+        return InvalidRequestError("too long") if item_id == refused else None
+
+    stricter = ScriptedScoring(signature_suffix="|v:next", item_error=refuse)
+    path = _write_spec(spec_file.parent, models=["alpha", "beta"])
+    assert (await sweep(path, generation, stricter)).complete
+    board = build_leaderboard(load_spec(path).output)
+    assert board.failures == {"INVALID_REQUEST": 1}
+    async with serving(generation) as (generating,):
+        assert not (await plan_against(path, generating)).has_work
+
+
 async def test_a_lost_scoring_stream_is_reopened_and_nothing_is_scored_twice(
     spec_file: Path,
 ) -> None:

@@ -177,7 +177,7 @@ def test_what_cannot_be_scored_is_not_tried_again_until_its_reference_is_mended(
     stored = StoredResults(
         generated=frozenset(job.key for job in jobs),
         scored=scored(*jobs[1:]),
-        unscorable={jobs[0].key: jobs[0].reference_digest},
+        scoring_failed={jobs[0].key: jobs[0].reference_digest},
     )
     assert not plan_of(jobs, stored).has_work
     mended = (replace(QUESTIONS[0], entities=()), *QUESTIONS[1:])
@@ -193,6 +193,20 @@ def test_scores_with_other_signatures_are_found() -> None:
     plan = plan_of(jobs, stored)
     assert scored_otherwise(plan, "s1") == jobs[20:]
     assert scored_otherwise(plan, "s2") == jobs[:20]
+
+
+def test_scores_of_different_signatures_are_work_that_is_left() -> None:
+    jobs = jobs_of()
+    stored = StoredResults(
+        generated=frozenset(job.key for job in jobs),
+        scored={**scored(*jobs[:20]), **scored(*jobs[20:], signatures="s2")},
+    )
+    plan = plan_of(jobs, stored)
+    assert (plan.to_generate, plan.to_score) == ((), ())
+    assert plan.has_work
+    assert "different signatures" in plan.summary()
+    # Of the questions planned now, all scores are alike: the others stand in no table.
+    assert not plan_of(jobs[20:], stored).has_work
 
 
 def test_questions_without_a_picture_are_set_apart_and_get_another_key_with_it() -> None:
