@@ -40,6 +40,22 @@ def plan_sweep(spec: SweepSpec, directory: ModelDirectory) -> SweepPlan:
     return make_plan(spec, dataset, models, jobs, missing_pictures=missing, stored=stored)
 
 
+def plan_again(plan: SweepPlan) -> SweepPlan:
+    """Takes what is stored by now from the same questions; the dataset is not read again.
+
+    Raises:
+        UserInputError: The stored results cannot be read.
+    """
+    return make_plan(
+        plan.spec,
+        plan.dataset,
+        plan.models,
+        plan.jobs,
+        missing_pictures=plan.missing_pictures,
+        stored=read_stored(ResultTables(plan.spec.output)),
+    )
+
+
 def picture_store(spec: SweepSpec) -> PictureStore:
     """Opens the pictures of a sweep's dataset."""
     return PictureStore(spec.dataset.folder, spec.dataset.image_folder)

@@ -15,7 +15,7 @@ from services.sweep.manifest import Manifest, new_manifest, read_manifest, write
 from services.sweep.outcome import SweepOutcome
 from services.sweep.output_lock import output_lock
 from services.sweep.plan import Job, SweepPlan, scored_otherwise
-from services.sweep.prepare import picture_store
+from services.sweep.prepare import picture_store, plan_again
 from services.sweep.progress import SweepProgress
 from services.sweep.retry import RetryBudget, RetryLimits
 from services.sweep.rows import PlanRow, Table
@@ -38,7 +38,8 @@ async def run_sweep(
     goes on where this one ended.
 
     Args:
-        plan: What :func:`services.sweep.prepare.plan_sweep` planned, just before.
+        plan: What :func:`services.sweep.prepare.plan_sweep` planned; what was stored since then
+            is not done again.
         endpoints: Where the services listen.
         progress: Watches.
         stop: When set, nothing more is asked.
@@ -51,6 +52,7 @@ async def run_sweep(
     settings = settings or SweepSettings()
     output = plan.spec.output
     with output_lock(output):
+        plan = plan_again(plan)  # another run may have ended since this one was planned
         tables = ResultTables(output)
         manifest = _record(plan, tables)
         if not plan.has_work:
@@ -82,7 +84,7 @@ def record_plan(plan: SweepPlan) -> None:
         UserInputError: The output folder cannot be written or another sweep is writing there.
     """
     with output_lock(plan.spec.output):
-        _record(plan, ResultTables(plan.spec.output))
+        _record(plan_again(plan), ResultTables(plan.spec.output))
 
 
 def _record(plan: SweepPlan, tables: ResultTables) -> Manifest:

@@ -626,6 +626,19 @@ async def test_a_second_sweep_into_the_same_folder_is_refused(spec_file: Path) -
     assert_complete(spec_file)
 
 
+async def test_two_sweeps_planned_at_once_ask_every_question_once(spec_file: Path) -> None:
+    generation, scoring = ScriptedGeneration(REVISIONS), ScriptedScoring()
+    async with serving(generation, scoring) as (generating, scoring_at):
+        plan = await plan_against(spec_file, generating)
+        for _ in range(2):
+            endpoints = Endpoints(generating, scoring_at)
+            outcome = await run_sweep(plan, endpoints, Watcher(), asyncio.Event(), SETTINGS)
+            assert outcome.complete
+            assert [model.done for model in outcome.models] == [QUESTIONS, QUESTIONS]
+    assert set(generation.asked.values()) == {1}
+    assert_complete(spec_file)
+
+
 async def test_the_manifest_says_how_the_results_came_about(spec_file: Path) -> None:
     await sweep(spec_file, ScriptedGeneration(REVISIONS, fault=no_fault), ScriptedScoring())
     manifest = json.loads((load_spec(spec_file).output / "manifest.json").read_text())
