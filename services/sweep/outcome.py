@@ -12,11 +12,14 @@ class SweepOutcome:
     Attributes:
         models: The final counts.
         unscored: Stored explanations that still have no scores; the next run computes them.
+        to_ask_again: Questions that failed in this run for a reason that may pass; the next run
+            asks them again.
         stopped: Whether the run was asked to stop before its end.
     """
 
     models: tuple[ModelProgress, ...]
     unscored: int
+    to_ask_again: int
     stopped: bool
 
     @property
@@ -31,5 +34,5 @@ class SweepOutcome:
 
     @property
     def complete(self) -> bool:
-        """Whether every planned question has an answer with scores, or has failed."""
-        return self.unasked == 0 and self.unscored == 0
+        """Whether no question is left that a later run asks again, and no answer to be scored."""
+        return self.unasked == 0 and self.unscored == 0 and self.to_ask_again == 0

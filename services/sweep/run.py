@@ -91,6 +91,7 @@ class SweepRun:
         self._unfed = {job.key: job for job in (*plan.to_score, *score_again)}
         self._rescored = {job.key for job in score_again}
         self._unscored = set(self._unfed)
+        self._to_ask_again = 0
 
     async def run(self) -> SweepOutcome:
         """Runs until all is done, or until stopped."""
@@ -116,6 +117,7 @@ class SweepRun:
         return SweepOutcome(
             models=self._counts.snapshot().models,
             unscored=len(self._unscored),
+            to_ask_again=self._to_ask_again,
             stopped=self._stop.is_set(),
         )
 
@@ -167,6 +169,7 @@ class SweepRun:
     def _take_failure(self, job: Job, failed: Failed, state: ModelState) -> None:
         row = failed.row
         self._journal.add_failure(row)
+        self._to_ask_again += not row.final
         _log.warning(
             "question_failed",
             model=state.label,

@@ -154,7 +154,7 @@ async def _signatures(client: ScoringClient, endpoints: Endpoints) -> dict[str, 
 def _nothing_to_do(plan: SweepPlan, progress: SweepProgress) -> SweepOutcome:
     snapshot = SweepCounts(plan).snapshot()
     progress.update(snapshot)
-    return SweepOutcome(models=snapshot.models, unscored=0, stopped=False)
+    return SweepOutcome(models=snapshot.models, unscored=0, to_ask_again=0, stopped=False)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -284,7 +284,10 @@ async def test_what_the_service_failed_at_is_asked_again_by_the_next_run(spec_fi
     first = await sweep(spec_file, generation, ScriptedScoring(), settings=settings)
     assert first.failed == 2 * QUESTIONS  # three attempts each, all of them in vain
     assert set(generation.asked.values()) == {3}
+    assert not first.complete
+    assert first.to_ask_again == 2 * QUESTIONS
     second = await sweep(spec_file, generation, ScriptedScoring())
+    assert second.complete
     assert second.failed == 0
     assert_complete(spec_file)
 
