@@ -19,7 +19,7 @@ from services.scoring.budget import Budget
 from services.scoring.convert import ItemLimits
 from services.scoring.scorer import Scorer
 from services.scoring.servicer import ScoringServicer
-from services.scoring.settings import ScoringSettings
+from services.scoring.settings import PREFIX, ScoringSettings, load_settings
 from services.scoring.worker_process import WorkerLostError
 from services.telemetry.logging import configure_logging
 
@@ -92,10 +92,12 @@ def _announced(address: str, path: Path | None) -> Iterator[None]:
 def main() -> int:
     """Runs the service; returns the exit code."""
     try:
-        settings = ScoringSettings()
+        settings = load_settings()
+    except UserInputError as error:
+        return _fail(error.message)
     except ValidationError as error:
         first = error.errors()[0]
-        name = "EXPART_SCORING_" + "_".join(map(str, first["loc"])).upper()
+        name = PREFIX + "_".join(map(str, first["loc"])).upper()
         return _fail(f"{name}: {first['msg']}, got {first['input']!r}")
     configure_logging(json=settings.log_format == "json", level=settings.log_level)
     try:

@@ -1,5 +1,6 @@
 """What the scoring service takes from the environment, with the prefix ``EXPART_SCORING_``."""
 
+import difflib
 import os
 from pathlib import Path
 from typing import Literal
@@ -7,6 +8,9 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.core.errors import UserInputError
+
+PREFIX = "EXPART_SCORING_"
 _MIB = 2**20
 
 
@@ -36,7 +40,7 @@ class ScoringSettings(BaseSettings):
         log_level: Least severe level that is logged.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EXPART_SCORING_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     address: str = Field(default="127.0.0.1:0", pattern=r"^.+:\d+$")
     address_file: Path | None = None
@@ -52,3 +56,21 @@ class ScoringSettings(BaseSettings):
     stop_grace_s: float = Field(default=10.0, ge=0)
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+def load_settings() -> ScoringSettings:
+    """Reads the settings from the environment.
+
+    Raises:
+        UserInputError: A variable with the prefix is a misspelt setting.
+        ValidationError: A value is not allowed.
+    """
+    known = [name.upper() for name in ScoringSettings.model_fields]
+    for variable in sorted(os.environ):  # noqa: TID251 - this module may
+        name = variable.upper().removeprefix(PREFIX)
+        if name == variable.upper() or name in known:
+            continue
+        # What resembles no setting is let be: Kubernetes sets EXPART_SCORING_PORT_… for a service.
+        if nearest := difflib.get_close_matches(name, known, n=1):
+            raise UserInputError(f"{variable} is no setting; the nearest is {PREFIX}{nearest[0]}")
+    return ScoringSettings()

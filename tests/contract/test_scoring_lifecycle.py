@@ -168,6 +168,11 @@ def run_with(**variables: str) -> tuple[int, list[str]]:
     ("variable", "value", "message"),
     [
         ("WORKERS", "none", "EXPART_SCORING_WORKERS: "),
+        (
+            "WORKER",
+            "2",
+            "EXPART_SCORING_WORKER is no setting; the nearest is EXPART_SCORING_WORKERS",
+        ),
         ("ADDRESS", "127.0.0.1:port", "EXPART_SCORING_ADDRESS: "),
         ("ADDRESS_FILE", "/no/such/folder/address", "cannot write the address file"),
     ],

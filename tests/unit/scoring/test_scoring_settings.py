@@ -1,0 +1,42 @@
+"""What the scoring service reads from its environment."""
+
+import pytest
+
+from services.core.errors import UserInputError
+from services.scoring.settings import ScoringSettings, load_settings
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("EXPART_SCORING_WORKER", "EXPART_SCORING_WORKERS"),
+        ("EXPART_SCORING_ADRESS", "EXPART_SCORING_ADDRESS"),
+        ("EXPART_SCORING_MAX_PENDING_ITEM", "EXPART_SCORING_MAX_PENDING_ITEMS"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    monkeypatch.setenv(name, "2")
+    with pytest.raises(UserInputError) as caught:
+        load_settings()
+    assert caught.value.message == f"{name} is no setting; the nearest is {nearest}"
+
+
+@pytest.mark.parametrize("name", ScoringSettings.model_fields)
+def test_every_setting_may_be_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    default = getattr(ScoringSettings(workers=1), name)
+    value = "/tmp/address" if default is None else str(default)
+    monkeypatch.setenv(f"EXPART_SCORING_{name.upper()}", value)
+    assert str(getattr(load_settings(), name)) == value
+
+
+def test_case_does_not_matter_and_variables_of_others_are_let_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EXPART_GENERATION_WORKER", "2")
+    # What Kubernetes sets for a service named expart-scoring.
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_50051_TCP", "PORT_50051_TCP_ADDR"):
+        monkeypatch.setenv(f"EXPART_SCORING_{name}", "tcp://10.0.0.1:50051")
+    monkeypatch.setenv("expart_scoring_workers", "3")
+    assert load_settings().workers == 3
