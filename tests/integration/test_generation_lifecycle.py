@@ -14,7 +14,7 @@ import pytest
 
 from services.core.errors import UserInputError
 from services.generation.catalog import Catalog, ModelSpec, SourceSpec
-from services.generation.local import LocalStackError, start_local
+from services.generation.local import LoadingProgress, LocalStackError, start_local
 from tests.unit.generation.builders import scripted_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.stack]
@@ -125,20 +125,50 @@ def test_a_killed_program_takes_its_stack_along(
     assert not list(temp_folder.iterdir())
 
 
+def test_stopping_a_stack_ends_what_was_its_own_when_it_was_ready(tmp_path: Path) -> None:
+    log_path = tmp_path / "generation.log"
+    with start_local(Catalog({"quick": QUICK}), ["quick"], log_path=log_path) as local:
+        host = psutil.Process(local.process_id)
+        started = [host, *host.children(recursive=True)]
+        assert len(started) > 5
+        assert not local.wait(0)
+    # Asked one by one: whoever was orphaned on the way is nobody's descendant any more.
+    assert_all_end(started, within_s=0)
+    assert local.wait(0)
+
+
+def test_a_model_that_needs_a_missing_gpu_is_refused_at_once(tmp_path: Path) -> None:
+    spec = ModelSpec(
+        name="huge", source=SourceSpec(folder=str(tmp_path)), max_model_len=128, num_gpus=1000
+    )
+    with pytest.raises(LocalStackError, match="model huge needs 1000 GPUs; this machine has "):
+        start_local(Catalog({"huge": spec}), ["huge"], log_path=tmp_path / "generation.log")
+
+
 def test_a_model_that_cannot_be_loaded_is_told_in_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "nothing"
     spec = ModelSpec(name="missing", source=SourceSpec(folder=str(folder)), max_model_len=128)
     log_path = tmp_path / "generation.log"
     before = {item.pid for item in psutil.Process().children(recursive=True)}
+    started: dict[int, psutil.Process] = {}
+
+    def watch(_: LoadingProgress) -> None:
+        started.update(
+            (item.pid, item)
+            for item in psutil.Process().children(recursive=True)
+            if item.pid not in before
+        )
 
     with pytest.raises(LocalStackError) as caught:
-        start_local(Catalog({"missing": spec}), ["missing"], log_path=log_path)
+        start_local(Catalog({"missing": spec}), ["missing"], progress=watch, log_path=log_path)
 
     assert caught.value.message == (
         f"model missing could not be loaded: {folder} holds no model: config.json is missing; "
         f"log: {log_path}"
     )
     assert "config.json is missing" in log_path.read_text(encoding="utf-8")
+    assert len(started) > 1
+    assert_all_end(list(started.values()), within_s=0)
     assert {item.pid for item in psutil.Process().children(recursive=True)} == before
 
 
