@@ -17,11 +17,13 @@ from services.core.errors import (
     EngineUnavailableError,
     ErrorReason,
     GenerationAbortedError,
+    ImageTooLargeError,
     InternalError,
     ServiceError,
     service_error_classes,
 )
 from services.rpc.channel import open_channel
+from services.rpc.limits import MAX_MESSAGE_BYTES
 from services.rpc.status import error_from_rpc
 from services.sweep.directory import FixedDirectory, ModelDescription
 from services.sweep.messages import (
@@ -87,10 +89,18 @@ class GenerationClient:
 
         Raises:
             ServiceError: The service failed, is not there or took longer than ``deadline_s``.
+            ImageTooLargeError: The picture does not fit into one message.
         """
+        message = _to_pb(request)
+        # The service's transport would refuse it as if the service were full.
+        if message.ByteSize() > MAX_MESSAGE_BYTES:
+            raise ImageTooLargeError(
+                f"the picture has {len(request.image)} bytes, and a request may have "
+                f"{MAX_MESSAGE_BYTES} in all: make the picture smaller"
+            )
         deltas: list[str] = []
         completion: generation_pb2.Completion | None = None
-        call = self._stub.StreamExplanation(_to_pb(request), timeout=deadline_s)
+        call = self._stub.StreamExplanation(message, timeout=deadline_s)
         async for event in _translated(call):
             if event.WhichOneof("event") == "text_delta":
                 deltas.append(event.text_delta)
