@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.benchmark.images import PictureMissingError, PictureStore
-from services.core.errors import ServiceError
+from services.core.errors import ErrorReason, ServiceError
 from services.sweep.clients import GenerationClient
 from services.sweep.messages import Explanation, ExplanationRequest
 from services.sweep.plan import Job
@@ -38,6 +38,13 @@ class Failed:
 
     row: FailureRow
     sets_model_aside: bool = False
+
+    @property
+    def is_questions_own(self) -> bool:
+        """Whether it says nothing about how the model would fare with other questions."""
+        # What fails inside the service is not asked again, and yet is the service's fault.
+        own = self.row.final and self.row.reason != ErrorReason.INTERNAL
+        return own or self.row.reason == SweepFailure.PICTURE_MISSING
 
 
 class Asker:

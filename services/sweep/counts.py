@@ -20,7 +20,7 @@ class ModelState:
     failed: int
     in_flight: int = 0
     generated_token_count: int = 0
-    failures_in_a_row: int = 0
+    failures_in_a_row: int = 0  # the service's, without an answer in between
     set_aside: str = ""
 
 

@@ -177,7 +177,7 @@ class SweepRun:
             reason=row.reason,
             attempts=row.attempts,
         )
-        state.failures_in_a_row += 1
+        state.failures_in_a_row += not failed.is_questions_own
         too_many = state.failures_in_a_row >= self._settings.set_aside_after
         if not (failed.sets_model_aside or too_many) or state.set_aside:
             return

@@ -15,8 +15,8 @@ class SweepSettings(BaseSettings):
         max_attempts: Attempts at one question before it counts as failed; waiting because the
             service said that it is full or loading is no attempt.
         max_wait_s: Seconds that one question may wait for a full or loading service in all.
-        set_aside_after: Questions of one model that fail one after the other before the sweep
-            leaves that model for this run.
+        set_aside_after: Questions of one model that fail by the service's fault, with no answer in
+            between, before the sweep leaves that model for this run.
         scoring_window: Explanations at the scoring service at the same time.
     """
 

@@ -307,11 +307,22 @@ async def test_a_model_that_keeps_failing_is_set_aside_and_the_other_goes_on(
     alpha, beta = outcome.models
     # The fifth failure sets it aside; at most the three others in flight can still fail.
     assert 5 <= alpha.failed <= 8
-    assert "broken" in alpha.set_aside
+    assert alpha.set_aside.startswith("INTERNAL: ")
     assert beta.done == QUESTIONS
     assert not outcome.complete
     assert outcome.unasked == QUESTIONS - alpha.failed
     assert any("alpha is set aside" in note for note in progress.notes)
+
+
+async def test_bad_questions_do_not_set_a_model_aside(spec_file: Path) -> None:
+    def refuse_all(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        return Fault(InvalidRequestError("bad")) if request.model == "alpha" else None
+
+    generation = ScriptedGeneration(REVISIONS, fault=refuse_all)
+    settings = SETTINGS.model_copy(update={"set_aside_after": 5})
+    outcome = await sweep(spec_file, generation, ScriptedScoring(), settings=settings)
+    assert [model.failed for model in outcome.models] == [QUESTIONS, 0]
+    assert outcome.models[0].set_aside == ""
 
 
 async def test_another_revision_than_planned_is_noticed_and_stored_as_no_answer(
@@ -354,6 +365,23 @@ async def test_a_missing_picture_counts_as_failed_until_it_is_there(spec_file: P
     assert again.failed == 0
     assert_complete(spec_file)
     assert build_leaderboard(load_spec(spec_file).output).failures == {}
+
+
+async def test_a_picture_that_fits_into_no_message_fails_alone_and_for_good(
+    spec_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.sweep.clients.MAX_MESSAGE_BYTES", 2000)
+    picture = spec_file.parent / "dataset" / "images" / "test_seen-3.png"
+    picture.write_bytes(bytes(2000))
+    generation = ScriptedGeneration(REVISIONS)
+    outcome = await sweep(spec_file, generation, ScriptedScoring())
+    assert outcome.complete
+    assert sum(generation.asked.values()) == 2 * (QUESTIONS - 4)
+    failures = stored(spec_file, Table.FAILURES, "reason", "final")
+    # Its two sections in two settings, for two models.
+    assert failures == [{"reason": "IMAGE_TOO_LARGE", "final": True}] * 8
+    again = await sweep(spec_file, generation, ScriptedScoring())
+    assert again.failed == 8
 
 
 @pytest.mark.parametrize("completed", [1, 5, 17, 30, 49, 90])
