@@ -20,7 +20,7 @@ from services.sweep.progress import SweepProgress
 from services.sweep.retry import RetryBudget, RetryLimits
 from services.sweep.rows import PlanRow, Table
 from services.sweep.run import SweepRun
-from services.sweep.settings import SweepSettings
+from services.sweep.settings import SweepSettings, load_settings
 from services.sweep.tables import ResultTables
 
 
@@ -47,9 +47,9 @@ async def run_sweep(
 
     Raises:
         UserInputError: The output folder cannot be written or another sweep is writing there, or
-            a service does not answer.
+            a service does not answer, or a setting in the environment is wrong.
     """
-    settings = settings or SweepSettings()
+    settings = settings or load_settings()
     output = plan.spec.output
     with output_lock(output):
         plan = plan_again(plan)  # another run may have ended since this one was planned

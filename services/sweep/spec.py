@@ -19,6 +19,10 @@ from pydantic import (
 from services.benchmark.records import Setting, Split
 from services.core.errors import UserInputError
 
+# The contract's fields are 32 and 64 bits wide.
+_MOST_INT32 = 2**31 - 1
+_MOST_INT64 = 2**63 - 1
+
 # What YAML people call the keys of a mapping may be of any scalar type.
 _Declarations = dict[object, object]
 
@@ -59,16 +63,16 @@ class SamplingSpec(_Declared):
     Ranges and meanings are those of ``expart.generation.v1.SamplingParameters``.
     """
 
-    max_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1, le=_MOST_INT32)
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=0)
-    seed: int | None = Field(default=None, ge=0)
+    top_k: int | None = Field(default=None, ge=0, le=_MOST_INT32)
+    seed: int | None = Field(default=None, ge=0, le=_MOST_INT64)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), max_length=16)
     repetition_penalty: float | None = Field(default=None, gt=0, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    min_tokens: int | None = Field(default=None, ge=0)
+    min_tokens: int | None = Field(default=None, ge=0, le=_MOST_INT32)
 
     @model_validator(mode="after")
     def _least_is_not_above_most(self) -> "SamplingSpec":

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from expart.generation.v1.generation_service_pb2 import SamplingParameters
 from services.benchmark.records import Setting, Split
 from services.core.errors import UserInputError
+from services.sweep.settings import load_settings
 from services.sweep.spec import SamplingSpec, load_spec
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -87,6 +89,10 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
         ({"sampling": {"max_tokens": 0}}, "key 'sampling.max_tokens'"),
         ({"sampling": {"min_tokens": 9, "max_tokens": 4}}, "min_tokens 9 is above max_tokens 4"),
         ({"sampling": {"stop": [""]}}, "key 'sampling.stop.0'"),
+        ({"sampling": {"max_tokens": 2**31}}, "key 'sampling.max_tokens'"),
+        ({"sampling": {"min_tokens": 2**31}}, "key 'sampling.min_tokens'"),
+        ({"sampling": {"top_k": 2**31}}, "key 'sampling.top_k'"),
+        ({"sampling": {"seed": 2**63}}, "key 'sampling.seed'"),
         ({"splits": ["test"]}, "not 'test'"),
         ({"splits": []}, "key 'splits'"),
         ({"splits": ["dev", "dev"]}, "each may be named once only"),
@@ -102,6 +108,18 @@ def test_a_wrong_value_is_named_with_its_key(
     tmp_path: Path, change: dict[str, object], complaint: str
 ) -> None:
     assert complaint in failure(write(tmp_path, {**LEAST, **change}))
+
+
+def test_the_greatest_numbers_that_the_contract_can_carry_are_right(tmp_path: Path) -> None:
+    most = {"max_tokens": 2**31 - 1, "min_tokens": 2**31 - 1, "top_k": 2**31 - 1, "seed": 2**63 - 1}
+    spec = load_spec(write(tmp_path, {**LEAST, "sampling": most}))
+    SamplingParameters(**spec.sampling.model_dump(exclude_none=True))
+
+
+def test_a_wrong_setting_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPART_SWEEP_COMMIT_ROWS", "many")
+    with pytest.raises(UserInputError, match=r"^EXPART_SWEEP_COMMIT_ROWS: .*, got 'many'$"):
+        load_settings()
 
 
 def test_a_file_that_is_no_spec_is_named(tmp_path: Path) -> None:
