@@ -37,7 +37,8 @@ class ColumnNames(_Declared):
     image: Columns | None = None
     instruction: Columns | None = None
     reference: Columns | None = None
-    # Taken where present: the id, the title and nothing stand in for them.
+    # Taken where present: the id, the title and nothing stand in for them. Where no question_id
+    # is named, rows about one artwork, section and reference are one question in two settings.
     question_id: Columns | None = None
     artwork: Columns | None = None
     section: Columns | None = None

@@ -12,6 +12,7 @@ from services.benchmark.mapping import (
 )
 from services.benchmark.patterns import compile_pattern, names_title
 from services.benchmark.records import Question, Setting, Split
+from services.core.digests import digest_of
 
 Record = Mapping[str, object]
 
@@ -53,13 +54,19 @@ def read_questions(record: Record, mapping: FieldMapping, split: Split) -> tuple
     image = texts.image or (columns.image and _text(record, columns.image)) or ""
     if not image:
         raise FaultError("the picture's path or URL is empty")
+    artwork = _optional_text(record, columns.artwork) or title
+    section = _optional_text(record, columns.section)
+    question_id = _optional_text(record, columns.question_id) or identifier
+    if columns.question_id is None and not isinstance(mapping.setting, TwoInstructions):
+        # The row of the other setting has an id of its own: both ask for the same explanation.
+        question_id = digest_of("\0".join((artwork, section, texts.reference)).encode())
     return tuple(
         Question(
             id=identifier,
-            question_id=_optional_text(record, columns.question_id) or identifier,
-            artwork=_optional_text(record, columns.artwork) or title,
+            question_id=question_id,
+            artwork=artwork,
             title=title,
-            section=_optional_text(record, columns.section),
+            section=section,
             setting=asked.setting,
             split=split,
             instruction=asked.instruction,

@@ -41,7 +41,8 @@ class Question:
 
     Attributes:
         id: The record's own id; unique together with ``split`` and ``setting``.
-        question_id: What the two settings of one question share; the id where a record has none.
+        question_id: What the two settings of one question share: the record's own, or the digest
+            of artwork, section and reference where its shape knows none, or else the id.
         artwork: Names the artwork; its title where a record has nothing better.
         title: The artwork's title.
         section: The topic asked for: a section of the artwork's article. May be empty.

@@ -105,8 +105,41 @@ def test_without_a_setting_column_the_title_in_the_instruction_decides(tmp_path:
         Setting.WITHOUT_TITLE,
         Setting.WITHOUT_TITLE,
     ]
-    assert questions[0].id == questions[0].question_id == "1"
+    assert questions[0].id == "1"
     assert questions[0].entities == ()
+
+
+@pytest.mark.parametrize("shape", ["marker", "tag", "flat"])
+def test_rows_of_one_question_in_two_settings_share_its_name(tmp_path: Path, shape: str) -> None:
+    def record(number: int, instruction: str, section: str, reference: str) -> dict[str, object]:
+        rest = {"id": number, "title": "The Swan", "section": section, "entities": []}
+        if shape == "flat":
+            return {**rest, "image": "a.png", "instruction": instruction, "reference": reference}
+        if shape == "marker":
+            marker, picture = "<image>", {"image": "a.png"}
+        else:
+            marker, picture = "<img>a.png</img>", {}
+        turns = [
+            {"from": "human", "value": f"{marker}\n{instruction}"},
+            {"from": "gpt", "value": reference},
+        ]
+        return {**rest, **picture, "conversations": turns}
+
+    questions = load(
+        write(
+            tmp_path,
+            [
+                record(1, "Explain the history of The Swan.", "History", "Painted in 1915."),
+                record(2, "Explain the history of this artwork.", "History", "Painted in 1915."),
+                record(3, "Explain the legacy of The Swan.", "Legacy", "Painted in 1915."),
+                record(4, "Explain the history of The Swan.", "History", "Shown in 1986."),
+            ],
+        )
+    )
+    first, second, *others = [question.question_id for question in questions]
+    assert first == second
+    assert len({first, *others}) == 3
+    assert len({question.name for question in questions}) == 4
 
 
 def test_an_image_tag_in_the_instruction_gives_the_picture(tmp_path: Path) -> None:
