@@ -71,17 +71,23 @@ class Manifest(BaseModel):
     started_at: datetime
     ended_at: datetime | None = None
 
-    def attest(self, label: str, attestation: Attestation) -> None:
-        """Notes what ran for a model, if it was not noted before."""
+    def attest(self, label: str, attestation: Attestation) -> bool:
+        """Notes what ran for a model; false if it was noted before."""
         known = self.attested.setdefault(label, [])
-        if attestation not in known:
-            known.append(attestation)
+        if attestation in known:
+            return False
+        known.append(attestation)
+        return True
 
 
 def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None) -> Manifest:
-    """Begins the manifest of a run; what earlier runs attested of the same models is kept."""
+    """Begins the manifest of a run; what earlier runs attested of the same models is kept.
+
+    A plan without work is no run that asks anything: the times stay those of the one before.
+    """
     spec = plan.spec.model_dump(mode="json")
     revisions = {model.label: model.description.revision for model in plan.models}
+    is_run = plan.has_work
     attested = {}
     if before is not None:
         attested = {
@@ -101,7 +107,8 @@ def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None)
         attested=attested,
         signatures={} if before is None else before.signatures,
         versions=_versions(),
-        started_at=started_at,
+        started_at=started_at if is_run or before is None else before.started_at,
+        ended_at=None if is_run or before is None else before.ended_at,
     )
 
 

@@ -14,7 +14,7 @@ from services.sweep.clients import GenerationClient, ScoringClient
 from services.sweep.counts import ModelState, SweepCounts
 from services.sweep.journal import Committed, ResultJournal
 from services.sweep.keys import signatures_digest
-from services.sweep.manifest import Attestation, Manifest
+from services.sweep.manifest import Attestation, Manifest, write_manifest
 from services.sweep.messages import ScoringAnswer
 from services.sweep.outcome import SweepOutcome
 from services.sweep.plan import Job, SweepPlan
@@ -161,7 +161,8 @@ class SweepRun:
     def _take_answer(self, job: Job, row: GenerationRow, state: ModelState) -> None:
         state.failures_in_a_row = 0
         self._journal.add_generation(row)
-        self._manifest.attest(state.label, _attestation(row))
+        if self._manifest.attest(state.label, _attestation(row)):
+            write_manifest(self._manifest, self._tables.folder)  # once or twice a model
         self._unscored.add(job.key)
         if not self._pipe.submit(job, row.text):
             self._unfed[job.key] = job

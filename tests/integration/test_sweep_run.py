@@ -23,6 +23,7 @@ from services.core.errors import (
 from services.sweep.clients import served_models
 from services.sweep.endpoints import Endpoints
 from services.sweep.leaderboard import build_leaderboard
+from services.sweep.manifest import read_manifest
 from services.sweep.outcome import SweepOutcome
 from services.sweep.plan import SweepPlan
 from services.sweep.prepare import plan_sweep
@@ -689,3 +690,32 @@ async def test_the_manifest_says_how_the_results_came_about(spec_file: Path) -> 
     assert manifest["signatures"]["bleu"].startswith("bleu|")
     assert manifest["ended_at"] > manifest["started_at"]
     assert manifest["spec"]["sampling"]["max_tokens"] == 16
+
+
+async def test_a_plan_without_work_keeps_the_times_of_the_last_run(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS)
+    await sweep(spec_file, generation, ScriptedScoring())
+    before = read_manifest(load_spec(spec_file).output)
+    fewer = _write_spec(spec_file.parent, models=["alpha"])
+    assert (await sweep(fewer, generation, ScriptedScoring())).complete
+    after = read_manifest(load_spec(fewer).output)
+    assert before is not None
+    assert after is not None
+    assert after.questions == QUESTIONS
+    assert (after.started_at, after.ended_at) == (before.started_at, before.ended_at)
+
+
+async def test_a_kill_loses_nothing_that_the_service_attested(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS, delay_s=0.002)
+    running: list[asyncio.Task[SweepOutcome]] = []
+    generation.on_completed = lambda total: running[0].cancel() if total == 40 else None
+    running.append(asyncio.ensure_future(sweep(spec_file, generation, ScriptedScoring())))
+    with pytest.raises(asyncio.CancelledError):
+        await running[0]
+    manifest = read_manifest(load_spec(spec_file).output)
+    assert manifest is not None
+    assert {label: len(noted) for label, noted in manifest.attested.items()} == {
+        "alpha": 1,
+        "beta": 1,
+    }
+    assert manifest.ended_at is None
