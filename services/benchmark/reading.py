@@ -59,7 +59,8 @@ def read_questions(record: Record, mapping: FieldMapping, split: Split) -> tuple
     question_id = _optional_text(record, columns.question_id) or identifier
     if columns.question_id is None and not isinstance(mapping.setting, TwoInstructions):
         # The row of the other setting has an id of its own: both ask for the same explanation.
-        question_id = digest_of("\0".join((artwork, section, texts.reference)).encode())
+        shared = f"{artwork}\0{section}\0{texts.reference}"
+        question_id = digest_of(shared.encode())
     return tuple(
         Question(
             id=identifier,
