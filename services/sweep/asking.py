@@ -99,7 +99,7 @@ class Asker:
 
     def _request(self, job: Job, image: bytes) -> ExplanationRequest:
         return ExplanationRequest(
-            request_id=job.key,  # the service replays an answer that was lost on its way
+            request_id=job.key,
             model=job.model.choice.model,
             adapter=job.model.choice.adapter,
             image=image,

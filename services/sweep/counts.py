@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.sweep.journal import Committed
-from services.sweep.plan import Job, SweepPlan
+from services.sweep.journal import ResultBatch
+from services.sweep.plan import Job, SweepPlan, has_scores
 from services.sweep.progress import ModelProgress, SweepSnapshot
 from services.sweep.rows import FailureRow, GenerationRow, Stage
 
@@ -42,24 +42,27 @@ class SweepCounts:
         self._clock = clock
         self._started = clock()
         self._done_before = sum(state.done + state.failed for state in self._models.values())
-        self.scored = sum(state.done for state in self._models.values()) - len(plan.to_score)
+        # Explanations whose scoring failed for good are neither scored nor still to be.
+        self.scored = sum(
+            job.key in plan.stored.generated and has_scores(job, plan.stored) for job in plan.jobs
+        )
 
     def of(self, job: Job) -> ModelState:
         """The counts of a job's model."""
         return self._models[_place(job.model.choice.model, job.model.choice.adapter)]
 
-    def add(self, committed: Committed, *, scored: int) -> None:
+    def add(self, batch: ResultBatch, *, scored: int) -> None:
         """Counts what has become durable.
 
         Args:
-            committed: The rows.
+            batch: The rows.
             scored: How many explanations got their first scores with them.
         """
-        for row in committed.generations:
+        for row in batch.generations:
             state = self._of_row(row)
             state.done += 1
             state.generated_token_count += row.generated_token_count
-        for failure in committed.failures:
+        for failure in batch.failures:
             if failure.stage == Stage.GENERATION:
                 self._of_row(failure).failed += 1
         self.scored += scored

@@ -9,7 +9,7 @@ from services.sweep.tables import ResultTables
 
 
 @dataclass(slots=True)
-class Committed:
+class ResultBatch:
     """Rows that are, or are about to be, made durable together."""
 
     generations: list[GenerationRow] = field(default_factory=list)
@@ -41,13 +41,13 @@ class ResultJournal:
         *,
         commit_rows: int,
         commit_interval_s: float,
-        committed: Callable[[Committed], None],
+        committed: Callable[[ResultBatch], None],
     ) -> None:
         self._tables = tables
         self._commit_rows = commit_rows
         self._commit_interval_s = commit_interval_s
         self._committed = committed
-        self._pending = Committed()
+        self._pending = ResultBatch()
         self._is_full = asyncio.Event()
         self._lock = asyncio.Lock()
         self._broken: Exception | None = None
@@ -89,7 +89,7 @@ class ResultJournal:
         async with self._lock:
             if self._broken is not None and not self._pending.is_empty:
                 raise self._broken
-            batch, self._pending = self._pending, Committed()
+            batch, self._pending = self._pending, ResultBatch()
             self._is_full.clear()
             if batch.is_empty:
                 return
@@ -107,7 +107,7 @@ class ResultJournal:
             if cancelled is not None:
                 raise cancelled
 
-    def _write(self, batch: Committed) -> None:
+    def _write(self, batch: ResultBatch) -> None:
         try:
             self._tables.append(batch.generations)
             self._tables.append(batch.failures)

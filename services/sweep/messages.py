@@ -9,7 +9,7 @@ from services.sweep.spec import SamplingSpec
 
 @dataclass(frozen=True, slots=True)
 class ExplanationRequest:
-    """Asks a model for one explanation. ``request_id`` makes repeating it harmless."""
+    """Asks a model for one explanation. ``request_id`` names it in the service's log."""
 
     request_id: str
     model: str

@@ -137,7 +137,7 @@ class SweepPlan:
     @property
     def has_mixed_signatures(self) -> bool:
         """Whether stored scores differ in their signatures and so cannot stand in one table."""
-        scored = [job for job in self.jobs if _has_scores(job, self.stored)]
+        scored = [job for job in self.jobs if has_scores(job, self.stored)]
         return len({self.stored.scored[job.key].signatures_digest for job in scored}) > 1
 
     @property
@@ -240,7 +240,7 @@ def make_plan(
     for job in jobs:
         if job.key in stored.generated:
             failed_against = stored.scoring_failed.get(job.key)
-            if not _has_scores(job, stored) and failed_against != job.reference_digest:
+            if not has_scores(job, stored) and failed_against != job.reference_digest:
                 to_score.append(job)
         elif not job.has_picture:
             without_picture.append(job)
@@ -267,12 +267,13 @@ def scored_otherwise(plan: SweepPlan, signatures_digest: str) -> tuple[Job, ...]
     return tuple(
         job
         for job in plan.jobs
-        if _has_scores(job, plan.stored)
+        if has_scores(job, plan.stored)
         and plan.stored.scored[job.key].signatures_digest != signatures_digest
     )
 
 
-def _has_scores(job: Job, stored: StoredResults) -> bool:
+def has_scores(job: Job, stored: StoredResults) -> bool:
+    """Whether scores of a job against its present reference are stored."""
     scored = stored.scored.get(job.key)
     return scored is not None and scored.reference_digest == job.reference_digest
 

@@ -12,7 +12,7 @@ from services.benchmark.images import PictureStore
 from services.sweep.asking import Answered, Asker, Failed, service_failure
 from services.sweep.clients import GenerationClient, ScoringClient
 from services.sweep.counts import ModelState, SweepCounts
-from services.sweep.journal import Committed, ResultJournal
+from services.sweep.journal import ResultBatch, ResultJournal
 from services.sweep.keys import signatures_digest
 from services.sweep.manifest import Attestation, Manifest, write_manifest
 from services.sweep.messages import ScoringAnswer
@@ -226,9 +226,9 @@ class SweepRun:
             ]
         )
 
-    def _count(self, committed: Committed) -> None:
-        scored = {row.key for row in committed.scores}
-        self._counts.add(committed, scored=len(scored - self._rescored))
+    def _count(self, batch: ResultBatch) -> None:
+        scored = {row.key for row in batch.scores}
+        self._counts.add(batch, scored=len(scored - self._rescored))
         self._progress.update(self._counts.snapshot())
 
     async def _report(self) -> None:

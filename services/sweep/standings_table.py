@@ -7,6 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from services.benchmark.records import Setting
+from services.metrics.entity_cooccurrence import ENTITY_COOCCURRENCE_METRICS
+from services.metrics.entity_coverage import ENTITY_COVERAGE_METRICS
+from services.metrics.entity_f1 import ENTITY_F1_METRICS
 from services.sweep.standings import ALL_PARTS, Leaderboard, Standing, reported
 
 _SETTINGS = {Setting.WITH_TITLE: "with", Setting.WITHOUT_TITLE: "w/o"}
@@ -26,6 +29,11 @@ _HEADINGS = {
     "ecooc_inf": "ECooc\n∞",
     "length": "len",
 }
+
+_ENTITY_METRICS = frozenset(
+    metric.name
+    for metric in (*ENTITY_F1_METRICS, *ENTITY_COVERAGE_METRICS, *ENTITY_COOCCURRENCE_METRICS)
+)
 
 _UNBOUNDED = 10_000
 
@@ -53,7 +61,7 @@ def render_leaderboard(board: Leaderboard, console: Console) -> None:
     if console.measure(whole, options=unbounded).maximum <= console.width:
         console.print(whole)
     else:
-        entity_metrics = [name for name in board.metrics if name.startswith("e")]
+        entity_metrics = [name for name in board.metrics if name in _ENTITY_METRICS]
         text_metrics = [name for name in board.metrics if name not in entity_metrics]
         console.print(_table(board, text_metrics, _COUNTS))
         console.print()

@@ -593,13 +593,17 @@ async def test_an_item_that_cannot_be_scored_fails_alone(spec_file: Path) -> Non
         return InvalidRequestError("too long") if item_id == chosen[0] else None
 
     scoring = ScriptedScoring(item_error=refuse_first)
-    outcome = await sweep(spec_file, ScriptedGeneration(REVISIONS), scoring)
+    generation, progress = ScriptedGeneration(REVISIONS), Watcher()
+    outcome = await sweep(spec_file, generation, scoring)
     assert outcome.complete
     failures = stored(spec_file, Table.FAILURES, "key", "stage", "reason")
     assert failures == [{"key": chosen[0], "stage": "scoring", "reason": "INVALID_REQUEST"}]
     board = build_leaderboard(load_spec(spec_file).output)
     assert board.failures == {"INVALID_REQUEST": 1}
     assert board.pending == 0
+    # The next run does not count it as scored either.
+    await sweep(spec_file, generation, scoring, progress=progress)
+    assert progress.snapshots[-1].scored == 2 * QUESTIONS - 1
 
 
 async def test_an_item_is_tried_again_when_the_scoring_service_is_full(spec_file: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.core.errors import UserInputError
-from services.sweep.journal import Committed, ResultJournal
+from services.sweep.journal import ResultBatch, ResultJournal
 from services.sweep.rows import FailureRow, GenerationRow, Row, ScoreRow, Stage
 from services.sweep.tables import ResultTables
 
@@ -40,12 +40,12 @@ class RecordingTables(ResultTables):
         self.appended.extend(type(row) for row in rows)
 
 
-def journal(tables: ResultTables, committed: list[Committed]) -> ResultJournal:
+def journal(tables: ResultTables, committed: list[ResultBatch]) -> ResultJournal:
     return ResultJournal(tables, commit_rows=100, commit_interval_s=60, committed=committed.append)
 
 
 async def test_an_explanation_is_durable_before_its_scores() -> None:
-    tables, committed = RecordingTables(), list[Committed]()
+    tables, committed = RecordingTables(), list[ResultBatch]()
     entries = journal(tables, committed)
     entries.add_scores([SCORE])
     entries.add_failure(FAILURE)
@@ -56,7 +56,7 @@ async def test_an_explanation_is_durable_before_its_scores() -> None:
 
 
 async def test_after_a_failed_commit_nothing_more_is_written() -> None:
-    tables, committed = RecordingTables(), list[Committed]()
+    tables, committed = RecordingTables(), list[ResultBatch]()
     entries = journal(tables, committed)
     entries.add_generation(GENERATION)
     tables.is_full = True
@@ -100,7 +100,7 @@ class SlowTables(RecordingTables):
 
 
 async def test_what_comes_in_during_a_commit_survives_the_cancellation_of_every_task() -> None:
-    tables, committed = SlowTables(), list[Committed]()
+    tables, committed = SlowTables(), list[ResultBatch]()
     entries = journal(tables, committed)
     entries.add_generation(GENERATION)
 
