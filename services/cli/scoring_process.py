@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from services.cli.settings import child_environment
@@ -18,15 +19,30 @@ STOP_TIMEOUT_S = 15.0
 _PR_SET_PDEATHSIG = 1  # from Linux's <linux/prctl.h>
 
 
+@dataclass(frozen=True, slots=True)
+class ScoringProcess:
+    """The running service.
+
+    Attributes:
+        address: Where it listens.
+        log_path: Where its log goes.
+        process: The child process.
+    """
+
+    address: str
+    log_path: Path
+    process: subprocess.Popen[bytes]
+
+
 @contextmanager
-def scoring_process(log_folder: Path) -> Iterator[str]:
+def scoring_process(log_folder: Path) -> Iterator[ScoringProcess]:
     """Runs the scoring service on a free loopback port for as long as the context lasts.
 
     Args:
         log_folder: Where its log goes, as ``scoring.log``.
 
     Yields:
-        Its address.
+        The running service.
 
     Raises:
         LocalStackError: It did not start; the message names the log.
@@ -49,7 +65,8 @@ def scoring_process(log_folder: Path) -> Iterator[str]:
             preexec_fn=_end_with_parent,  # noqa: PLW1509 - no threads of ours run yet
         )
         try:
-            yield _wait_for_address(process, address_file, log_path)
+            address = _wait_for_address(process, address_file, log_path)
+            yield ScoringProcess(address, log_path, process)
         finally:
             _stop(process)
 

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import threading
 from typing import Annotated
 
 import typer
@@ -27,7 +26,8 @@ def serve(
     names = tuple(model or ("demo-smol", "demo-tiny"))
     # SIGTERM, as process managers send it, means the same as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with interruptible(), local_stack(CliSettings(), names, console, port=port) as endpoints:
+    with interruptible(), local_stack(CliSettings(), names, console, port=port) as stack:
+        endpoints = stack.endpoints
         if as_json:
             addresses = {"generation": endpoints.generation, "scoring": endpoints.scoring}
             print(json.dumps(addresses), flush=True)
@@ -35,6 +35,6 @@ def serve(
         console.print(f"scoring service     {endpoints.scoring}")
         console.print("Ctrl-C ends both.")
         try:
-            threading.Event().wait()
+            stack.watch()
         except KeyboardInterrupt:
             console.print("stopping")

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Never
 
 from rich.console import Console
 
 from services.cli.loading_display import LoadingDisplay
-from services.cli.scoring_process import scoring_process
+from services.cli.scoring_process import ScoringProcess, scoring_process
 from services.cli.settings import CliSettings
 from services.generation.catalog import Catalog, load_catalog
-from services.generation.local import start_local
+from services.generation.local import LocalGeneration, LocalStackError, start_local
 from services.generation.settings import GenerationSettings
 from services.sweep.endpoints import Endpoints
+
+_WATCH_INTERVAL_S = 1.0
 
 
 def local_catalog() -> Catalog:
@@ -24,10 +28,44 @@ def local_catalog() -> Catalog:
     return load_catalog(settings.catalog_folder, settings.models_folder)
 
 
+class RunningStack:
+    """The stack while it runs.
+
+    Args:
+        generation: The generation service with its models.
+        scoring: The scoring service.
+    """
+
+    def __init__(self, generation: LocalGeneration, scoring: ScoringProcess) -> None:
+        self._generation = generation
+        self._scoring = scoring
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the services listen."""
+        return Endpoints(generation=self._generation.address, scoring=self._scoring.address)
+
+    def watch(self) -> Never:
+        """Returns never: it waits until a service is lost, or for Ctrl-C.
+
+        Raises:
+            LocalStackError: A service ended by itself; the message names its log.
+        """
+        while True:
+            if self._generation.wait(_WATCH_INTERVAL_S):
+                raise _lost("generation", self._generation.log_path)
+            if self._scoring.process.poll() is not None:
+                raise _lost("scoring", self._scoring.log_path)
+
+
+def _lost(service: str, log_path: Path) -> LocalStackError:
+    return LocalStackError(f"the {service} service ended by itself; see {log_path}")
+
+
 @contextmanager
 def local_stack(
     settings: CliSettings, models: tuple[str, ...], console: Console, *, port: int = 0
-) -> Iterator[Endpoints]:
+) -> Iterator[RunningStack]:
     """Runs the stack on loopback ports for as long as the context lasts.
 
     Args:
@@ -37,7 +75,7 @@ def local_stack(
         port: Port of the generation service; 0 picks a free one.
 
     Yields:
-        The services' addresses, once every model answers.
+        The running stack, once every model answers.
 
     Raises:
         UserInputError: A model is unknown, or the port is in use.
@@ -54,4 +92,4 @@ def local_stack(
                 log_path=settings.log_folder / "generation.log",
             )
         with generation:
-            yield Endpoints(generation=generation.address, scoring=scoring)
+            yield RunningStack(generation, scoring)

@@ -68,7 +68,7 @@ def run(
         with interruptible(), ExitStack() as stack:
             if endpoints is None:
                 names = tuple(dict.fromkeys(choice.model for choice in spec.models))
-                endpoints = stack.enter_context(local_stack(settings, names, console))
+                endpoints = stack.enter_context(local_stack(settings, names, console)).endpoints
             stack.enter_context(_log_file(settings.log_folder))
             complete = _run(plan, endpoints, console).complete
     else:

@@ -16,7 +16,7 @@ from services.core.errors import ExpArtError, UserInputError
 from services.generation.catalog import Catalog
 from services.generation.domain import ModelState
 from services.generation.local_config import HostConfig, HostEvent
-from services.generation.processes import end_descendants
+from services.generation.processes import end_descendants, end_session
 from services.generation.settings import GenerationSettings, local_ray_environment
 
 # The host ends itself within 15 s, see local_host.
@@ -180,6 +180,8 @@ class LocalGeneration:
                 end_descendants(grace_s=0, of=host.pid)
                 host.kill()
                 host.wait()
+            # A host that was itself killed could not end what it had started.
+            end_session(host.pid)
             host.stdout.close()
 
 

@@ -1,6 +1,7 @@
 """Ends processes for good, children of children too."""
 
 import ctypes
+import os
 import sys
 
 import psutil
@@ -41,6 +42,25 @@ def end_descendants(*, grace_s: float, of: int | None = None) -> None:
         for process in below:
             _signal(process, kill=True)
         psutil.wait_procs(below, timeout=1)
+
+
+def end_session(session_id: int) -> None:
+    """Kills every process of a session: what is left when its leader died without cleaning up.
+
+    Args:
+        session_id: Process id of the session's first process.
+    """
+    left = [process for process in psutil.process_iter() if _session_of(process) == session_id]
+    for process in left:
+        _signal(process, kill=True)
+    psutil.wait_procs(left, timeout=5)
+
+
+def _session_of(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except (ProcessLookupError, PermissionError):
+        return None
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:

@@ -179,3 +179,32 @@ def test_services_that_do_not_answer_are_named(tmp_path: Path) -> None:
     (line,) = result.stderr.splitlines()
     assert "127.0.0.1:9" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_stack_that_is_lost_ends_the_command_with_one_line(
+    demo_models: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.cli", "serve", "--json", "--model", "demo-tiny"],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={
+            **os.environ,
+            "EXPART_GENERATION_MODELS_FOLDER": str(demo_models),
+            "EXPART_CLI_LOG_FOLDER": str(tmp_path),
+        },
+    )
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())
+    started = psutil.Process(process.pid).children(recursive=True)
+    (host,) = [child for child in started if "services.generation.local_host" in child.cmdline()]
+    host.kill()
+    _, errors = process.communicate(timeout=60)
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1].startswith("expart: error: the generation service ended")
+    assert str(tmp_path / "generation.log") in errors
+    assert not alive
