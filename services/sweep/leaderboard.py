@@ -59,11 +59,12 @@ def build_leaderboard(output: Path) -> Leaderboard:
     )
     _refuse_mixed_signatures(stored, np.arange(len(planned)), output)
     is_scored = stored.is_scored
-    failures = Counter(
-        reason
-        for reason, scored in zip(stored.failure, is_scored, strict=True)
-        if reason is not None and not scored
-    )
+    failed = [
+        place
+        for place, reason in enumerate(stored.failure)
+        if reason is not None and not is_scored[place]
+    ]
+    failures = Counter(stored.failure[place] or "" for place in failed)
     return Leaderboard(
         standings=tuple(
             _standing(group, np.array(places, np.int64), stored)
@@ -71,6 +72,7 @@ def build_leaderboard(output: Path) -> Leaderboard:
         ),
         metrics=stored.metrics,
         failures=dict(failures),
+        to_ask_again=sum(not stored.failed_for_good[place] for place in failed),
     )
 
 

@@ -81,11 +81,14 @@ class Leaderboard:
         standings: The rows: models in the order of the spec, then settings, then parts.
         metrics: Names of the metrics, in the order of the published tables.
         failures: Failed questions by reason.
+        to_ask_again: How many of these failed for a reason that may pass; the next run asks them
+            again.
     """
 
     standings: tuple[Standing, ...]
     metrics: tuple[str, ...]
     failures: Mapping[str, int]
+    to_ask_again: int
 
     @property
     def pending(self) -> int:

@@ -133,6 +133,10 @@ def _notes(board: Leaderboard) -> list[str]:
     if board.failures:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(board.failures.items()))
         notes.append(f"Failed, counted apart and not scored: {reasons}.")
+    if board.to_ask_again:
+        notes.append(
+            f"{board.to_ask_again} of these failed for a reason that may pass; run the sweep again."
+        )
     if board.pending:
         notes.append(f"Questions without a result yet: {board.pending}; run the sweep again.")
     return notes

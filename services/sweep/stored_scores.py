@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from services.core.errors import UserInputError
 from services.metrics.outcome import Score, Unscorable, UnscorableReason
 from services.metrics.registry import METRICS
-from services.sweep.rows import FinishReason, Stage, Table
+from services.sweep.rows import FinishReason, Stage, SweepFailure, Table
 from services.sweep.tables import ResultTables
 
 _REASONS = tuple(UnscorableReason)
@@ -56,6 +56,8 @@ class StoredScores:
         self.is_generated = np.zeros(self._count, np.bool_)
         self.is_truncated = np.zeros(self._count, np.bool_)
         self.failure: list[str | None] = [None] * self._count
+        # Whether the failure is one that no later run goes about.
+        self.failed_for_good = np.zeros(self._count, np.bool_)
         # When scoring last failed for good, in microseconds: earlier scores are retired.
         self._scoring_failed_at = np.zeros(self._count, np.int64)
         self._read_generations(tables)
@@ -121,6 +123,9 @@ class StoredScores:
                     concerns = row["reference_digest"] == self._reference_digests[place]
                 if concerns:
                     self.failure[place] = row["reason"]
+                    self.failed_for_good[place] |= (
+                        row["final"] or row["reason"] == SweepFailure.PICTURE_MISSING
+                    )
                 if concerns and row["final"] and row["stage"] == Stage.SCORING:
                     self._scoring_failed_at[place] = max(time, self._scoring_failed_at[place])
 

@@ -268,6 +268,7 @@ async def test_a_bad_question_fails_with_its_reason_and_is_never_asked_again(
     }
     board = build_leaderboard(load_spec(spec_file).output)
     assert board.failures == {"INVALID_REQUEST": QUESTIONS // 2}
+    assert board.to_ask_again == 0
     rows = {(row.model, row.setting, row.part): row for row in board.standings}
     alpha = rows["alpha", "with_title", "all"]
     assert (alpha.planned, alpha.scored, alpha.failed, alpha.pending) == (24, 12, 12, 0)
@@ -287,9 +288,11 @@ async def test_what_the_service_failed_at_is_asked_again_by_the_next_run(spec_fi
     assert set(generation.asked.values()) == {3}
     assert not first.complete
     assert first.to_ask_again == 2 * QUESTIONS
+    assert build_leaderboard(load_spec(spec_file).output).to_ask_again == 2 * QUESTIONS
     second = await sweep(spec_file, generation, ScriptedScoring())
     assert second.complete
     assert second.failed == 0
+    assert build_leaderboard(load_spec(spec_file).output).to_ask_again == 0
     assert_complete(spec_file)
 
 

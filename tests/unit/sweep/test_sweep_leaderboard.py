@@ -289,3 +289,14 @@ def test_settings_and_models_are_told_apart_in_the_terminal(output: Path) -> Non
         ["beta+wit", "with", "seen"],
     ]
     assert Setting.WITH_TITLE.value not in shown(output, 120)
+
+
+def test_failures_that_may_pass_are_told_from_those_for_good(output: Path) -> None:
+    tables = ResultTables(output)
+    # s3 has failed for good before; s4 has now failed by the service's fault.
+    tables.append([replace(FAILURE, key="s4", reason="DRAINING", final=False)])
+    assert build_leaderboard(output).to_ask_again == 1
+    # Each sentence is a line of its own, wrapped where the terminal ends.
+    assert "1 of these failed for a reason that may pass; run the sweep again." in shown(
+        output, 120
+    )
