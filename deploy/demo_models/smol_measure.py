@@ -63,7 +63,7 @@ def artworks_of(*splits: str) -> list[Artwork]:
 
 def fresh_variant(artwork: Artwork, label: str) -> Image.Image:
     """Draw the variant at strength 1 that belongs to this label and this artwork."""
-    rng = random.Random(f"demo-smol measurement/{label}/{artwork.slug}")  # noqa: S311
+    rng = random.Random(f"demo-smol measurement/{label}/{artwork.slug}")
     with Image.open(EXPART_MINI / "images" / f"{artwork.slug}.png") as opened:
         return draw_variant(opened.convert("RGB"), rng)
 

@@ -68,11 +68,11 @@ def draw_pool(
     classes: list[int] = []
     known = [_read_small(path) for path in pictures]
     for number, (path, picture) in enumerate(zip(pictures, known, strict=True)):
-        rng = random.Random(f"demo-smol/{seed}/{path.stem}")  # noqa: S311 - not cryptography
+        rng = random.Random(f"demo-smol/{seed}/{path.stem}")
         for _ in range(variant_count):
             drawn.append(_squared(draw_variant(picture, rng, rng.choice(_STRENGTHS))))
             classes.append(number)
-    rng = random.Random(f"demo-smol/{seed}/unknown")  # noqa: S311 - not cryptography
+    rng = random.Random(f"demo-smol/{seed}/unknown")
     for _ in range(unknown_count):
         collage = rng.random() < _COLLAGE_SHARE
         picture = draw_collage(known, rng) if collage else draw_composition(rng)

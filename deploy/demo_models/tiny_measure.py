@@ -42,7 +42,7 @@ class Artwork:
 
     def variant(self, label: str) -> Image.Image:
         """Draw the fresh variant that belongs to this label and this work."""
-        rng = random.Random(f"demo-tiny measurement/{label}/{self.image}")  # noqa: S311
+        rng = random.Random(f"demo-tiny measurement/{label}/{self.image}")
         return draw_variant(self.picture(), rng)
 
 

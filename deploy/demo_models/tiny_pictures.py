@@ -77,7 +77,7 @@ class PicturePool:
 def _variants(path: Path, processor: Idefics3Processor, count: int, seed: int) -> torch.Tensor:
     with Image.open(path) as opened:
         picture = opened.convert("RGB")
-    rng = random.Random(f"demo-tiny training/{seed}/{path.stem}")  # noqa: S311
+    rng = random.Random(f"demo-tiny training/{seed}/{path.stem}")
     drawn = [draw_variant(picture, rng, _STRENGTHS[n % len(_STRENGTHS)]) for n in range(count)]
     pixels = model_pixels(drawn, processor)
     return ((pixels + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -73,7 +73,7 @@ class TinyTrainer:
     def __init__(self, questions: tuple[Question, ...], plan: TrainingPlan, *, seed: int) -> None:
         """Build tokenizer, model and pictures from the questions and the seed."""
         self._plan = plan
-        self._rng = random.Random(seed)  # noqa: S311  (training, not security)
+        self._rng = random.Random(seed)
         texts = [q.instruction for q in questions] + [
             target_text(q.title, q.reference) for q in questions
         ]

@@ -1,11 +1,10 @@
 """How a model is, judged by what Ray Serve says about its application."""
 
 import pytest
+from ray.serve import schema
 
-schema = pytest.importorskip("ray.serve.schema")
-
-from services.generation.conditions import model_condition, one_line_reason  # noqa: E402
-from services.generation.domain import ModelState  # noqa: E402
+from services.generation.conditions import model_condition, one_line_reason
+from services.generation.domain import ModelState
 
 TRACEBACK = """The deployment failed to start 1 times in a row. Error:
 ray::ServeReplica:model-x:Model.initialize_and_get_metadata() (pid=7, ip=127.0.0.2)

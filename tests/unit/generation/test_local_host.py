@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("ray.serve")
-
 from services.core.errors import UserInputError
 from services.generation import local_host
 from services.generation.catalog import ModelSpec, ScalingSpec, SourceSpec

@@ -4,9 +4,6 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-
-pytest.importorskip("ray.serve")
-
 from ray.serve import schema
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import DeploymentUnavailableError

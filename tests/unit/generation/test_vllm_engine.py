@@ -3,7 +3,7 @@
 import asyncio
 import warnings
 from collections.abc import Callable
-from importlib import import_module, util
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -18,10 +18,7 @@ from services.generation.domain import EngineRequest
 from services.generation.engine import Engine
 from tests.unit.generation.builders import engine_request, picture, scripted_spec, until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(util.find_spec("vllm") is None, reason="vLLM is not installed"),
-]
+pytestmark = pytest.mark.slow
 
 
 class ScriptedRenderer:
