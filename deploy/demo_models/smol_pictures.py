@@ -30,6 +30,9 @@ _STRENGTHS: Final = (0.0, 0.6, 1.0, 1.0, 1.4)
 _UNKNOWN_STRENGTH: Final = 1.0
 _MAX_SHAPES: Final = 14
 _COLLAGE_SHARE: Final = 0.3
+_UPRIGHT_SHARE: Final = 0.5
+_BLACK_SHARE: Final = 0.25
+_FEW_SHAPES: Final = 3  # so few may be large
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +98,14 @@ def draw_collage(pictures: Sequence[Image.Image], rng: random.Random) -> Image.I
 def draw_composition(rng: random.Random) -> Image.Image:
     """Draw a random composition of rectangles, discs, rings, crosses, triangles and lines."""
     size = (_DRAWN_EDGE_PX, rng.randint(_DRAWN_EDGE_PX // 2, _DRAWN_EDGE_PX))
-    if rng.random() < 0.5:  # noqa: PLR2004 - upright or lying, as often
+    if rng.random() < _UPRIGHT_SHARE:
         size = (size[1], size[0])
     image = Image.new("RGB", size, _ground(rng))
     draw = ImageDraw.Draw(image)
     # Single large shapes are as frequent as crowds: several known works are one shape each.
     count = rng.choice((1, 1, 2, 3, rng.randint(4, _MAX_SHAPES), rng.randint(4, _MAX_SHAPES)))
     for _ in range(count):
-        extent = rng.uniform(0.25, 0.8) if count <= 3 else rng.uniform(0.05, 0.45)  # noqa: PLR2004
+        extent = rng.uniform(0.25, 0.8) if count <= _FEW_SHAPES else rng.uniform(0.05, 0.45)
         _draw_shape(draw, rng, size, extent * min(size))
     return image
 
@@ -111,7 +114,7 @@ def _draw_shape(
     draw: ImageDraw.ImageDraw, rng: random.Random, size: tuple[int, int], extent: float
 ) -> None:
     x, y = rng.uniform(0.2, 0.8) * size[0], rng.uniform(0.2, 0.8) * size[1]
-    colour = (0, 0, 0) if rng.random() < 0.25 else _colour(rng, 0, 255)  # noqa: PLR2004
+    colour = (0, 0, 0) if rng.random() < _BLACK_SHARE else _colour(rng, 0, 255)
     half, turn = extent / 2, rng.choice((0.0, 0.0, rng.uniform(0, math.pi)))
     kind = rng.choice(("rectangle", "disc", "ring", "cross", "triangle", "line", "half disc"))
     box = (x - half, y - half, x + half, y + half)
