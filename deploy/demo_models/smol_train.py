@@ -128,7 +128,7 @@ def train(reader: PictureReader, targets: Targets, artworks: Sequence[Artwork], 
         pixels, classes = pool.draw(BATCH, rng)
         loss, spelt = spelling_loss(reader(pixels), targets, classes)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] - torch leaves it untyped
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it so
         nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
         optimizer.step()
         schedule.step()
