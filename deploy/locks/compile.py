@@ -17,7 +17,7 @@ PROJECT = LOCKS.parent.parent
 EXTRAS = {
     "cpu": ("generation-cpu", "demo", "scoring"),
     "dev": ("generation-cpu", "demo", "scoring", "dev"),
-    "gpu": ("generation-gpu", "scoring"),
+    "gpu": ("generation-gpu", "scoring", "scoring-encoder"),
 }
 
 

@@ -39,7 +39,7 @@ from services.metrics.analysis import ScoringInput, TextAnalysis, input_violatio
 from services.metrics.bleu import corpus_bleu
 from services.metrics.length import length_penalty
 from services.metrics.metric import Metric
-from services.metrics.options import BoundaryRule, CaseRule, MatchingOptions
+from services.metrics.options import BoundaryRule, CaseRule, ScoringOptions
 from services.metrics.outcome import Score, Unscorable, UnscorableReason
 from services.metrics.registry import DEFAULT_METRICS, METRICS, find_metrics, score_all
 from services.metrics.statistics import Aggregate, NoPairsConvention, aggregate
@@ -51,11 +51,11 @@ __all__ = [
     "Aggregate",
     "BoundaryRule",
     "CaseRule",
-    "MatchingOptions",
     "Metric",
     "NoPairsConvention",
     "Score",
     "ScoringInput",
+    "ScoringOptions",
     "TextAnalysis",
     "Unscorable",
     "UnscorableReason",

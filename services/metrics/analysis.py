@@ -13,7 +13,7 @@ from services.metrics.matching import (
     normalise_entity,
     normalise_typography,
 )
-from services.metrics.options import CaseRule, MatchingOptions
+from services.metrics.options import CaseRule, ScoringOptions
 
 DerivedT = TypeVar("DerivedT")
 
@@ -93,7 +93,7 @@ class EntityOccurrences:
     __slots__ = ("by_sentence", "counts")
 
     def __init__(
-        self, analysis: TextAnalysis, entities: Sequence[str], options: MatchingOptions
+        self, analysis: TextAnalysis, entities: Sequence[str], options: ScoringOptions
     ) -> None:
         searchable = analysis.searchable(options.case)
         self.counts: list[int] = []
@@ -126,11 +126,11 @@ class ScoringInput:
         candidate: str | TextAnalysis,
         reference: str | TextAnalysis,
         entities: Sequence[str] = (),
-        options: MatchingOptions | None = None,
+        options: ScoringOptions | None = None,
     ) -> None:
         self.candidate = _analysed(candidate)
         self.reference = _analysed(reference)
-        self.options = options or MatchingOptions()
+        self.options = options or ScoringOptions()
         violations = input_violations(self.reference.text, entities)
         if violations:
             first = violations[0]

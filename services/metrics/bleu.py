@@ -16,7 +16,7 @@ from sacrebleu.tokenizers.tokenizer_re import TokenizerRegexp
 
 from services.metrics.analysis import ScoringInput, TextAnalysis
 from services.metrics.metric import Metric
-from services.metrics.options import MatchingOptions
+from services.metrics.options import ScoringOptions
 from services.metrics.signature import signature
 
 _ORDER = 4
@@ -113,7 +113,7 @@ def corpus_bleu(sums: Sequence[float]) -> float | None:
 
 
 @cache
-def _sign(_options: MatchingOptions) -> str:
+def _sign(_options: ScoringOptions) -> str:
     metric = BLEU(effective_order=True)
     metric.num_refs = 1
     return signature("bleu", sacrebleu=f"({metric.get_signature().format()})")

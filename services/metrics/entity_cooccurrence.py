@@ -15,7 +15,7 @@ from functools import cache
 from services.metrics.analysis import ScoringInput
 from services.metrics.length import length_penalty
 from services.metrics.metric import Metric, ratio, unscorable
-from services.metrics.options import MatchingOptions
+from services.metrics.options import ScoringOptions
 from services.metrics.outcome import Unscorable, UnscorableReason
 from services.metrics.signature import matching_knobs, signature, token_knobs
 
@@ -95,7 +95,7 @@ def _metric(suffix: str, radius: int | None) -> Metric:
         return _compute(item, radius)
 
     @cache
-    def sign(options: MatchingOptions) -> str:
+    def sign(options: ScoringOptions) -> str:
         knobs = {**matching_knobs(options), **token_knobs()}
         return signature(name, window=suffix, nopairs="unscorable", **knobs)
 
@@ -105,7 +105,7 @@ def _metric(suffix: str, radius: int | None) -> Metric:
         "2": "within a sentence and the two on either side",
         "inf": "anywhere in the text",
     }[suffix]
-    signing: Callable[[MatchingOptions], str] = sign
+    signing: Callable[[ScoringOptions], str] = sign
     return Metric(
         name=name,
         description=(

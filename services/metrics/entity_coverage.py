@@ -18,7 +18,7 @@ from services.metrics import tokens
 from services.metrics.analysis import ScoringInput
 from services.metrics.matching import fold_case
 from services.metrics.metric import Metric, ratio, unscorable
-from services.metrics.options import MatchingOptions
+from services.metrics.options import ScoringOptions
 from services.metrics.outcome import Unscorable, UnscorableReason
 from services.metrics.signature import matching_knobs, signature, token_knobs
 
@@ -76,12 +76,12 @@ def longest_common_subsequence(
 
 
 @cache
-def _sign_exact(options: MatchingOptions) -> str:
+def _sign_exact(options: ScoringOptions) -> str:
     return signature("ec_exact", **matching_knobs(options))
 
 
 @cache
-def _sign_partial(options: MatchingOptions) -> str:
+def _sign_partial(options: ScoringOptions) -> str:
     knobs = {**matching_knobs(options), **token_knobs()}
     del knobs["boundary"]  # tokens have their own
     return signature("ec_partial", partial="token-lcs", **knobs)

@@ -15,7 +15,7 @@ from functools import cache
 
 from services.metrics.analysis import ScoringInput
 from services.metrics.metric import Metric, unscorable
-from services.metrics.options import MatchingOptions
+from services.metrics.options import ScoringOptions
 from services.metrics.outcome import Unscorable, UnscorableReason
 from services.metrics.signature import matching_knobs, signature
 
@@ -49,7 +49,7 @@ def _corpus_value(sums: Sequence[float]) -> float | None:
 
 
 @cache
-def _sign(options: MatchingOptions) -> str:
+def _sign(options: ScoringOptions) -> str:
     return signature(
         "ef1",
         generated="reference-entities-found",

@@ -9,7 +9,7 @@ from functools import cache
 
 from services.metrics.analysis import ScoringInput
 from services.metrics.metric import Metric
-from services.metrics.options import MatchingOptions
+from services.metrics.options import ScoringOptions
 from services.metrics.signature import signature, token_knobs
 
 _LENGTH_STATISTICS = ("candidate_tokens",)
@@ -49,12 +49,12 @@ def _corpus_penalty(sums: Sequence[float]) -> float | None:
 
 
 @cache
-def _sign_length(_options: MatchingOptions) -> str:
+def _sign_length(_options: ScoringOptions) -> str:
     return signature("length", **token_knobs())
 
 
 @cache
-def _sign_penalty(_options: MatchingOptions) -> str:
+def _sign_penalty(_options: ScoringOptions) -> str:
     return signature("length_penalty", **token_knobs())
 
 

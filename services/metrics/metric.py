@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.metrics.analysis import ScoringInput
-from services.metrics.options import MatchingOptions
+from services.metrics.options import ScoringOptions
 from services.metrics.outcome import Score, Unscorable, UnscorableReason
 
 
@@ -35,7 +35,7 @@ class Metric:
     description: str
     statistic_names: tuple[str, ...]
     compute: Callable[[ScoringInput], tuple[float | Unscorable, tuple[float, ...]]]
-    sign: Callable[[MatchingOptions], str]
+    sign: Callable[[ScoringOptions], str]
     corpus_value: Callable[[Sequence[float]], float | None] | None
     sign_corpus: Callable[[str], str] = sign_micro
     min_value: float = 0.0

@@ -1,4 +1,4 @@
-"""The choices that the benchmark's papers leave open when entities are looked for."""
+"""The choices that the benchmark's papers leave open."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,13 +24,60 @@ class BoundaryRule(StrEnum):
     """Anywhere: "art" matches in "party"."""
 
 
-@dataclass(frozen=True, slots=True)
-class MatchingOptions:
-    """How entities are looked for. Part of the signature of every entity metric.
+class TokenizerRule(StrEnum):
+    """What a token is to lengths, the length penalty and the partial match."""
 
-    The defaults are this project's reading of a point that no source settles (case-sensitive, on
-    word boundaries), not a rule of the ExpArt paper.
+    NLTK = "nltk"
+    """As ``nltk.word_tokenize`` splits: words, punctuation marks, parts of contractions."""
+
+    WORDPUNCT = "wordpunct"
+    """Runs of word characters, and runs of other visible characters."""
+
+    WHITESPACE = "whitespace"
+    """What whitespace separates."""
+
+
+class PartialMatchRule(StrEnum):
+    """How much of an entity a partial match counts."""
+
+    TOKEN_LCS = "token-lcs"
+    """The share of its tokens in the longest common subsequence with the candidate's tokens."""
+
+    EXACT_OR_TOKEN_LCS = "exact-or-token-lcs"
+    """The same, but all of it where the entity occurs exactly: never below the exact match."""
+
+
+class NoPairsRule(StrEnum):
+    """What co-occurrence says of an item whose reference has no pair of entities."""
+
+    UNSCORABLE = "unscorable"
+    """It is left out of the mean and counted apart: the headline."""
+
+    ZERO = "zero"
+    """It scores 0."""
+
+
+class GeneratedEntitiesRule(StrEnum):
+    """Which entities count on the candidate's side."""
+
+    REFERENCE_FOUND = "reference-entities-found"
+    """The reference's entities that occur in the candidate."""
+
+    GIVEN = "given"
+    """Those that come with the item. An entity of the reference that is not among them counts as
+    not mentioned."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringOptions:
+    """The choices that no source settles. Each is part of the signatures that it can change.
+
+    The defaults are this project's readings, not rules of the ExpArt paper.
     """
 
     case: CaseRule = CaseRule.SENSITIVE
     boundary: BoundaryRule = BoundaryRule.WORD
+    tokenizer: TokenizerRule = TokenizerRule.NLTK
+    partial_match: PartialMatchRule = PartialMatchRule.TOKEN_LCS
+    no_pairs: NoPairsRule = NoPairsRule.UNSCORABLE
+    generated_entities: GeneratedEntitiesRule = GeneratedEntitiesRule.REFERENCE_FOUND

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from services.metrics.analysis import ScoringInput, TextAnalysis
 from services.metrics.metric import Metric
-from services.metrics.options import MatchingOptions
+from services.metrics.options import ScoringOptions
 from services.metrics.signature import signature
 
 # The release of rouge_score that the tests compare with.
@@ -99,7 +99,7 @@ def _metric(
     name = f"rouge_{suffix}"
 
     @cache
-    def sign(_options: MatchingOptions) -> str:
+    def sign(_options: ScoringOptions) -> str:
         return signature(
             name, measure="f1", stem="no", tok=f"rouge_score-{ROUGE_SCORE_VERSION}.default"
         )

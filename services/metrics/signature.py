@@ -3,7 +3,7 @@
 import unicodedata
 
 from services.metrics import tokens
-from services.metrics.options import MatchingOptions
+from services.metrics.options import ScoringOptions
 
 # Raise a metric's rules here whenever its values change for the same input.
 RULES_VERSION = "1"
@@ -19,7 +19,7 @@ def signature(metric: str, **knobs: str) -> str:
     return "|".join([*fields, f"rules:expart-{RULES_VERSION}"])
 
 
-def matching_knobs(options: MatchingOptions) -> dict[str, str]:
+def matching_knobs(options: ScoringOptions) -> dict[str, str]:
     """Names how entities are looked for, and what becomes of an item that has none."""
     return {
         "noentities": "unscorable",

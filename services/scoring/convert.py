@@ -15,9 +15,9 @@ from services.metrics import (
     METRICS,
     BoundaryRule,
     CaseRule,
-    MatchingOptions,
     Metric,
     Score,
+    ScoringOptions,
     Unscorable,
     find_metrics,
     input_violations,
@@ -88,7 +88,7 @@ def task_from_pb(
     )
 
 
-def options_from_pb(options: pb.ScoringOptions) -> MatchingOptions:
+def options_from_pb(options: pb.ScoringOptions) -> ScoringOptions:
     """Reads the choices that the benchmark leaves open; unset ones are the defaults.
 
     Raises:
@@ -103,7 +103,7 @@ def options_from_pb(options: pb.ScoringOptions) -> MatchingOptions:
             else ("boundary_rule", options.boundary_rule)
         )
         raise _invalid([FieldViolation(f"options.{field}", f"has the unknown value {value}")])
-    return MatchingOptions(case, boundary)
+    return ScoringOptions(case, boundary)
 
 
 def scores_to_pb(scores: Sequence[Score]) -> list[pb.Score]:
@@ -127,7 +127,7 @@ def _score_to_pb(score: Score) -> pb.Score:
     )
 
 
-def metric_to_pb(metric: Metric, options: MatchingOptions) -> pb.Metric:
+def metric_to_pb(metric: Metric, options: ScoringOptions) -> pb.Metric:
     """Writes a metric as ListMetrics gives it."""
     return pb.Metric(
         name=metric.name,

@@ -8,8 +8,8 @@ from services.metrics import (
     METRICS,
     BoundaryRule,
     CaseRule,
-    MatchingOptions,
     Score,
+    ScoringOptions,
     Unscorable,
     UnscorableReason,
 )
@@ -33,7 +33,7 @@ class ScoringTask:
     reference: str
     entities: tuple[str, ...]
     metrics: tuple[str, ...]
-    options: MatchingOptions
+    options: ScoringOptions
 
     @property
     def cost_bytes(self) -> int:
@@ -89,7 +89,7 @@ def decode_tasks(payload: bytes) -> list[ScoringTask]:
             reference,
             entities,
             metrics,
-            MatchingOptions(CaseRule(case), BoundaryRule(boundary)),
+            ScoringOptions(CaseRule(case), BoundaryRule(boundary)),
         )
         for candidate, reference, entities, metrics, case, boundary in plain
     ]

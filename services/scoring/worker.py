@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import BinaryIO
 
-from services.metrics import METRICS, MatchingOptions, ScoringInput, TextAnalysis, score_all
+from services.metrics import METRICS, ScoringInput, ScoringOptions, TextAnalysis, score_all
 from services.scoring.task import (
     HEADER_BYTES,
     Answer,
@@ -50,7 +50,7 @@ def main() -> None:
 
 def _warm_up(analyse: Analyse) -> None:
     text = "The Louvre is in Paris. It isn't far from St. Denis."
-    _score(ScoringTask(text, text, ("Louvre", "Paris"), tuple(METRICS), MatchingOptions()), analyse)
+    _score(ScoringTask(text, text, ("Louvre", "Paris"), tuple(METRICS), ScoringOptions()), analyse)
 
 
 def _score(task: ScoringTask, analyse: Analyse) -> Answer:

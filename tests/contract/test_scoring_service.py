@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
 from services.core.errors import ErrorReason, InvalidRequestError, MetricNotFoundError
-from services.metrics import DEFAULT_METRICS, METRICS, MatchingOptions
+from services.metrics import DEFAULT_METRICS, METRICS, ScoringOptions
 from services.rpc.channel import open_channel
 from services.rpc.status import error_from_rpc
 from tests.contract.scoring_server import ScoringServer, scoring_server
@@ -92,7 +92,7 @@ async def test_list_metrics_describes_every_metric(stub: pb_grpc.ScoringServiceS
     for listed in response.metrics:
         metric = METRICS[listed.name]
         assert listed.description == metric.description
-        assert listed.signature == metric.sign(MatchingOptions())
+        assert listed.signature == metric.sign(ScoringOptions())
         assert (listed.min_value, listed.max_value) == (metric.min_value, metric.max_value)
         assert tuple(listed.statistic_names) == metric.statistic_names
         assert listed.default == (listed.name in DEFAULT_METRICS)

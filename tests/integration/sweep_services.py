@@ -14,7 +14,7 @@ from expart.scoring.v1 import scoring_service_pb2_grpc as score_grpc
 from services.core.digests import digest_of
 from services.core.errors import ModelNotFoundError, ServiceError
 from services.metrics.analysis import ScoringInput
-from services.metrics.options import MatchingOptions
+from services.metrics.options import ScoringOptions
 from services.metrics.outcome import Unscorable
 from services.metrics.registry import DEFAULT_METRICS, METRICS, score_all
 from services.rpc.server import RpcServer
@@ -155,7 +155,7 @@ class ScriptedScoring(score_grpc.ScoringServiceServicer):
             metrics=[
                 score_pb.Metric(
                     name=name,
-                    signature=METRICS[name].sign(MatchingOptions()) + self.signature_suffix,
+                    signature=METRICS[name].sign(ScoringOptions()) + self.signature_suffix,
                     default=True,
                 )
                 for name in DEFAULT_METRICS

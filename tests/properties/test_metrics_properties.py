@@ -11,8 +11,8 @@ from services.metrics import (
     METRICS,
     BoundaryRule,
     CaseRule,
-    MatchingOptions,
     ScoringInput,
+    ScoringOptions,
     Unscorable,
     length_penalty,
     score_all,
@@ -44,7 +44,7 @@ FILLERS = (
     "LOUVRE",
     ",",
 )
-OPTIONS = [MatchingOptions(case, boundary) for case in CaseRule for boundary in BoundaryRule]
+OPTIONS = [ScoringOptions(case, boundary) for case in CaseRule for boundary in BoundaryRule]
 
 
 def _sentence(parts: list[str], mark: str) -> str:
@@ -81,7 +81,7 @@ def nltk_word_tokenize(text: str) -> list[str]:
 @settings(max_examples=150, deadline=None)
 @given(texts, texts, entity_lists, options)
 def test_entity_metrics_equal_the_plainly_written_ones(
-    candidate: str, reference: str, entities: list[str], choice: MatchingOptions
+    candidate: str, reference: str, entities: list[str], choice: ScoringOptions
 ) -> None:
     fold = choice.case is CaseRule.INSENSITIVE
     word = choice.boundary is BoundaryRule.WORD
@@ -111,7 +111,7 @@ def test_entity_metrics_equal_the_plainly_written_ones(
 @settings(max_examples=200, deadline=None)
 @given(anything, something, st.lists(visible, max_size=5, unique=True), options)
 def test_every_value_is_in_its_range_for_any_text(
-    candidate: str, reference: str, entities: list[str], choice: MatchingOptions
+    candidate: str, reference: str, entities: list[str], choice: ScoringOptions
 ) -> None:
     item = ScoringInput(candidate, reference, entities, choice)
     for score in score_all(item, list(METRICS)):
@@ -126,7 +126,7 @@ def test_every_value_is_in_its_range_for_any_text(
 @settings(max_examples=100, deadline=None)
 @given(texts, entity_lists, options)
 def test_a_text_scored_against_itself_has_all_that_it_can_have(
-    text: str, entities: list[str], choice: MatchingOptions
+    text: str, entities: list[str], choice: ScoringOptions
 ) -> None:
     item = ScoringInput(text, text, entities, choice)
     # The coverages are left out: entities that the text lacks are missing from it, too.

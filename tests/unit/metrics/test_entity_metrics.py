@@ -7,9 +7,9 @@ import pytest
 from services.metrics import (
     METRICS,
     CaseRule,
-    MatchingOptions,
     Score,
     ScoringInput,
+    ScoringOptions,
     TextAnalysis,
     Unscorable,
     UnscorableReason,
@@ -115,7 +115,7 @@ def test_partial_coverage_is_below_exact_coverage_where_tokens_and_words_differ(
 
 
 def test_partial_coverage_ignores_case_if_wanted() -> None:
-    item = ScoringInput("MONA lisa", "r", ["Mona Lisa"], MatchingOptions(CaseRule.INSENSITIVE))
+    item = ScoringInput("MONA lisa", "r", ["Mona Lisa"], ScoringOptions(CaseRule.INSENSITIVE))
     [found] = score_all(item, ["ec_partial"])
     assert found.value == 1.0
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.core.errors import InvalidRequestError
-from services.metrics import BoundaryRule, CaseRule, MatchingOptions, ScoringInput
+from services.metrics import BoundaryRule, CaseRule, ScoringInput, ScoringOptions
 
-SUBSTRING = MatchingOptions(boundary=BoundaryRule.SUBSTRING)
-INSENSITIVE = MatchingOptions(case=CaseRule.INSENSITIVE)
+SUBSTRING = ScoringOptions(boundary=BoundaryRule.SUBSTRING)
+INSENSITIVE = ScoringOptions(case=CaseRule.INSENSITIVE)
 
 
-def count(entity: str, text: str, options: MatchingOptions | None = None) -> int:
+def count(entity: str, text: str, options: ScoringOptions | None = None) -> int:
     """How often the entity occurs in the text."""
     [found] = ScoringInput(text, "reference", [entity], options).in_candidate.counts
     return found

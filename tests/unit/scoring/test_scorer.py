@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from services.core.errors import InternalError, OverloadedError
-from services.metrics import MatchingOptions
+from services.metrics import ScoringOptions
 from services.scoring import scorer as scorer_module
 from services.scoring.budget import Budget
 from services.scoring.scorer import Scorer
@@ -22,7 +22,7 @@ TIMEOUT_S = 60.0
 
 def task(number: int, metrics: tuple[str, ...] = ("ec_exact",)) -> ScoringTask:
     text = f"Work {number} hangs in the Louvre."
-    return ScoringTask(text, text, (f"Work {number}", "Rome"), metrics, MatchingOptions())
+    return ScoringTask(text, text, (f"Work {number}", "Rome"), metrics, ScoringOptions())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.metrics import METRICS, MatchingOptions, ScoringInput, UnscorableReason, score_all
+from services.metrics import METRICS, ScoringInput, ScoringOptions, UnscorableReason, score_all
 from services.metrics.options import BoundaryRule, CaseRule
 from services.scoring.task import (
     ScoringTask,
@@ -14,7 +14,7 @@ from services.scoring.task import (
     frame,
 )
 
-OPTIONS = MatchingOptions(CaseRule.INSENSITIVE, BoundaryRule.SUBSTRING)
+OPTIONS = ScoringOptions(CaseRule.INSENSITIVE, BoundaryRule.SUBSTRING)
 TASK = ScoringTask("In Paris, 蒙娜.", "In Paris.", ("Paris",), tuple(METRICS), OPTIONS)
 
 

@@ -25,19 +25,27 @@ _sym_db = _symbol_database.Default()
 from expart.common.v1 import content_pb2 as expart_dot_common_dot_v1_dot_content__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'expart/scoring/v1/scoring_service.proto\x12\x11\x65xpart.scoring.v1\x1a\x1e\x65xpart/common/v1/content.proto\"\x8c\x01\n\x17ScoreExplanationRequest\x12,\n\x04item\x18\x01 \x01(\x0b\x32\x1e.expart.scoring.v1.ScoringItem\x12\x0f\n\x07metrics\x18\x02 \x03(\t\x12\x32\n\x07options\x18\x03 \x01(\x0b\x32!.expart.scoring.v1.ScoringOptions\"D\n\x18ScoreExplanationResponse\x12(\n\x06scores\x18\x01 \x03(\x0b\x32\x18.expart.scoring.v1.Score\"\x9e\x01\n\x18ScoreExplanationsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12,\n\x04item\x18\x02 \x01(\x0b\x32\x1e.expart.scoring.v1.ScoringItem\x12\x0f\n\x07metrics\x18\x03 \x03(\t\x12\x32\n\x07options\x18\x04 \x01(\x0b\x32!.expart.scoring.v1.ScoringOptions\"\x95\x01\n\x19ScoreExplanationsResponse\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12/\n\x06scores\x18\x02 \x01(\x0b\x32\x1d.expart.scoring.v1.ItemScoresH\x00\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1b.expart.common.v1.ItemErrorH\x00\x42\x08\n\x06result\"H\n\x12ListMetricsRequest\x12\x32\n\x07options\x18\x01 \x01(\x0b\x32!.expart.scoring.v1.ScoringOptions\"A\n\x13ListMetricsResponse\x12*\n\x07metrics\x18\x01 \x03(\x0b\x32\x19.expart.scoring.v1.Metric\"6\n\nItemScores\x12(\n\x06scores\x18\x01 \x03(\x0b\x32\x18.expart.scoring.v1.Score\"E\n\x0bScoringItem\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x10\n\x08\x65ntities\x18\x03 \x03(\t\"x\n\x0eScoringOptions\x12.\n\tcase_rule\x18\x01 \x01(\x0e\x32\x1b.expart.scoring.v1.CaseRule\x12\x36\n\rboundary_rule\x18\x02 \x01(\x0e\x32\x1f.expart.scoring.v1.BoundaryRule\"\x95\x01\n\x05Score\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\x01H\x00\x12\x39\n\nunscorable\x18\x03 \x01(\x0e\x32#.expart.scoring.v1.UnscorableReasonH\x00\x12\x12\n\nstatistics\x18\x04 \x03(\x01\x12\x11\n\tsignature\x18\x05 \x01(\tB\t\n\x07outcome\"\xaa\x01\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\t\x12\x11\n\tmin_value\x18\x04 \x01(\x01\x12\x11\n\tmax_value\x18\x05 \x01(\x01\x12\x17\n\x0fstatistic_names\x18\x06 \x03(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x07 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x08 \x01(\t*Y\n\x08\x43\x61seRule\x12\x19\n\x15\x43\x41SE_RULE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41SE_RULE_SENSITIVE\x10\x01\x12\x19\n\x15\x43\x41SE_RULE_INSENSITIVE\x10\x02*b\n\x0c\x42oundaryRule\x12\x1d\n\x19\x42OUNDARY_RULE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42OUNDARY_RULE_WORD\x10\x01\x12\x1b\n\x17\x42OUNDARY_RULE_SUBSTRING\x10\x02*\xb3\x01\n\x10UnscorableReason\x12!\n\x1dUNSCORABLE_REASON_UNSPECIFIED\x10\x00\x12!\n\x1dUNSCORABLE_REASON_NO_ENTITIES\x10\x01\x12(\n$UNSCORABLE_REASON_NO_REFERENCE_PAIRS\x10\x02\x12/\n+UNSCORABLE_REASON_ENTITIES_NOT_IN_REFERENCE\x10\x03\x32\xcf\x02\n\x0eScoringService\x12k\n\x10ScoreExplanation\x12*.expart.scoring.v1.ScoreExplanationRequest\x1a+.expart.scoring.v1.ScoreExplanationResponse\x12r\n\x11ScoreExplanations\x12+.expart.scoring.v1.ScoreExplanationsRequest\x1a,.expart.scoring.v1.ScoreExplanationsResponse(\x01\x30\x01\x12\\\n\x0bListMetrics\x12%.expart.scoring.v1.ListMetricsRequest\x1a&.expart.scoring.v1.ListMetricsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'expart/scoring/v1/scoring_service.proto\x12\x11\x65xpart.scoring.v1\x1a\x1e\x65xpart/common/v1/content.proto\"\x8c\x01\n\x17ScoreExplanationRequest\x12,\n\x04item\x18\x01 \x01(\x0b\x32\x1e.expart.scoring.v1.ScoringItem\x12\x0f\n\x07metrics\x18\x02 \x03(\t\x12\x32\n\x07options\x18\x03 \x01(\x0b\x32!.expart.scoring.v1.ScoringOptions\"D\n\x18ScoreExplanationResponse\x12(\n\x06scores\x18\x01 \x03(\x0b\x32\x18.expart.scoring.v1.Score\"\x9e\x01\n\x18ScoreExplanationsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12,\n\x04item\x18\x02 \x01(\x0b\x32\x1e.expart.scoring.v1.ScoringItem\x12\x0f\n\x07metrics\x18\x03 \x03(\t\x12\x32\n\x07options\x18\x04 \x01(\x0b\x32!.expart.scoring.v1.ScoringOptions\"\x95\x01\n\x19ScoreExplanationsResponse\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12/\n\x06scores\x18\x02 \x01(\x0b\x32\x1d.expart.scoring.v1.ItemScoresH\x00\x12,\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1b.expart.common.v1.ItemErrorH\x00\x42\x08\n\x06result\"H\n\x12ListMetricsRequest\x12\x32\n\x07options\x18\x01 \x01(\x0b\x32!.expart.scoring.v1.ScoringOptions\"A\n\x13ListMetricsResponse\x12*\n\x07metrics\x18\x01 \x03(\x0b\x32\x19.expart.scoring.v1.Metric\"6\n\nItemScores\x12(\n\x06scores\x18\x01 \x03(\x0b\x32\x18.expart.scoring.v1.Score\"a\n\x0bScoringItem\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x10\n\x08\x65ntities\x18\x03 \x03(\t\x12\x1a\n\x12\x63\x61ndidate_entities\x18\x04 \x03(\t\"\xf5\x02\n\x0eScoringOptions\x12.\n\tcase_rule\x18\x01 \x01(\x0e\x32\x1b.expart.scoring.v1.CaseRule\x12\x36\n\rboundary_rule\x18\x02 \x01(\x0e\x32\x1f.expart.scoring.v1.BoundaryRule\x12\x38\n\x0etokenizer_rule\x18\x03 \x01(\x0e\x32 .expart.scoring.v1.TokenizerRule\x12?\n\x12partial_match_rule\x18\x04 \x01(\x0e\x32#.expart.scoring.v1.PartialMatchRule\x12\x35\n\rno_pairs_rule\x18\x05 \x01(\x0e\x32\x1e.expart.scoring.v1.NoPairsRule\x12I\n\x17generated_entities_rule\x18\x06 \x01(\x0e\x32(.expart.scoring.v1.GeneratedEntitiesRule\"\x95\x01\n\x05Score\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x0f\n\x05value\x18\x02 \x01(\x01H\x00\x12\x39\n\nunscorable\x18\x03 \x01(\x0e\x32#.expart.scoring.v1.UnscorableReasonH\x00\x12\x12\n\nstatistics\x18\x04 \x03(\x01\x12\x11\n\tsignature\x18\x05 \x01(\tB\t\n\x07outcome\"\xaa\x01\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\t\x12\x11\n\tmin_value\x18\x04 \x01(\x01\x12\x11\n\tmax_value\x18\x05 \x01(\x01\x12\x17\n\x0fstatistic_names\x18\x06 \x03(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x07 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x08 \x01(\t*Y\n\x08\x43\x61seRule\x12\x19\n\x15\x43\x41SE_RULE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41SE_RULE_SENSITIVE\x10\x01\x12\x19\n\x15\x43\x41SE_RULE_INSENSITIVE\x10\x02*b\n\x0c\x42oundaryRule\x12\x1d\n\x19\x42OUNDARY_RULE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42OUNDARY_RULE_WORD\x10\x01\x12\x1b\n\x17\x42OUNDARY_RULE_SUBSTRING\x10\x02*\x85\x01\n\rTokenizerRule\x12\x1e\n\x1aTOKENIZER_RULE_UNSPECIFIED\x10\x00\x12\x17\n\x13TOKENIZER_RULE_NLTK\x10\x01\x12\x1c\n\x18TOKENIZER_RULE_WORDPUNCT\x10\x02\x12\x1d\n\x19TOKENIZER_RULE_WHITESPACE\x10\x03*\x83\x01\n\x10PartialMatchRule\x12\"\n\x1ePARTIAL_MATCH_RULE_UNSPECIFIED\x10\x00\x12 \n\x1cPARTIAL_MATCH_RULE_TOKEN_LCS\x10\x01\x12)\n%PARTIAL_MATCH_RULE_EXACT_OR_TOKEN_LCS\x10\x02*b\n\x0bNoPairsRule\x12\x1d\n\x19NO_PAIRS_RULE_UNSPECIFIED\x10\x00\x12\x1c\n\x18NO_PAIRS_RULE_UNSCORABLE\x10\x01\x12\x16\n\x12NO_PAIRS_RULE_ZERO\x10\x02*\x90\x01\n\x15GeneratedEntitiesRule\x12\'\n#GENERATED_ENTITIES_RULE_UNSPECIFIED\x10\x00\x12+\n\'GENERATED_ENTITIES_RULE_REFERENCE_FOUND\x10\x01\x12!\n\x1dGENERATED_ENTITIES_RULE_GIVEN\x10\x02*\xb3\x01\n\x10UnscorableReason\x12!\n\x1dUNSCORABLE_REASON_UNSPECIFIED\x10\x00\x12!\n\x1dUNSCORABLE_REASON_NO_ENTITIES\x10\x01\x12(\n$UNSCORABLE_REASON_NO_REFERENCE_PAIRS\x10\x02\x12/\n+UNSCORABLE_REASON_ENTITIES_NOT_IN_REFERENCE\x10\x03\x32\xcf\x02\n\x0eScoringService\x12k\n\x10ScoreExplanation\x12*.expart.scoring.v1.ScoreExplanationRequest\x1a+.expart.scoring.v1.ScoreExplanationResponse\x12r\n\x11ScoreExplanations\x12+.expart.scoring.v1.ScoreExplanationsRequest\x1a,.expart.scoring.v1.ScoreExplanationsResponse(\x01\x30\x01\x12\\\n\x0bListMetrics\x12%.expart.scoring.v1.ListMetricsRequest\x1a&.expart.scoring.v1.ListMetricsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'expart.scoring.v1.scoring_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CASERULE']._serialized_start=1335
-  _globals['_CASERULE']._serialized_end=1424
-  _globals['_BOUNDARYRULE']._serialized_start=1426
-  _globals['_BOUNDARYRULE']._serialized_end=1524
-  _globals['_UNSCORABLEREASON']._serialized_start=1527
-  _globals['_UNSCORABLEREASON']._serialized_end=1706
+  _globals['_CASERULE']._serialized_start=1617
+  _globals['_CASERULE']._serialized_end=1706
+  _globals['_BOUNDARYRULE']._serialized_start=1708
+  _globals['_BOUNDARYRULE']._serialized_end=1806
+  _globals['_TOKENIZERRULE']._serialized_start=1809
+  _globals['_TOKENIZERRULE']._serialized_end=1942
+  _globals['_PARTIALMATCHRULE']._serialized_start=1945
+  _globals['_PARTIALMATCHRULE']._serialized_end=2076
+  _globals['_NOPAIRSRULE']._serialized_start=2078
+  _globals['_NOPAIRSRULE']._serialized_end=2176
+  _globals['_GENERATEDENTITIESRULE']._serialized_start=2179
+  _globals['_GENERATEDENTITIESRULE']._serialized_end=2323
+  _globals['_UNSCORABLEREASON']._serialized_start=2326
+  _globals['_UNSCORABLEREASON']._serialized_end=2505
   _globals['_SCOREEXPLANATIONREQUEST']._serialized_start=95
   _globals['_SCOREEXPLANATIONREQUEST']._serialized_end=235
   _globals['_SCOREEXPLANATIONRESPONSE']._serialized_start=237
@@ -53,13 +61,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ITEMSCORES']._serialized_start=761
   _globals['_ITEMSCORES']._serialized_end=815
   _globals['_SCORINGITEM']._serialized_start=817
-  _globals['_SCORINGITEM']._serialized_end=886
-  _globals['_SCORINGOPTIONS']._serialized_start=888
-  _globals['_SCORINGOPTIONS']._serialized_end=1008
-  _globals['_SCORE']._serialized_start=1011
-  _globals['_SCORE']._serialized_end=1160
-  _globals['_METRIC']._serialized_start=1163
-  _globals['_METRIC']._serialized_end=1333
-  _globals['_SCORINGSERVICE']._serialized_start=1709
-  _globals['_SCORINGSERVICE']._serialized_end=2044
+  _globals['_SCORINGITEM']._serialized_end=914
+  _globals['_SCORINGOPTIONS']._serialized_start=917
+  _globals['_SCORINGOPTIONS']._serialized_end=1290
+  _globals['_SCORE']._serialized_start=1293
+  _globals['_SCORE']._serialized_end=1442
+  _globals['_METRIC']._serialized_start=1445
+  _globals['_METRIC']._serialized_end=1615
+  _globals['_SCORINGSERVICE']._serialized_start=2508
+  _globals['_SCORINGSERVICE']._serialized_end=2843
 # @@protoc_insertion_point(module_scope)

@@ -68,6 +68,106 @@ BOUNDARY_RULE_SUBSTRING: BoundaryRule.ValueType  # 2
 """Anywhere: "art" matches in "party"."""
 Global___BoundaryRule: _TypeAlias = BoundaryRule  # noqa: Y015
 
+class _TokenizerRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TokenizerRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TokenizerRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TOKENIZER_RULE_UNSPECIFIED: _TokenizerRule.ValueType  # 0
+    """Treated as NLTK."""
+    TOKENIZER_RULE_NLTK: _TokenizerRule.ValueType  # 1
+    """As NLTK's word_tokenize splits: words, punctuation marks, and parts of contractions."""
+    TOKENIZER_RULE_WORDPUNCT: _TokenizerRule.ValueType  # 2
+    """Runs of word characters, and runs of other visible characters."""
+    TOKENIZER_RULE_WHITESPACE: _TokenizerRule.ValueType  # 3
+    """What whitespace separates."""
+
+class TokenizerRule(_TokenizerRule, metaclass=_TokenizerRuleEnumTypeWrapper):
+    """What a token is."""
+
+TOKENIZER_RULE_UNSPECIFIED: TokenizerRule.ValueType  # 0
+"""Treated as NLTK."""
+TOKENIZER_RULE_NLTK: TokenizerRule.ValueType  # 1
+"""As NLTK's word_tokenize splits: words, punctuation marks, and parts of contractions."""
+TOKENIZER_RULE_WORDPUNCT: TokenizerRule.ValueType  # 2
+"""Runs of word characters, and runs of other visible characters."""
+TOKENIZER_RULE_WHITESPACE: TokenizerRule.ValueType  # 3
+"""What whitespace separates."""
+Global___TokenizerRule: _TypeAlias = TokenizerRule  # noqa: Y015
+
+class _PartialMatchRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PartialMatchRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartialMatchRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PARTIAL_MATCH_RULE_UNSPECIFIED: _PartialMatchRule.ValueType  # 0
+    """Treated as token LCS."""
+    PARTIAL_MATCH_RULE_TOKEN_LCS: _PartialMatchRule.ValueType  # 1
+    """The share of its tokens in the longest common subsequence with the candidate's tokens."""
+    PARTIAL_MATCH_RULE_EXACT_OR_TOKEN_LCS: _PartialMatchRule.ValueType  # 2
+    """The same, but all of it where the entity occurs exactly: then the partial match is never below the exact one."""
+
+class PartialMatchRule(_PartialMatchRule, metaclass=_PartialMatchRuleEnumTypeWrapper):
+    """How much of an entity a partial match counts."""
+
+PARTIAL_MATCH_RULE_UNSPECIFIED: PartialMatchRule.ValueType  # 0
+"""Treated as token LCS."""
+PARTIAL_MATCH_RULE_TOKEN_LCS: PartialMatchRule.ValueType  # 1
+"""The share of its tokens in the longest common subsequence with the candidate's tokens."""
+PARTIAL_MATCH_RULE_EXACT_OR_TOKEN_LCS: PartialMatchRule.ValueType  # 2
+"""The same, but all of it where the entity occurs exactly: then the partial match is never below the exact one."""
+Global___PartialMatchRule: _TypeAlias = PartialMatchRule  # noqa: Y015
+
+class _NoPairsRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoPairsRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoPairsRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NO_PAIRS_RULE_UNSPECIFIED: _NoPairsRule.ValueType  # 0
+    """Treated as unscorable."""
+    NO_PAIRS_RULE_UNSCORABLE: _NoPairsRule.ValueType  # 1
+    """It is unscorable: left out of means, and counted apart."""
+    NO_PAIRS_RULE_ZERO: _NoPairsRule.ValueType  # 2
+    """It scores 0."""
+
+class NoPairsRule(_NoPairsRule, metaclass=_NoPairsRuleEnumTypeWrapper):
+    """What co-occurrence says of an item whose reference has no pair of entities. Both conventions are in use."""
+
+NO_PAIRS_RULE_UNSPECIFIED: NoPairsRule.ValueType  # 0
+"""Treated as unscorable."""
+NO_PAIRS_RULE_UNSCORABLE: NoPairsRule.ValueType  # 1
+"""It is unscorable: left out of means, and counted apart."""
+NO_PAIRS_RULE_ZERO: NoPairsRule.ValueType  # 2
+"""It scores 0."""
+Global___NoPairsRule: _TypeAlias = NoPairsRule  # noqa: Y015
+
+class _GeneratedEntitiesRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GeneratedEntitiesRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GeneratedEntitiesRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GENERATED_ENTITIES_RULE_UNSPECIFIED: _GeneratedEntitiesRule.ValueType  # 0
+    """Treated as reference entities found."""
+    GENERATED_ENTITIES_RULE_REFERENCE_FOUND: _GeneratedEntitiesRule.ValueType  # 1
+    """The reference's entities that occur in the candidate."""
+    GENERATED_ENTITIES_RULE_GIVEN: _GeneratedEntitiesRule.ValueType  # 2
+    """ScoringItem.candidate_entities. An entity of the reference that is not among them counts as not mentioned."""
+
+class GeneratedEntitiesRule(_GeneratedEntitiesRule, metaclass=_GeneratedEntitiesRuleEnumTypeWrapper):
+    """Which entities count on the candidate's side."""
+
+GENERATED_ENTITIES_RULE_UNSPECIFIED: GeneratedEntitiesRule.ValueType  # 0
+"""Treated as reference entities found."""
+GENERATED_ENTITIES_RULE_REFERENCE_FOUND: GeneratedEntitiesRule.ValueType  # 1
+"""The reference's entities that occur in the candidate."""
+GENERATED_ENTITIES_RULE_GIVEN: GeneratedEntitiesRule.ValueType  # 2
+"""ScoringItem.candidate_entities. An entity of the reference that is not among them counts as not mentioned."""
+Global___GeneratedEntitiesRule: _TypeAlias = GeneratedEntitiesRule  # noqa: Y015
+
 class _UnscorableReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -313,6 +413,7 @@ class ScoringItem(_message.Message):
     CANDIDATE_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     ENTITIES_FIELD_NUMBER: _builtins.int
+    CANDIDATE_ENTITIES_FIELD_NUMBER: _builtins.int
     candidate: _builtins.str
     """The explanation to be scored. May be empty: an empty answer scores 0, it is not unscorable."""
     reference: _builtins.str
@@ -321,16 +422,23 @@ class ScoringItem(_message.Message):
     def entities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The reference's entities: terms to look for, each distinct and not empty. Empty list: entity metrics are unscorable."""
 
+    @_builtins.property
+    def candidate_entities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The candidate's own entities, as some recogniser found them, each distinct and not empty. Read only under
+        GENERATED_ENTITIES_RULE_GIVEN, and refused otherwise.
+        """
+
     def __init__(
         self,
         *,
         candidate: _builtins.str = ...,
         reference: _builtins.str = ...,
         entities: _abc.Iterable[_builtins.str] | None = ...,
+        candidate_entities: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "entities", b"entities", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "candidate_entities", b"candidate_entities", "entities", b"entities", "reference", b"reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -338,25 +446,41 @@ Global___ScoringItem: _TypeAlias = ScoringItem  # noqa: Y015
 
 @_typing.final
 class ScoringOptions(_message.Message):
-    """Choices that the benchmark leaves open. They are part of every entity metric's signature."""
+    """Choices that the benchmark leaves open. Each is part of the signature of every metric that it can change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CASE_RULE_FIELD_NUMBER: _builtins.int
     BOUNDARY_RULE_FIELD_NUMBER: _builtins.int
+    TOKENIZER_RULE_FIELD_NUMBER: _builtins.int
+    PARTIAL_MATCH_RULE_FIELD_NUMBER: _builtins.int
+    NO_PAIRS_RULE_FIELD_NUMBER: _builtins.int
+    GENERATED_ENTITIES_RULE_FIELD_NUMBER: _builtins.int
     case_rule: Global___CaseRule.ValueType
     """Whether upper and lower case differ when entities are looked for. Unspecified: sensitive."""
     boundary_rule: Global___BoundaryRule.ValueType
     """Where an entity may begin and end. Unspecified: at word boundaries."""
+    tokenizer_rule: Global___TokenizerRule.ValueType
+    """What a token is to lengths, the length penalty and the partial match. Unspecified: NLTK's word tokenizer."""
+    partial_match_rule: Global___PartialMatchRule.ValueType
+    """How much of an entity a partial match counts. Unspecified: the longest common subsequence of tokens."""
+    no_pairs_rule: Global___NoPairsRule.ValueType
+    """What co-occurrence says of an item whose reference has no pair of entities. Unspecified: it is unscorable."""
+    generated_entities_rule: Global___GeneratedEntitiesRule.ValueType
+    """Which entities count on the candidate's side. Unspecified: those of the reference that occur in the candidate."""
     def __init__(
         self,
         *,
         case_rule: Global___CaseRule.ValueType = ...,
         boundary_rule: Global___BoundaryRule.ValueType = ...,
+        tokenizer_rule: Global___TokenizerRule.ValueType = ...,
+        partial_match_rule: Global___PartialMatchRule.ValueType = ...,
+        no_pairs_rule: Global___NoPairsRule.ValueType = ...,
+        generated_entities_rule: Global___GeneratedEntitiesRule.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boundary_rule", b"boundary_rule", "case_rule", b"case_rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boundary_rule", b"boundary_rule", "case_rule", b"case_rule", "generated_entities_rule", b"generated_entities_rule", "no_pairs_rule", b"no_pairs_rule", "partial_match_rule", b"partial_match_rule", "tokenizer_rule", b"tokenizer_rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
