@@ -14,12 +14,13 @@ from services.sweep.standings import ALL_PARTS, Leaderboard, Standing, reported
 
 _SETTINGS = {Setting.WITH_TITLE: "with", Setting.WITHOUT_TITLE: "w/o"}
 
-# At most two short lines each: 12 metrics and the counts have to fit into 120 columns.
+# At most two short lines each: 13 metrics and the counts have to fit into 120 columns.
 _HEADINGS = {
     "bleu": "BLEU",
     "rouge_1": "R-1",
     "rouge_2": "R-2",
     "rouge_l": "R-L",
+    "bertscore": "BERT\nscore",
     "ef1": "EF1",
     "ec_exact": "EC\nexact",
     "ec_partial": "EC\npart",

@@ -177,6 +177,12 @@ class StoredScores:
             _IS_SCORED if reason is None else _REASONS.index(UnscorableReason(reason))
             for reason in rows.column("unscorable").to_pylist()
         ]
+        for stored in pc.unique(pc.list_value_length(rows.column("statistics"))).to_pylist():
+            if stored != width:
+                raise UserInputError(
+                    f"the results hold '{name}' with {stored} statistics, and this version keeps "
+                    f"{width}; use the version that computed them, or another output folder"
+                )
         columns.statistics[places] = np.array(rows.column("statistics").to_pylist()).reshape(
             len(places), width
         )

@@ -236,6 +236,13 @@ def test_an_unknown_metric_is_refused_by_its_name(output: Path) -> None:
         build_leaderboard(output)
 
 
+def test_statistics_of_another_versions_metric_are_refused(output: Path) -> None:
+    row = score("u0", "ec_exact", 1.0, (4.0, 4.0, 9.0), scored_at=NOW + timedelta(seconds=1))
+    ResultTables(output).append([row])
+    with pytest.raises(UserInputError, match=r"'ec_exact' with 3 statistics, .* keeps 2"):
+        build_leaderboard(output)
+
+
 def test_a_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match="no sweep in this folder"):
         build_leaderboard(tmp_path / "nothing")
