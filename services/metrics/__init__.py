@@ -36,7 +36,9 @@ Values are 0-1 (length: tokens). Means and corpus values come from :func:`aggreg
 """
 
 from services.metrics.analysis import ScoringInput, TextAnalysis, input_violations
+from services.metrics.bertscore import BertScore, bert_score, prime
 from services.metrics.bleu import corpus_bleu
+from services.metrics.embeddings import TextEncoder, TokenEmbeddings
 from services.metrics.length import length_penalty
 from services.metrics.metric import Metric
 from services.metrics.options import BoundaryRule, CaseRule, ScoringOptions
@@ -49,6 +51,7 @@ __all__ = [
     "DEFAULT_METRICS",
     "METRICS",
     "Aggregate",
+    "BertScore",
     "BoundaryRule",
     "CaseRule",
     "Metric",
@@ -57,13 +60,17 @@ __all__ = [
     "ScoringInput",
     "ScoringOptions",
     "TextAnalysis",
+    "TextEncoder",
+    "TokenEmbeddings",
     "Unscorable",
     "UnscorableReason",
     "aggregate",
+    "bert_score",
     "corpus_bleu",
     "find_metrics",
     "input_violations",
     "length_penalty",
+    "prime",
     "score_all",
     "word_tokenize",
 ]

@@ -2,11 +2,13 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar, cast
 
 from services.core.errors import FieldViolation, InvalidRequestError
 from services.metrics import tokens
+from services.metrics.embeddings import TextEncoder, TokenEmbeddings
 from services.metrics.matching import (
     SearchableText,
     fold_case,
@@ -32,6 +34,8 @@ class TextAnalysis:
         self._searchable: dict[CaseRule, SearchableText] = {}
         self._token_positions: dict[CaseRule, dict[str, list[int]]] = {}
         self._derived: dict[object, object] = {}
+        self.embeddings: dict[str, TokenEmbeddings] = {}
+        """The text's embeddings by the signature of the encoder that made them."""
 
     def derived(self, derive: Callable[["TextAnalysis"], DerivedT]) -> DerivedT:
         """Returns what a function makes of this text; calls it the first time only."""
@@ -114,7 +118,8 @@ class ScoringInput:
         reference: The reference explanation.
         entities: The reference's entities. Those that differ only in what matching ignores (see
             :mod:`services.metrics.matching`) count once.
-        options: How entities are looked for.
+        options: How entities are looked for. Which encoder they name does not matter.
+        encoder: Embeds the texts for BERTScore; without one it is unavailable.
 
     Raises:
         InvalidRequestError: The reference is blank, an entity is blank, or an entity is given
@@ -127,10 +132,12 @@ class ScoringInput:
         reference: str | TextAnalysis,
         entities: Sequence[str] = (),
         options: ScoringOptions | None = None,
+        encoder: TextEncoder | None = None,
     ) -> None:
         self.candidate = _analysed(candidate)
         self.reference = _analysed(reference)
-        self.options = options or ScoringOptions()
+        self.encoder = encoder
+        self.options = _naming(encoder, options or ScoringOptions())
         violations = input_violations(self.reference.text, entities)
         if violations:
             first = violations[0]
@@ -154,6 +161,11 @@ class ScoringInput:
     def in_reference(self) -> EntityOccurrences:
         """The entities' occurrences in the reference."""
         return EntityOccurrences(self.reference, self.entities, self.options)
+
+
+def _naming(encoder: TextEncoder | None, options: ScoringOptions) -> ScoringOptions:
+    name = encoder.signature if encoder is not None else ""
+    return options if options.encoder == name else replace(options, encoder=name)
 
 
 def _analysed(text: str | TextAnalysis) -> TextAnalysis:

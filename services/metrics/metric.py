@@ -29,6 +29,8 @@ class Metric:
         min_value: Least possible value.
         max_value: Greatest possible value; infinity where there is none.
         default: Whether it is computed when nobody names a metric.
+        needs_encoder: Whether it needs a text encoder. Where there is none it is unavailable, and
+            no default.
     """
 
     name: str
@@ -41,6 +43,15 @@ class Metric:
     min_value: float = 0.0
     max_value: float = 1.0
     default: bool = True
+    needs_encoder: bool = False
+
+    def is_available(self, options: ScoringOptions) -> bool:
+        """Whether it can be computed with what the options name."""
+        return bool(options.encoder) or not self.needs_encoder
+
+    def is_default(self, options: ScoringOptions) -> bool:
+        """Whether it is computed when nobody names a metric."""
+        return self.default and self.is_available(options)
 
     def score(self, item: ScoringInput) -> Score:
         """Scores one item."""

@@ -73,6 +73,10 @@ class ScoringOptions:
     """The choices that no source settles. Each is part of the signatures that it can change.
 
     The defaults are this project's readings, not rules of the ExpArt paper.
+
+    Attributes:
+        encoder: Signature of the encoder that BERTScore is computed with; empty where there is
+            none. :class:`ScoringInput` fills it in from the encoder that it is given.
     """
 
     case: CaseRule = CaseRule.SENSITIVE
@@ -81,3 +85,4 @@ class ScoringOptions:
     partial_match: PartialMatchRule = PartialMatchRule.TOKEN_LCS
     no_pairs: NoPairsRule = NoPairsRule.UNSCORABLE
     generated_entities: GeneratedEntitiesRule = GeneratedEntitiesRule.REFERENCE_FOUND
+    encoder: str = ""

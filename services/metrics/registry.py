@@ -5,12 +5,14 @@ from types import MappingProxyType
 
 from services.core.errors import MetricNotFoundError
 from services.metrics.analysis import ScoringInput
+from services.metrics.bertscore import BERTSCORE_METRICS, no_encoder
 from services.metrics.bleu import BLEU_METRICS
 from services.metrics.entity_cooccurrence import ENTITY_COOCCURRENCE_METRICS
 from services.metrics.entity_coverage import ENTITY_COVERAGE_METRICS
 from services.metrics.entity_f1 import ENTITY_F1_METRICS
 from services.metrics.length import LENGTH_METRICS, LENGTH_PENALTY_METRICS
 from services.metrics.metric import Metric
+from services.metrics.options import ScoringOptions
 from services.metrics.outcome import Score
 from services.metrics.rouge import ROUGE_METRICS
 
@@ -20,6 +22,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         for metric in (
             *BLEU_METRICS,
             *ROUGE_METRICS,
+            *BERTSCORE_METRICS,
             *ENTITY_F1_METRICS,
             *ENTITY_COVERAGE_METRICS,
             *ENTITY_COOCCURRENCE_METRICS,
@@ -30,23 +33,36 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 """Every metric, in the column order of the published tables."""
 
-DEFAULT_METRICS: tuple[str, ...] = tuple(name for name, m in METRICS.items() if m.default)
-"""Names of the metrics that are computed when nobody names any."""
+DEFAULT_METRICS: tuple[str, ...] = tuple(
+    name for name, metric in METRICS.items() if metric.is_default(ScoringOptions())
+)
+"""Names of the metrics that are computed when nobody names any, and there is no encoder."""
 
 
-def find_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
+def find_metrics(names: Sequence[str], options: ScoringOptions | None = None) -> tuple[Metric, ...]:
     """Finds metrics by name, in the order of the names; the default ones for no name.
+
+    Args:
+        names: The names; may be empty.
+        options: Says by its ``encoder`` whether BERTScore is among the default metrics and may be
+            named; by default there is none.
 
     Raises:
         MetricNotFoundError: No metric has one of the names.
+        MetricUnavailableError: A metric needs an encoder, and there is none.
     """
+    options = options or ScoringOptions()
     for name in names:
         if name not in METRICS:
             known = ", ".join(METRICS)
             raise MetricNotFoundError(
                 f"no metric is named {name[:80]!r}; there are {known}", metric=name[:80]
             )
-    return tuple(METRICS[name] for name in names or DEFAULT_METRICS)
+        if not METRICS[name].is_available(options):
+            raise no_encoder()
+    return tuple(METRICS[n] for n in names) or tuple(
+        metric for metric in METRICS.values() if metric.is_default(options)
+    )
 
 
 def score_all(item: ScoringInput, metrics: Sequence[str] = ()) -> tuple[Score, ...]:
@@ -54,16 +70,18 @@ def score_all(item: ScoringInput, metrics: Sequence[str] = ()) -> tuple[Score, .
 
     Args:
         item: The texts.
-        metrics: Names of the metrics; the default ones if empty.
+        metrics: Names of the metrics; the default ones if empty, with BERTScore among them where
+            the item has an encoder.
 
     Returns:
         One score a metric, in the order of the names, or of ``METRICS`` where none was given.
 
     Raises:
         MetricNotFoundError: No metric has one of the names.
+        MetricUnavailableError: BERTScore is named, and the item has no encoder.
 
     >>> item = ScoringInput("By Leonardo.", "By Leonardo da Vinci.", ["Leonardo"])
     >>> [(s.metric, s.value) for s in score_all(item, ["ec_exact", "length"])]
     [('ec_exact', 1.0), ('length', 3.0)]
     """
-    return tuple(metric.score(item) for metric in find_metrics(metrics))
+    return tuple(metric.score(item) for metric in find_metrics(metrics, item.options))

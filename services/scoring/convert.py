@@ -136,7 +136,7 @@ def metric_to_pb(metric: Metric, options: ScoringOptions) -> pb.Metric:
         min_value=metric.min_value,
         max_value=metric.max_value,
         statistic_names=metric.statistic_names,
-        default=metric.default,
+        default=metric.is_default(options),
     )
 
 

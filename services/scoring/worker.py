@@ -50,7 +50,8 @@ def main() -> None:
 
 def _warm_up(analyse: Analyse) -> None:
     text = "The Louvre is in Paris. It isn't far from St. Denis."
-    _score(ScoringTask(text, text, ("Louvre", "Paris"), tuple(METRICS), ScoringOptions()), analyse)
+    metrics = tuple(name for name, metric in METRICS.items() if not metric.needs_encoder)
+    _score(ScoringTask(text, text, ("Louvre", "Paris"), metrics, ScoringOptions()), analyse)
 
 
 def _score(task: ScoringTask, analyse: Analyse) -> Answer:

@@ -17,6 +17,7 @@ from services.metrics import (
     length_penalty,
     score_all,
 )
+from services.metrics.fake_encoder import FakeEncoder
 from services.metrics.tokens import nltk_parameters
 from tests.properties import plain_entity_metrics as plain
 
@@ -113,7 +114,7 @@ def test_entity_metrics_equal_the_plainly_written_ones(
 def test_every_value_is_in_its_range_for_any_text(
     candidate: str, reference: str, entities: list[str], choice: ScoringOptions
 ) -> None:
-    item = ScoringInput(candidate, reference, entities, choice)
+    item = ScoringInput(candidate, reference, entities, choice, FakeEncoder())
     for score in score_all(item, list(METRICS)):
         metric = METRICS[score.metric]
         assert len(score.statistics) == len(metric.statistic_names)

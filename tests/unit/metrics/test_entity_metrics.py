@@ -15,6 +15,7 @@ from services.metrics import (
     UnscorableReason,
     score_all,
 )
+from services.metrics.fake_encoder import FakeEncoder
 
 
 def score(metric: str, candidate: str, reference: str, *entities: str) -> Score:
@@ -160,8 +161,12 @@ def test_nested_entities_make_a_pair() -> None:
 def test_one_reference_analysis_serves_many_candidates() -> None:
     reference = TextAnalysis("The Louvre is in Paris.")
     for candidate in ("In Paris.", "The Louvre is in Paris.", ""):
-        kept = score_all(ScoringInput(candidate, reference, ["Louvre", "Paris"]), list(METRICS))
+        kept = score_all(
+            ScoringInput(candidate, reference, ["Louvre", "Paris"], encoder=FakeEncoder()),
+            list(METRICS),
+        )
         fresh = score_all(
-            ScoringInput(candidate, reference.text, ["Louvre", "Paris"]), list(METRICS)
+            ScoringInput(candidate, reference.text, ["Louvre", "Paris"], encoder=FakeEncoder()),
+            list(METRICS),
         )
         assert kept == fresh

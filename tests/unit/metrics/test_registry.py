@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import pkgutil
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import product
 
@@ -22,6 +23,7 @@ from services.metrics import (
     find_metrics,
     score_all,
 )
+from services.metrics.fake_encoder import FakeEncoder
 
 ALL_OPTIONS = [ScoringOptions(c, b) for c, b in product(CaseRule, BoundaryRule)]
 
@@ -32,6 +34,7 @@ def test_the_metrics_come_in_the_order_of_the_published_tables() -> None:
         "rouge_1",
         "rouge_2",
         "rouge_l",
+        "bertscore",
         "ef1",
         "ec_exact",
         "ec_partial",
@@ -42,7 +45,7 @@ def test_the_metrics_come_in_the_order_of_the_published_tables() -> None:
         "length_penalty",
         "length",
     )
-    assert set(METRICS) - set(DEFAULT_METRICS) == {"length_penalty"}
+    assert set(METRICS) - set(DEFAULT_METRICS) == {"length_penalty", "bertscore"}
 
 
 def test_scores_come_in_the_order_asked_for() -> None:
@@ -58,8 +61,9 @@ def test_an_unknown_metric_is_refused() -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_a_score_carries_the_signature_of_its_options(name: str) -> None:
     for options in ALL_OPTIONS:
-        [score] = score_all(ScoringInput("c", "r", ["e"], options), [name])
-        assert score.signature == METRICS[name].sign(options)
+        [score] = score_all(ScoringInput("c", "r", ["e"], options, FakeEncoder()), [name])
+        with_encoder = replace(options, encoder=FakeEncoder().signature)
+        assert score.signature == METRICS[name].sign(with_encoder)
 
 
 def test_signatures_differ_wherever_values_may() -> None:
@@ -88,7 +92,7 @@ def test_signatures_differ_wherever_values_may() -> None:
 def test_whatever_leaves_an_item_unscorable_is_in_the_signature(
     reason: UnscorableReason, knob: str, reference: str, entities: list[str]
 ) -> None:
-    found = score_all(ScoringInput("c", reference, entities), list(METRICS))
+    found = score_all(ScoringInput("c", reference, entities, None, FakeEncoder()), list(METRICS))
     concerned = [score for score in found if score.outcome == Unscorable(reason)]
     assert concerned
     assert all(f"|{knob}:unscorable|" in score.signature for score in concerned)
