@@ -34,8 +34,6 @@ class TextAnalysis:
         self._searchable: dict[CaseRule, SearchableText] = {}
         self._token_positions: dict[CaseRule, dict[str, list[int]]] = {}
         self._derived: dict[object, object] = {}
-        self.embeddings: dict[str, TokenEmbeddings] = {}
-        """The text's embeddings by the signature of the encoder that made them."""
 
     def derived(self, derive: Callable[["TextAnalysis"], DerivedT]) -> DerivedT:
         """Returns what a function makes of this text; calls it the first time only."""
@@ -137,6 +135,8 @@ class ScoringInput:
         self.candidate = _analysed(candidate)
         self.reference = _analysed(reference)
         self.encoder = encoder
+        self.embeddings: tuple[TokenEmbeddings, TokenEmbeddings] | None = None
+        """Those of candidate and reference, once :func:`services.metrics.prime` has made them."""
         self.options = _naming(encoder, options or ScoringOptions())
         violations = input_violations(self.reference.text, entities)
         if violations:

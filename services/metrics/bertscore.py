@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.core.errors import MetricUnavailableError
-from services.metrics.analysis import ScoringInput, TextAnalysis
+from services.metrics.analysis import ScoringInput
 from services.metrics.embeddings import TextEncoder, TokenEmbeddings
 from services.metrics.metric import Metric
 from services.metrics.options import ScoringOptions
@@ -70,7 +70,7 @@ def bert_score(candidate: str, reference: str, encoder: TextEncoder) -> BertScor
 
     >>> class Spelling:
     ...     signature = "spelling"
-    ...     def encode(self, texts):
+    ...     def encode(self, texts, keep=()):
     ...         return [self.embed(text.split()) for text in texts]
     ...     def embed(self, words):
     ...         vectors = np.zeros((len(words), 26), np.float32)
@@ -81,7 +81,7 @@ def bert_score(candidate: str, reference: str, encoder: TextEncoder) -> BertScor
     BertScore(precision=0.5, recall=1.0, f1=0.6666666666666666,
               candidate_truncated=False, reference_truncated=False)
     """
-    return match_tokens(*encoder.encode([candidate, reference]))
+    return match_tokens(*encoder.encode([candidate, reference], keep=(reference,)))
 
 
 def match_tokens(candidate: TokenEmbeddings, reference: TokenEmbeddings) -> BertScore:
@@ -100,31 +100,29 @@ def _weighted_mean(values: NDArray[np.float32], weights: NDArray[np.float32]) ->
     return min(float(np.average(values.astype(np.float64), weights=weights)), 1.0)
 
 
-def prime(texts: Iterable[TextAnalysis], encoder: TextEncoder) -> None:
-    """Embeds many texts at once and keeps the embeddings with them.
+def prime(items: Iterable[ScoringInput]) -> None:
+    """Embeds the texts of many items in one batch, so that scoring them asks no encoder.
 
-    Scoring them afterwards with this encoder asks it for nothing. Texts that have their embeddings
-    already are left out, and equal ones are embedded once.
+    Equal texts are embedded once. Items without an encoder, and those that have their embeddings
+    already, are left as they are.
     """
-    lacking: dict[str, list[TextAnalysis]] = {}
-    for text in texts:
-        if encoder.signature not in text.embeddings:
-            lacking.setdefault(text.text, []).append(text)
-    if not lacking:
-        return
-    for same, embedded in zip(lacking.values(), encoder.encode(list(lacking)), strict=True):
-        for text in same:
-            text.embeddings[encoder.signature] = embedded
+    groups: dict[str, tuple[TextEncoder, list[ScoringInput]]] = {}
+    for item in items:
+        if item.encoder is not None and item.embeddings is None:
+            groups.setdefault(item.encoder.signature, (item.encoder, []))[1].append(item)
+    for encoder, group in groups.values():
+        references = dict.fromkeys(item.reference.text for item in group)
+        texts = list(references | dict.fromkeys(item.candidate.text for item in group))
+        embedded = dict(zip(texts, encoder.encode(texts, keep=references), strict=True))
+        for item in group:
+            item.embeddings = embedded[item.candidate.text], embedded[item.reference.text]
 
 
 def _compute(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
-    encoder = item.encoder
-    if encoder is None:
+    prime((item,))
+    if item.embeddings is None:
         raise no_encoder()
-    prime((item.candidate, item.reference), encoder)
-    score = match_tokens(
-        item.candidate.embeddings[encoder.signature], item.reference.embeddings[encoder.signature]
-    )
+    score = match_tokens(*item.embeddings)
     return score.f1, (
         score.precision,
         score.recall,

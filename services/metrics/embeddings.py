@@ -3,7 +3,7 @@
 The metrics know no model: a :class:`TextEncoder` is given to them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,8 +42,14 @@ class TextEncoder(Protocol):
         Two encoders whose vectors may differ never have the same one.
         """
 
-    def encode(self, texts: Sequence[str]) -> list[TokenEmbeddings]:
-        """Embeds texts, in their order; any number of them, of any length.
+    def encode(self, texts: Sequence[str], keep: Collection[str] = ()) -> list[TokenEmbeddings]:
+        """Embeds texts. What a text is given does not depend on the others beyond rounding.
 
-        What a text is given does not depend on the others beyond rounding.
+        Args:
+            texts: Any number of them, of any length.
+            keep: Those that are likely to be asked for again, as references are. An encoder with a
+                cache keeps these.
+
+        Returns:
+            One entry a text, in their order.
         """

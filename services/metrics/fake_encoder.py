@@ -1,7 +1,7 @@
 """An encoder without a model: for tests, and to try what needs an encoder where none is."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -29,8 +29,9 @@ class FakeEncoder:
         """Says that it is a fake, and its limit."""
         return f"fake|words:{self.max_words}"
 
-    def encode(self, texts: Sequence[str]) -> list[TokenEmbeddings]:
-        """Embeds texts."""
+    def encode(self, texts: Sequence[str], keep: Collection[str] = ()) -> list[TokenEmbeddings]:
+        """Embeds texts; keeps none of them."""
+        del keep
         self.encoded += texts
         return [self._embed(text.split()) for text in texts]
 

@@ -7,8 +7,9 @@ Each worker process holds an encoder of its own, and uses it so::
 
     encoder = load_encoder(spec)                  # seconds; raises UserInputError
     encoder.signature                             # the parent puts it into ScoringOptions.encoder
-    prime(analyses, encoder)                      # services.metrics.prime: a batch's texts at once
-    score_all(ScoringInput(candidate, reference, entities, options, encoder), metrics)
+    items = [ScoringInput(candidate, reference, entities, options, encoder), ...]
+    prime(items)                                  # services.metrics.prime embeds a batch at once
+    score_all(item, metrics)                      # for each of them
 """
 
 from services.metrics.embeddings import TextEncoder
