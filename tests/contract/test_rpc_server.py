@@ -49,16 +49,29 @@ class FailingServicer(pb_grpc.ScoringServiceServicer):
 
 
 @pytest.fixture
-async def channel() -> AsyncIterator[aio.Channel]:
+async def address() -> AsyncIterator[str]:
     server = RpcServer(
         "127.0.0.1:0",
         [SERVICE],
         lambda inner: pb_grpc.add_ScoringServiceServicer_to_server(FailingServicer(), inner),
     )
     port = await server.start()
-    async with open_channel(f"127.0.0.1:{port}") as opened:
-        yield opened
+    yield f"127.0.0.1:{port}"
     await server.stop(grace_s=0)
+
+
+@pytest.fixture
+async def channel(address: str) -> AsyncIterator[aio.Channel]:
+    async with open_channel(address) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def unretried(address: str) -> AsyncIterator[aio.Channel]:
+    """A channel whose first answer is its last: ours would wait as overload asks it to."""
+    options = [("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0)]
+    async with aio.insecure_channel(address, options=options) as opened:
+        yield opened
 
 
 async def score(channel: aio.Channel, candidate: str) -> aio.AioRpcError:
@@ -69,8 +82,8 @@ async def score(channel: aio.Channel, candidate: str) -> aio.AioRpcError:
     return caught.value
 
 
-async def test_overload_reaches_the_client_with_its_delay(channel: aio.Channel) -> None:
-    failure = await score(channel, "overloaded")
+async def test_overload_reaches_the_client_with_its_delay(unretried: aio.Channel) -> None:
+    failure = await score(unretried, "overloaded")
     error = error_from_rpc(failure)
     assert failure.code() is StatusCode.RESOURCE_EXHAUSTED
     assert isinstance(error, OverloadedError)

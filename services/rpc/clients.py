@@ -1,0 +1,50 @@
+"""Who calls: the name under which a client is counted and logged."""
+
+from __future__ import annotations  # grpc's context is generic for the type checker only
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from grpc import aio
+
+
+def peer_address(peer: str) -> str:
+    """Gives the address in gRPC's name of a peer, without its port.
+
+    >>> peer_address("ipv4:192.0.2.7:43660")
+    '192.0.2.7'
+    >>> peer_address("ipv6:%5B2001:db8::7%5D:43660")
+    '2001:db8::7'
+    >>> peer_address("unix:/run/scoring.sock")
+    'unix'
+    """
+    kind, _, rest = peer.partition(":")
+    if kind not in {"ipv4", "ipv6"}:
+        return kind
+    return unquote(rest).rpartition(":")[0].strip("[]")
+
+
+def certified_name(properties: Mapping[str, Iterable[bytes]]) -> str | None:
+    """Gives the name in a client's verified certificate, if it showed one.
+
+    Args:
+        properties: What gRPC knows of the connection (its auth context).
+
+    Returns:
+        The common name; where there is none, the first alternative name.
+    """
+    for kind in ("x509_common_name", "x509_subject_alternative_name"):
+        for value in properties.get(kind, ()):
+            if value:
+                return value.decode(errors="replace")
+    return None
+
+
+def client_name(token_name: str | None, context: aio.ServicerContext[object, object]) -> str:
+    """Names a client: by its token, else by its certificate, else by its address."""
+    if token_name is not None:
+        return token_name
+    certified = certified_name(context.auth_context())
+    return certified if certified is not None else peer_address(context.peer())

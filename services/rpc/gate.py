@@ -1,0 +1,106 @@
+"""Decides whether a call may go on: is the server draining, who calls, is there room."""
+
+from __future__ import annotations  # grpc's context is generic for the type checker only
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from services.core.errors import DrainingError, UnauthenticatedError
+from services.rpc.call_limits import CallLimiter
+from services.rpc.clients import client_name
+from services.rpc.tokens import TokenFile
+
+if TYPE_CHECKING:
+    from grpc import aio
+
+    Context = aio.ServicerContext[object, object]
+    Metadata = Iterable[tuple[str, str | bytes]]
+
+_HEALTH = "/grpc.health.v1."
+_REFLECTION = "/grpc.reflection."
+
+
+def is_probe(method: str) -> bool:
+    """Whether a method is a health check, which is answered to anybody at any time."""
+    return method.startswith(_HEALTH)
+
+
+class CallGate:
+    """Lets calls in.
+
+    Args:
+        tokens: The tokens of those who may call; none: everybody may.
+        limiter: Counts the calls.
+    """
+
+    def __init__(self, tokens: TokenFile | None, limiter: CallLimiter) -> None:
+        self._tokens = tokens
+        self._limiter = limiter
+        self._draining = False
+        # Calls that a drain waits for; who looks around by reflection can be cut off.
+        self._working = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def drain(self) -> None:
+        """From now on refuses new calls."""
+        self._draining = True
+
+    async def wait_idle(self, timeout_s: float) -> bool:
+        """Waits for the calls in flight to end; False if some did not within ``timeout_s``."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._idle.wait()
+        except TimeoutError:
+            return False
+
+    def check(self, method: str, metadata: Metadata) -> str | None:
+        """Judges a call by its first bytes, before its request is read.
+
+        Returns:
+            The name that belongs to the call's token; none where no token is asked for.
+
+        Raises:
+            DrainingError: The server is being stopped.
+            UnauthenticatedError: The token is missing or unknown.
+            OverloadedError: The server is full.
+        """
+        if is_probe(method):
+            return None
+        if self._draining:
+            raise DrainingError("the service is shutting down; another instance may answer")
+        name = None if self._tokens is None else self._tokens.client_of(_authorization(metadata))
+        self._limiter.check_room()
+        return name
+
+    @contextmanager
+    def admit(self, method: str, token_name: str | None, context: Context) -> Iterator[None]:
+        """Holds a place for a call while it is in flight.
+
+        Raises:
+            OverloadedError: The server, or this client, is at a limit; it says when to try again.
+        """
+        if is_probe(method):
+            yield
+            return
+        with self._limiter.admit(client_name(token_name, context)):
+            if method.startswith(_REFLECTION):
+                yield
+                return
+            self._working += 1
+            self._idle.clear()
+            try:
+                yield
+            finally:
+                self._working -= 1
+                if not self._working:
+                    self._idle.set()
+
+
+def _authorization(metadata: Metadata) -> str | None:
+    values = [value for name, value in metadata if name == "authorization"]
+    if len(values) > 1:
+        raise UnauthenticatedError("the call carries more than one authorization; send one")
+    return str(values[0]) if values else None
