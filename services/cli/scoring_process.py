@@ -13,9 +13,11 @@ from pathlib import Path
 
 from services.cli.settings import child_environment
 from services.generation.local import LocalStackError
+from services.rpc.settings import SECURITY_SETTINGS
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
+_WITHOUT_SECURITY = {f"EXPART_SCORING_{name.upper()}": "" for name in SECURITY_SETTINGS}
 _PR_SET_PDEATHSIG = 1  # from Linux's <linux/prctl.h>
 
 
@@ -35,11 +37,12 @@ class ScoringProcess:
 
 
 @contextmanager
-def scoring_process(log_folder: Path) -> Iterator[ScoringProcess]:
+def scoring_process(log_folder: Path, *, plaintext: bool = False) -> Iterator[ScoringProcess]:
     """Runs the scoring service on a free loopback port for as long as the context lasts.
 
     Args:
         log_folder: Where its log goes, as ``scoring.log``.
+        plaintext: Leaves certificates and tokens out that the environment names.
 
     Yields:
         The running service.
@@ -59,6 +62,7 @@ def scoring_process(log_folder: Path) -> Iterator[ScoringProcess]:
             env=child_environment(
                 EXPART_SCORING_ADDRESS="127.0.0.1:0",
                 EXPART_SCORING_ADDRESS_FILE=str(address_file),
+                **(_WITHOUT_SECURITY if plaintext else {}),
             ),
             # Ctrl-C is for the command; it stops the service when its own work is saved.
             start_new_session=True,

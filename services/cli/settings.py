@@ -5,17 +5,31 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.rpc.settings import OptionalFile
+
 
 class CliSettings(BaseSettings):
     """Defaults of the ``expart`` command, each from a variable with the prefix ``EXPART_CLI_``.
 
     Attributes:
         log_folder: Where the local stack's services write their logs.
+        tls: Whether services that run already are called by TLS.
+        tls_ca_file: Authorities to trust, PEM; by default the well-known ones.
+        tls_certificate_file: The command's own certificate, PEM.
+        tls_key_file: Its private key, PEM.
+        tls_server_name: Name in the services' certificates, if it is not their address.
+        token_file: File with the token to send with every call.
     """
 
     model_config = SettingsConfigDict(env_prefix="EXPART_CLI_", frozen=True, extra="forbid")
 
     log_folder: Path = Path("var/log")
+    tls: bool = False
+    tls_ca_file: OptionalFile = None
+    tls_certificate_file: OptionalFile = None
+    tls_key_file: OptionalFile = None
+    tls_server_name: str = ""
+    token_file: OptionalFile = None
 
 
 def child_environment(**variables: str) -> dict[str, str]:

@@ -64,7 +64,12 @@ def _lost(service: str, log_path: Path) -> LocalStackError:
 
 @contextmanager
 def local_stack(
-    settings: CliSettings, models: tuple[str, ...], console: Console, *, port: int = 0
+    settings: CliSettings,
+    models: tuple[str, ...],
+    console: Console,
+    *,
+    port: int = 0,
+    plaintext: bool = False,
 ) -> Iterator[RunningStack]:
     """Runs the stack on loopback ports for as long as the context lasts.
 
@@ -73,6 +78,8 @@ def local_stack(
         models: Names of the models to load.
         console: Shows what is being loaded.
         port: Port of the generation service; 0 picks a free one.
+        plaintext: Leaves certificates and tokens out that the environment names, for a stack that
+            only this process calls.
 
     Yields:
         The running stack, once every model answers.
@@ -82,7 +89,10 @@ def local_stack(
         LocalStackError: A service did not start, or a model could not be loaded.
     """
     catalog = local_catalog().select(models)
-    with scoring_process(settings.log_folder) as scoring:
+    generation_settings = GenerationSettings()
+    if plaintext:
+        generation_settings = generation_settings.in_plaintext()
+    with scoring_process(settings.log_folder, plaintext=plaintext) as scoring:
         with LoadingDisplay(models, console) as display:
             generation = start_local(
                 catalog,
@@ -90,6 +100,7 @@ def local_stack(
                 front_port=port,
                 progress=display.update,
                 log_path=settings.log_folder / "generation.log",
+                settings=generation_settings,
             )
         with generation:
             yield RunningStack(generation, scoring)

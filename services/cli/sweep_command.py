@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from services.cli import connection_options
 from services.cli.catalog_directory import CatalogDirectory
 from services.cli.interruption import interruptible
 from services.cli.settings import CliSettings
@@ -39,7 +40,7 @@ def sweep() -> None:
 
 
 @sweep_app.command("run")
-def run(
+def run(  # noqa: PLR0917 - typer passes them by name
     spec_file: Annotated[Path, typer.Argument(help="The sweep's YAML file.", metavar="SPEC")],
     generation: Annotated[
         str, typer.Option(help="Address of the generation service, host:port.")
@@ -48,6 +49,12 @@ def run(
     local: Annotated[
         bool, typer.Option("--local", help="Start both services on this machine, if needed.")
     ] = False,
+    tls: connection_options.Tls = False,
+    tls_ca: connection_options.TlsCa = None,
+    tls_certificate: connection_options.TlsCertificate = None,
+    tls_key: connection_options.TlsKey = None,
+    tls_server_name: connection_options.TlsServerName = "",
+    token_file: connection_options.TokenFile = None,
 ) -> None:
     """Ask what is not answered yet, score it, and print the leaderboard."""
     if local == bool(generation or scoring) or bool(generation) != bool(scoring):
@@ -55,11 +62,22 @@ def run(
     console = Console()
     settings = CliSettings()
     spec = load_spec(spec_file)
-    endpoints = None if local else Endpoints(generation=generation, scoring=scoring)
+    endpoints = None
+    if not local:
+        security = connection_options.client_security(
+            settings,
+            tls=tls,
+            tls_ca=tls_ca,
+            tls_certificate=tls_certificate,
+            tls_key=tls_key,
+            tls_server_name=tls_server_name,
+            token_file=token_file,
+        )
+        endpoints = Endpoints(generation=generation, scoring=scoring, security=security)
     directory: ModelDirectory = (
         CatalogDirectory(local_catalog())
         if endpoints is None
-        else asyncio.run(served_models(endpoints.generation))
+        else asyncio.run(served_models(endpoints.generation, endpoints.security))
     )
     plan = plan_sweep(spec, directory)
     console.print(plan.summary(), soft_wrap=True, markup=False)
@@ -68,7 +86,9 @@ def run(
         with interruptible(), ExitStack() as stack:
             if endpoints is None:
                 names = tuple(dict.fromkeys(choice.model for choice in spec.models))
-                endpoints = stack.enter_context(local_stack(settings, names, console)).endpoints
+                endpoints = stack.enter_context(
+                    local_stack(settings, names, console, plaintext=True)
+                ).endpoints
             stack.enter_context(_log_file(settings.log_folder))
             complete = _run(plan, endpoints, console).complete
     else:

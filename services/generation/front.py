@@ -54,6 +54,9 @@ class Front:
             settings.address,
             [SERVICE_NAME],
             self._register,
+            security=settings.security,
+            call_limits=settings.call_limits,
+            health_address=settings.health_address,
             reuse_port=reuse_port,
         )
         self._refreshing: asyncio.Task[None] | None = None

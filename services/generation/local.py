@@ -21,6 +21,7 @@ from services.generation.settings import GenerationSettings, local_ray_environme
 
 # The host ends itself within 15 s, see local_host.
 _STOP_TIMEOUT_S = 25.0
+_LOOPBACK = "127.0.0.1"
 
 
 class LocalStackError(ExpArtError):
@@ -61,7 +62,7 @@ class LocalGeneration:
         self.log_path = log_path
         self._host: subprocess.Popen[str] | None = None
         self._log: IO[str] | None = None
-        self._port_holder: socket.socket | None = None
+        self._port_holders: list[socket.socket] = []
         # Short: paths of Unix sockets below it have at most 107 characters.
         self._temp_folder = Path(tempfile.mkdtemp(prefix="expart-"))
 
@@ -93,9 +94,10 @@ class LocalGeneration:
                 self._end(self._host)
         finally:
             self._host = None
-            for resource in (self._log, self._port_holder):
-                if resource is not None:
-                    resource.close()
+            for holder in self._port_holders:
+                holder.close()
+            if self._log is not None:
+                self._log.close()
             shutil.rmtree(self._temp_folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -116,8 +118,11 @@ class LocalGeneration:
         progress: Callable[[LoadingProgress], None],
     ) -> None:
         """Starts what :func:`start_local` describes; once only."""
-        self._port_holder = _hold_port(settings.host, settings.port)
-        settings = settings.model_copy(update={"port": self._port_holder.getsockname()[1]})
+        settings = settings.model_copy(update={"port": self._hold(settings.host, settings.port)})
+        if settings.security.has_tls and not settings.health_address:
+            # The host has no certificate to show, and needs to see the front become healthy.
+            address = f"{_LOOPBACK}:{self._hold(_LOOPBACK, 0)}"
+            settings = settings.model_copy(update={"health_address": address})
         config = HostConfig(
             specs=list(catalog),
             settings_values=settings.model_dump(mode="json"),
@@ -141,6 +146,11 @@ class LocalGeneration:
             start_new_session=True,
         )
         self._follow(self._host, progress)
+
+    def _hold(self, host: str, port: int) -> int:
+        """Takes a port for as long as the stack lives; 0 picks a free one."""
+        self._port_holders.append(_hold_port(host, port))
+        return int(self._port_holders[-1].getsockname()[1])
 
     def _follow(
         self, host: subprocess.Popen[str], progress: Callable[[LoadingProgress], None]
@@ -208,11 +218,13 @@ def start_local(
         settings: Settings of the service; by default from the environment.
 
     Raises:
-        UserInputError: A model is not in the catalog, or the port is in use.
+        UserInputError: A model is not in the catalog, the port is in use, or a file of the
+            certificates or tokens is wrong.
         LocalStackError: Something did not start; the message says what, why, and where the log is.
     """
     chosen = catalog.select(tuple(models))
     base = settings if settings is not None else GenerationSettings()
+    base.security.check()  # Serve would only say that the front did not start
     stack = LocalGeneration(log_path)
     try:
         stack.start(chosen, base.model_copy(update={"port": front_port}), progress)

@@ -168,7 +168,9 @@ class LocalHost:
 
     async def _wait_for_front(self) -> None:
         """Returns once the front itself says over gRPC that every model can be called."""
-        async with open_channel(self._config.settings().address) as channel:
+        settings = self._config.settings()
+        # Where TLS is on, the parent has seen to a second address that does without.
+        async with open_channel(settings.health_address or settings.address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             for name in self._catalog.names:
                 while True:

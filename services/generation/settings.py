@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.rpc.limits import MAX_MESSAGE_BYTES
+from services.rpc.settings import RpcSettings
 
 _REPOSITORY = Path(__file__).parents[2]
 
 
-class GenerationSettings(BaseSettings):
+class GenerationSettings(RpcSettings):
     """Settings of the generation service, each an environment variable EXPART_GENERATION_…."""
 
     model_config = SettingsConfigDict(env_prefix="EXPART_GENERATION_", extra="forbid", frozen=True)

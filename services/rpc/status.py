@@ -1,6 +1,7 @@
 """The one table between our errors and gRPC's status codes, and both directions through it."""
 
 import math
+import re
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
@@ -15,6 +16,7 @@ from services.core.errors import (
     InvalidRequestError,
     OverloadedError,
     ServiceError,
+    UnauthenticatedError,
     service_error_classes,
 )
 from services.rpc.limits import (
@@ -66,6 +68,29 @@ _REASONS_OF_BARE_CODES = {
     grpc.StatusCode.DEADLINE_EXCEEDED: ErrorReason.DEADLINE_EXCEEDED,
     grpc.StatusCode.UNIMPLEMENTED: ErrorReason.UNIMPLEMENTED,
 }
+
+
+# What gRPC (grpcio 1.85) says when two ends cannot agree on a connection. Each of these lasts until
+# somebody changes a setting, whereas gRPC's code for them, UNAVAILABLE, asks to try again.
+_HANDSHAKE_FAULTS = {
+    "CERTIFICATE_VERIFY_FAILED": (
+        "the service's certificate is not trusted here: name the authority that it is from "
+        "(expart: --tls-ca)"
+    ),
+    "Hostname Verification Check failed": (
+        "the service's certificate is not for the address that was called: call the name that it "
+        "is for, or say that name (expart: --tls-server-name)"
+    ),
+    "WRONG_VERSION_NUMBER": (
+        "the service does not speak TLS at this address: call it without, or look at the port"
+    ),
+}
+# A server that wants TLS or a certificate hangs up without a word, as one that restarts does.
+_CLOSED_AT_ONCE = re.compile(r"failed to connect to all addresses.*(Socket closed|reset by peer)")
+_CLOSED_AT_ONCE_HINT = (
+    "; does the service ask for TLS or for a client's certificate? (expart: --tls-ca, "
+    "--tls-certificate and --tls-key)"
+)
 
 
 def status_code_of(error: ServiceError) -> grpc.StatusCode:
@@ -130,8 +155,14 @@ def error_from_rpc(failure: aio.AioRpcError) -> ServiceError:
         for detail in status.details:
             if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
                 return _rebuild(status, info)
+    details = failure.details() or ""
+    for sign, meaning in _HANDSHAKE_FAULTS.items():
+        if sign in details:
+            return UnauthenticatedError(meaning)
+    if _CLOSED_AT_ONCE.search(details):
+        details += _CLOSED_AT_ONCE_HINT
     reason = _REASONS_OF_BARE_CODES.get(failure.code(), ErrorReason.INTERNAL)
-    return service_error_classes()[reason](f"{failure.code().name}: {failure.details()}")
+    return service_error_classes()[reason](f"{failure.code().name}: {details}")
 
 
 def _cut(text: str, most_bytes: int) -> str:

@@ -23,6 +23,7 @@ from services.core.errors import (
     service_error_classes,
 )
 from services.rpc.channel import open_channel
+from services.rpc.client_security import ClientSecurity
 from services.rpc.limits import MAX_MESSAGE_BYTES
 from services.rpc.status import error_from_rpc
 from services.sweep.directory import FixedDirectory, ModelDescription
@@ -157,13 +158,18 @@ class ScoringClient:
             yield _answer(response)
 
 
-async def served_models(address: str) -> FixedDirectory:
+async def served_models(address: str, security: ClientSecurity | None = None) -> FixedDirectory:
     """Asks a running generation service which models it has.
 
+    Args:
+        address: ``host:port`` of the service.
+        security: What it is called with; by default plaintext without a token.
+
     Raises:
+        UserInputError: A file of the security is wrong.
         ServiceError: The service failed or is not there.
     """
-    async with open_channel(address) as channel:
+    async with open_channel(address, security) as channel:
         models = await GenerationClient(channel).list_models()
     return FixedDirectory(models, f"the generation service at {address}")
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from services.rpc.client_security import ClientSecurity
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
@@ -10,7 +12,9 @@ class Endpoints:
     Attributes:
         generation: ``host:port`` of the generation service.
         scoring: ``host:port`` of the scoring service.
+        security: What both are called with; by default plaintext without a token.
     """
 
     generation: str
     scoring: str
+    security: ClientSecurity = ClientSecurity()

@@ -117,8 +117,8 @@ async def _run(
     limits = RetryLimits(settings.max_attempts, settings.max_wait_s)
     jitter = random.Random(plan.spec.seed)  # noqa: S311 - spreads retries, guards nothing
     async with (
-        open_channel(endpoints.generation) as generation,
-        open_channel(endpoints.scoring) as scoring,
+        open_channel(endpoints.generation, endpoints.security) as generation,
+        open_channel(endpoints.scoring, endpoints.security) as scoring,
     ):
         scoring_client = ScoringClient(scoring)
         manifest.signatures = await _signatures(scoring_client, endpoints)
