@@ -1,6 +1,6 @@
 """Where the two services listen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.rpc.client_security import ClientSecurity
 
@@ -17,4 +17,4 @@ class Endpoints:
 
     generation: str
     scoring: str
-    security: ClientSecurity = ClientSecurity()
+    security: ClientSecurity = field(default_factory=ClientSecurity)
