@@ -51,6 +51,10 @@ async def serve(settings: ScoringSettings) -> None:
         settings.address,
         [SERVICE_NAME],
         lambda grpc_server: pb_grpc.add_ScoringServiceServicer_to_server(servicer, grpc_server),
+        security=settings.security,
+        call_limits=settings.call_limits,
+        health_address=settings.health_address,
+        on_drain=servicer.drain,
     )
     await scorer.start()
     try:
@@ -65,7 +69,6 @@ async def serve(settings: ScoringSettings) -> None:
             )
             await stopped.wait()
     finally:
-        servicer.drain()
         await server.stop(settings.stop_grace_s)
         await scorer.stop()
     _log.info("scoring_stopped", address=address)

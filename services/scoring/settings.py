@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.core.errors import UserInputError
+from services.rpc.settings import RpcSettings
 
 PREFIX = "EXPART_SCORING_"
 _MIB = 2**20
@@ -18,8 +19,8 @@ def _half_the_processors() -> int:
     return max(1, len(os.sched_getaffinity(0)) // 2)
 
 
-class ScoringSettings(BaseSettings):
-    """Settings of the scoring service.
+class ScoringSettings(RpcSettings):
+    """Settings of the scoring service, beside those that every server has.
 
     Attributes:
         address: Where to listen, ``host:port``; port 0 picks a free one.
