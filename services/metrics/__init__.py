@@ -13,8 +13,8 @@ Score one explanation by everything at once; the texts are analysed once:
 0.75
 >>> scores["ec_exact"].statistics, METRICS["ec_exact"].statistic_names
 ((3, 4), ('matched_entities', 'entities'))
->>> scores["ec_exact"].signature.split("|")[:4]
-['ec_exact', 'noentities:unscorable', 'case:sensitive', 'boundary:word']
+>>> print(*scores["ec_exact"].signature.split("|")[1:5], sep=" | ")
+generated:reference-entities-found | noentities:unscorable | case:sensitive | boundary:word
 
 What a metric is not defined for is said, not numbered:
 
@@ -39,36 +39,59 @@ from services.metrics.analysis import ScoringInput, TextAnalysis, input_violatio
 from services.metrics.bertscore import BertScore, bert_score, prime
 from services.metrics.bleu import corpus_bleu
 from services.metrics.embeddings import TextEncoder, TokenEmbeddings
-from services.metrics.length import length_penalty
+from services.metrics.entity_cooccurrence import EntityCooccurrence, entity_cooccurrence
+from services.metrics.entity_coverage import EntityCoverage, entity_coverage
+from services.metrics.entity_f1 import EntityF1, entity_f1
+from services.metrics.length import length, length_penalty
 from services.metrics.metric import Metric
-from services.metrics.options import BoundaryRule, CaseRule, ScoringOptions
+from services.metrics.options import (
+    BoundaryRule,
+    CaseRule,
+    GeneratedEntitiesRule,
+    NoPairsRule,
+    PartialMatchRule,
+    ScoringOptions,
+    TokenizerRule,
+)
 from services.metrics.outcome import Score, Unscorable, UnscorableReason
 from services.metrics.registry import DEFAULT_METRICS, METRICS, find_metrics, score_all
-from services.metrics.statistics import Aggregate, NoPairsConvention, aggregate
+from services.metrics.statistics import Aggregate, Aggregation, NoPairsConvention, aggregate
 from services.metrics.tokens import word_tokenize
 
 __all__ = [
     "DEFAULT_METRICS",
     "METRICS",
     "Aggregate",
+    "Aggregation",
     "BertScore",
     "BoundaryRule",
     "CaseRule",
+    "EntityCooccurrence",
+    "EntityCoverage",
+    "EntityF1",
+    "GeneratedEntitiesRule",
     "Metric",
     "NoPairsConvention",
+    "NoPairsRule",
+    "PartialMatchRule",
     "Score",
     "ScoringInput",
     "ScoringOptions",
     "TextAnalysis",
     "TextEncoder",
     "TokenEmbeddings",
+    "TokenizerRule",
     "Unscorable",
     "UnscorableReason",
     "aggregate",
     "bert_score",
     "corpus_bleu",
+    "entity_cooccurrence",
+    "entity_coverage",
+    "entity_f1",
     "find_metrics",
     "input_violations",
+    "length",
     "length_penalty",
     "prime",
     "score_all",

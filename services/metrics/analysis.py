@@ -1,23 +1,28 @@
 """What the metrics need to know about texts, worked out once and shared by all of them."""
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 
 from services.core.errors import FieldViolation, InvalidRequestError
 from services.metrics import tokens
 from services.metrics.embeddings import TextEncoder, TokenEmbeddings
-from services.metrics.matching import (
-    SearchableText,
-    fold_case,
-    normalise_entity,
-    normalise_typography,
+from services.metrics.entities import EntityList, entity_violations, list_entities
+from services.metrics.matching import fold_case, normalise_typography
+from services.metrics.occurrences import EntityOccurrences, SearchableText
+from services.metrics.options import (
+    BoundaryRule,
+    CaseRule,
+    GeneratedEntitiesRule,
+    ScoringOptions,
+    TokenizerRule,
 )
-from services.metrics.options import CaseRule, ScoringOptions
+from services.metrics.splitting import split_tokens
 
 DerivedT = TypeVar("DerivedT")
+
+_OccurrencesKey = tuple[tuple[str, ...], CaseRule, BoundaryRule]
 
 
 class TextAnalysis:
@@ -32,7 +37,8 @@ class TextAnalysis:
     def __init__(self, text: str) -> None:
         self.text = text
         self._searchable: dict[CaseRule, SearchableText] = {}
-        self._token_positions: dict[CaseRule, dict[str, list[int]]] = {}
+        self._split: dict[TokenizerRule, list[str]] = {}
+        self._occurrences: tuple[_OccurrencesKey, EntityOccurrences] | None = None
         self._derived: dict[object, object] = {}
 
     def derived(self, derive: Callable[["TextAnalysis"], DerivedT]) -> DerivedT:
@@ -41,10 +47,29 @@ class TextAnalysis:
             self._derived[derive] = derive(self)
         return cast("DerivedT", self._derived[derive])
 
-    @cached_property
+    @property
     def tokens(self) -> list[str]:
         """The words and punctuation marks, as ``nltk.word_tokenize`` splits the text."""
-        return _words(self.text, self._spans)
+        return self.split(TokenizerRule.NLTK)
+
+    def split(self, rule: TokenizerRule) -> list[str]:
+        """The tokens under a rule."""
+        if rule not in self._split:
+            nltk = rule is TokenizerRule.NLTK
+            self._split[rule] = (
+                _words(self.text, self._spans) if nltk else split_tokens(self.text, rule)
+            )
+        return self._split[rule]
+
+    def split_normalised(self, rule: TokenizerRule, case: CaseRule) -> list[str]:
+        """The tokens under a rule as they are compared: of the normalised text, and folded."""
+        if self._typographic == self.text:
+            found = self.split(rule)
+        elif rule is TokenizerRule.NLTK:
+            found = _words(self._typographic, self._typographic_spans)
+        else:
+            found = split_tokens(self._typographic, rule)
+        return found if case is CaseRule.SENSITIVE else [fold_case(t, case) for t in found]
 
     @cached_property
     def _spans(self) -> list[tuple[int, int]]:
@@ -67,48 +92,88 @@ class TextAnalysis:
             )
         return self._searchable[case]
 
-    def token_positions(self, case: CaseRule) -> dict[str, list[int]]:
-        """Positions at which each token occurs in the normalised text, ascending."""
-        if case not in self._token_positions:
-            same = self._typographic == self.text
-            found = self.tokens if same else _words(self._typographic, self._typographic_spans)
-            positions: dict[str, list[int]] = {}
-            for position, token in enumerate(found):
-                positions.setdefault(fold_case(token, case), []).append(position)
-            self._token_positions[case] = positions
-        return self._token_positions[case]
+    def occurrences(self, entities: EntityList, options: ScoringOptions) -> EntityOccurrences:
+        """Where entities occur. Kept until others are asked for: a reference keeps its own."""
+        key = (entities.forms, options.case, options.boundary)
+        if self._occurrences is None or self._occurrences[0] != key:
+            searchable = self.searchable(options.case)
+            found = EntityOccurrences(searchable, entities.forms, options.boundary)
+            self._occurrences = (key, found)
+        return self._occurrences[1]
+
+    def count_occurrences(self, entities: EntityList, options: ScoringOptions) -> list[int]:
+        """How often entities occur that nothing else is asked about."""
+        searchable = self.searchable(options.case)
+        return [len(searchable.occurrences(form, options.boundary)) for form in entities.forms]
 
 
 def _words(text: str, spans: list[tuple[int, int]]) -> list[str]:
     return [word for start, end in spans for word in tokens.words(text[start:end])]
 
 
-class EntityOccurrences:
-    """Where the entities of an item occur in one of its two texts.
+class EntityInput:
+    """A candidate and the entities to be looked for in it.
 
-    Attributes:
-        counts: How often each entity occurs, in the order of the item's entities.
-        by_sentence: For each sentence, the set of entities that begin in it, as a bit mask:
-            bit i stands for the item's entity i.
+    Args:
+        candidate: The explanation to be scored; may be empty.
+        entities: The reference's entities. Those that differ only in what matching ignores (see
+            :mod:`services.metrics.matching`) count once.
+        options: The choices that the benchmark leaves open.
+        candidate_entities: The candidate's own entities, as some recogniser found them; they count
+            once likewise. Wanted if the options say that they are given, and refused otherwise. An
+            empty list says that none was found.
+
+    Raises:
+        InvalidRequestError: An entity is blank or given twice, or the candidate's entities are
+            missing or unasked for.
     """
 
-    __slots__ = ("by_sentence", "counts")
-
     def __init__(
-        self, analysis: TextAnalysis, entities: Sequence[str], options: ScoringOptions
+        self,
+        candidate: str | TextAnalysis,
+        entities: Sequence[str],
+        options: ScoringOptions,
+        candidate_entities: Sequence[str] | None,
     ) -> None:
-        searchable = analysis.searchable(options.case)
-        self.counts: list[int] = []
-        self.by_sentence = [0] * len(searchable.sentence_starts)
-        for index, entity in enumerate(entities):
-            found = searchable.occurrences(entity, options.boundary)
-            self.counts.append(len(found))
-            for offset in found:
-                sentence = bisect_right(searchable.sentence_starts, offset) - 1
-                self.by_sentence[sentence] |= 1 << index
+        self.candidate = analysed(candidate)
+        self.options = options
+        self.entity_list = list_entities(entities, options.case)
+        self.given_list: EntityList | None = None
+        """The candidate's own entities; None where they are not given."""
+        valid = self.entity_list.is_valid
+        if options.generated_entities is GeneratedEntitiesRule.REFERENCE_FOUND:
+            valid = valid and not candidate_entities
+        elif candidate_entities is None:
+            valid = False
+        else:
+            self.given_list = list_entities(candidate_entities, options.case)
+            valid = valid and self.given_list.is_valid
+        if not valid:
+            _refuse(
+                entity_violations("entities", entities)
+                + _candidate_entity_violations(candidate_entities, options)
+            )
+
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """The entities in the form that is looked for."""
+        return self.entity_list.forms
+
+    @cached_property
+    def in_candidate(self) -> EntityOccurrences:
+        """The entities' occurrences in the candidate."""
+        return self.candidate.occurrences(self.entity_list, self.options)
+
+    @cached_property
+    def mentioned(self) -> list[bool]:
+        """For each entity whether it is among those that count on the candidate's side."""
+        if self.given_list is None:
+            return [count > 0 for count in self.in_candidate.counts]
+        given = set(self.given_list.forms)
+        return [form in given for form in self.entities]
 
 
-class ScoringInput:
+class ScoringInput(EntityInput):
     """One explanation to be scored, with everything that several metrics share.
 
     Args:
@@ -116,12 +181,16 @@ class ScoringInput:
         reference: The reference explanation.
         entities: The reference's entities. Those that differ only in what matching ignores (see
             :mod:`services.metrics.matching`) count once.
-        options: How entities are looked for. Which encoder they name does not matter.
+        options: The choices that the benchmark leaves open. Which encoder they name does not
+            matter.
         encoder: Embeds the texts for BERTScore; without one it is unavailable.
+        candidate_entities: The candidate's own entities, as some recogniser found them; they count
+            once likewise. Wanted if the options say that they are given, and refused otherwise. An
+            empty list says that none was found.
 
     Raises:
-        InvalidRequestError: The reference is blank, an entity is blank, or an entity is given
-            twice.
+        InvalidRequestError: The reference is blank, an entity is blank or given twice, or the
+            candidate's entities are missing or unasked for.
     """
 
     def __init__(
@@ -131,36 +200,25 @@ class ScoringInput:
         entities: Sequence[str] = (),
         options: ScoringOptions | None = None,
         encoder: TextEncoder | None = None,
+        *,
+        candidate_entities: Sequence[str] | None = None,
     ) -> None:
-        self.candidate = _analysed(candidate)
-        self.reference = _analysed(reference)
+        options = _naming(encoder, options or _DEFAULT_OPTIONS)
+        self.reference = analysed(reference)
+        if not self.reference.text.strip():
+            _refuse(input_violations(self.reference.text, entities, options, candidate_entities))
+        super().__init__(candidate, entities, options, candidate_entities)
         self.encoder = encoder
         self.embeddings: tuple[TokenEmbeddings, TokenEmbeddings] | None = None
         """Those of candidate and reference, once :func:`services.metrics.prime` has made them."""
-        self.options = _naming(encoder, options or ScoringOptions())
-        violations = input_violations(self.reference.text, entities)
-        if violations:
-            first = violations[0]
-            raise InvalidRequestError(
-                f"{first.field} {first.description}", violations=tuple(violations)
-            )
-        by_form: dict[str, str] = {}
-        for entity in map(normalise_entity, entities):
-            by_form.setdefault(fold_case(entity, self.options.case), entity)
-        self.entities = tuple(by_form)
-        """The entities in the form that is looked for."""
-        self.entities_cased = tuple(by_form.values())
-        """The same before case folding, from which tokens are taken."""
-
-    @cached_property
-    def in_candidate(self) -> EntityOccurrences:
-        """The entities' occurrences in the candidate."""
-        return EntityOccurrences(self.candidate, self.entities, self.options)
 
     @cached_property
     def in_reference(self) -> EntityOccurrences:
         """The entities' occurrences in the reference."""
-        return EntityOccurrences(self.reference, self.entities, self.options)
+        return self.reference.occurrences(self.entity_list, self.options)
+
+
+_DEFAULT_OPTIONS = ScoringOptions()
 
 
 def _naming(encoder: TextEncoder | None, options: ScoringOptions) -> ScoringOptions:
@@ -168,29 +226,52 @@ def _naming(encoder: TextEncoder | None, options: ScoringOptions) -> ScoringOpti
     return options if options.encoder == name else replace(options, encoder=name)
 
 
-def _analysed(text: str | TextAnalysis) -> TextAnalysis:
+def analysed(text: str | TextAnalysis) -> TextAnalysis:
+    """Makes an analysis of a text that is none yet."""
     return text if isinstance(text, TextAnalysis) else TextAnalysis(text)
 
 
-def input_violations(reference: str, entities: Sequence[str]) -> list[FieldViolation]:
+def _refuse(violations: Sequence[FieldViolation]) -> NoReturn:
+    first = violations[0]
+    raise InvalidRequestError(f"{first.field} {first.description}", violations=tuple(violations))
+
+
+def input_violations(
+    reference: str,
+    entities: Sequence[str],
+    options: ScoringOptions | None = None,
+    candidate_entities: Sequence[str] | None = None,
+) -> list[FieldViolation]:
     """Says what :class:`ScoringInput` would refuse.
 
     Args:
         reference: The reference explanation; must not be blank.
         entities: Its entities; each must be given once, and hold something visible.
+        options: The choices that the benchmark leaves open; these say whether the candidate's
+            entities are given.
+        candidate_entities: The candidate's own entities, if so, of which the same holds.
 
     Returns:
         One violation for each thing that is wrong.
     """
-    violations = []
-    if not reference.strip():
-        violations.append(FieldViolation("reference", "must not be blank"))
-    first_index: dict[str, int] = {}
-    for index, entity in enumerate(entities):
-        earlier = first_index.setdefault(entity, index)
-        if not normalise_entity(entity):
-            violations.append(FieldViolation(f"entities[{index}]", "must not be blank"))
-        elif earlier != index:
-            description = f"must differ from entities[{earlier}]"
-            violations.append(FieldViolation(f"entities[{index}]", description))
-    return violations
+    blank = [] if reference.strip() else [FieldViolation("reference", "must not be blank")]
+    return [
+        *blank,
+        *entity_violations("entities", entities),
+        *_candidate_entity_violations(candidate_entities, options or _DEFAULT_OPTIONS),
+    ]
+
+
+def _candidate_entity_violations(
+    candidate_entities: Sequence[str] | None, options: ScoringOptions
+) -> list[FieldViolation]:
+    field = "candidate_entities"
+    if options.generated_entities is GeneratedEntitiesRule.GIVEN:
+        if candidate_entities is None:
+            description = "must be given, if only as an empty list, since the options say so"
+            return [FieldViolation(field, description)]
+        return entity_violations(field, candidate_entities)
+    if candidate_entities:
+        description = "must be left out unless the options say that they are given"
+        return [FieldViolation(field, description)]
+    return []

@@ -6,54 +6,119 @@ A pair is two distinct entities that occur together in a window: a sentence and 
 either side of it (n = 0, 1, 2 or the whole text). LP is the length penalty.
 
 Source: Hayashi et al., ACL 2024; arXiv:2609.00629, appendix A.5. Where the reference has no pair
-the metric is unscorable here; :mod:`services.metrics.statistics` can also count it as 0.
+the metric is unscorable, or 0 if the options say so; :mod:`services.metrics.statistics` can also
+count the unscorable ones as 0. If the options say that the candidate's entities are given, those
+that are not among them count as not mentioned.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 
-from services.metrics.analysis import ScoringInput
-from services.metrics.length import length_penalty
-from services.metrics.metric import Metric, ratio, unscorable
-from services.metrics.options import ScoringOptions
+from services.metrics.analysis import ScoringInput, TextAnalysis
+from services.metrics.length import length_penalty, token_counts
+from services.metrics.metric import Metric, ratio, sign_micro, unscorable
+from services.metrics.occurrences import EntityOccurrences
+from services.metrics.options import NoPairsRule, ScoringOptions
 from services.metrics.outcome import Unscorable, UnscorableReason
-from services.metrics.signature import matching_knobs, signature, token_knobs
+from services.metrics.signature import generated_knobs, matching_knobs, signature, token_knobs
 
 _STATISTICS = ("length_penalty", "matched_pairs", "reference_pairs", "penalised_matched_pairs")
 
 _WINDOWS = (("0", 0), ("1", 1), ("2", 2), ("inf", None))
 
 
-def cooccurring(by_sentence: Sequence[int], entity_count: int, radius: int | None) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class EntityCooccurrence:
+    """Entity co-occurrence of one candidate, by window. Values are 0-1.
+
+    Attributes:
+        window_0: Of pairs in one sentence.
+        window_1: Of pairs within a sentence and its neighbours.
+        window_2: Of pairs within a sentence and the two on either side.
+        window_inf: Of pairs anywhere in the text.
+    """
+
+    window_0: float | Unscorable
+    window_1: float | Unscorable
+    window_2: float | Unscorable
+    window_inf: float | Unscorable
+
+
+def entity_cooccurrence(
+    candidate: str | TextAnalysis,
+    reference: str | TextAnalysis,
+    entities: Sequence[str],
+    options: ScoringOptions | None = None,
+    candidate_entities: Sequence[str] | None = None,
+) -> EntityCooccurrence:
+    """Scores which entities that the reference mentions together a candidate does, too.
+
+    Args:
+        candidate: The explanation; may be empty.
+        reference: The reference explanation.
+        entities: The reference's entities.
+        options: The choices that the benchmark leaves open.
+        candidate_entities: The candidate's own entities, if the options say that they are given.
+
+    Returns:
+        For each window the value, or why there is none: there is no entity, or no two of them
+        occur together in the reference.
+
+    Raises:
+        InvalidRequestError: The reference is blank, an entity is blank or given twice, or the
+            candidate's entities are missing or unasked for.
+
+    >>> entity_cooccurrence(  # doctest: +NORMALIZE_WHITESPACE
+    ...     candidate="From Paris to Rome.",
+    ...     reference="In Paris first. It then hung in Rome.",
+    ...     entities=["Paris", "Rome"],
+    ... )
+    EntityCooccurrence(window_0=Unscorable(reason=<UnscorableReason.NO_REFERENCE_PAIRS:
+                       'NO_REFERENCE_PAIRS'>),
+                       window_1=1.0, window_2=1.0, window_inf=1.0)
+    """
+    item = ScoringInput(
+        candidate, reference, entities, options, candidate_entities=candidate_entities
+    )
+    return EntityCooccurrence(*(_compute(item, radius)[0] for _, radius in _WINDOWS))
+
+
+def cooccurring(occurrences: EntityOccurrences, radius: int | None) -> list[int]:
     """Finds which entities occur together.
 
     Args:
-        by_sentence: For each sentence the bit mask of the entities in it.
-        entity_count: How many entities there are.
+        occurrences: Where they occur.
         radius: How many sentences on either side belong to a window; None for the whole text.
 
     Returns:
         For each entity the bit mask of those it occurs with in some window, itself excluded.
     """
-    partners = [0] * entity_count
-    for window in _windows(by_sentence, radius):
-        rest = window
-        while rest:
-            lowest = rest & -rest
-            partners[lowest.bit_length() - 1] |= window ^ lowest
-            rest ^= lowest
+    if radius not in occurrences.partners:
+        occurrences.partners[radius] = _find_partners(occurrences, radius)
+    return occurrences.partners[radius]
+
+
+def _find_partners(occurrences: EntityOccurrences, radius: int | None) -> list[int]:
+    by_sentence = occurrences.by_sentence
+    # Two sentences are in one window if they are no further apart than its two ends.
+    reach = len(by_sentence) if radius is None else 2 * radius
+    if len(by_sentence) <= reach + 1:
+        present = _union(by_sentence)
+        return [(present >> i & 1) * (present ^ 1 << i) for i in range(len(occurrences.counts))]
+    near = by_sentence
+    if reach:
+        near = [
+            _union(by_sentence[max(at - reach, 0) : at + reach + 1])
+            for at in range(len(by_sentence))
+        ]
+    partners = []
+    for index, sentences in enumerate(occurrences.sentences):
+        together = 0
+        for at in sentences:
+            together |= near[at]
+        partners.append(together & ~(1 << index))
     return partners
-
-
-def _windows(by_sentence: Sequence[int], radius: int | None) -> set[int]:
-    if radius == 0:
-        return set(by_sentence)
-    if radius is None:
-        return {_union(by_sentence)}
-    return {
-        _union(by_sentence[max(centre - radius, 0) : centre + radius + 1])
-        for centre in range(len(by_sentence))
-    }
 
 
 def _union(masks: Sequence[int]) -> int:
@@ -64,7 +129,16 @@ def _union(masks: Sequence[int]) -> int:
 
 
 def _pair_count(partners: Sequence[int]) -> int:
-    return sum(mask.bit_count() for mask in partners) // 2  # each pair is in two masks
+    return sum([mask.bit_count() for mask in partners]) // 2  # each pair is in two masks
+
+
+def _matched_pair_count(item: ScoringInput, radius: int | None, reference: Sequence[int]) -> int:
+    candidate = cooccurring(item.in_candidate, radius)
+    matched = [c & r for c, r in zip(candidate, reference, strict=True)]
+    if item.given_list is not None:
+        among = sum(1 << i for i, mentioned in enumerate(item.mentioned) if mentioned)
+        matched = [(mask & among) * (among >> i & 1) for i, mask in enumerate(matched)]
+    return _pair_count(matched)
 
 
 def _compute(
@@ -72,20 +146,26 @@ def _compute(
 ) -> tuple[float | Unscorable, tuple[float, ...]]:
     if not item.entities:
         return unscorable(UnscorableReason.NO_ENTITIES, _STATISTICS)
-    count = len(item.entities)
-    reference = cooccurring(item.in_reference.by_sentence, count, radius)
+    reference = cooccurring(item.in_reference, radius)
     reference_pairs = _pair_count(reference)
-    if not reference_pairs:
+    if not reference_pairs and item.options.no_pairs is NoPairsRule.UNSCORABLE:
         return unscorable(UnscorableReason.NO_REFERENCE_PAIRS, _STATISTICS)
-    candidate = cooccurring(item.in_candidate.by_sentence, count, radius)
-    matched = _pair_count([c & r for c, r in zip(candidate, reference, strict=True)])
-    penalty = length_penalty(len(item.candidate.tokens), len(item.reference.tokens))
+    penalty = length_penalty(*token_counts(item))
+    if not reference_pairs:
+        return 0.0, (penalty, 0, 0, 0.0)
+    matched = _matched_pair_count(item, radius, reference)
     value = penalty * matched / reference_pairs
     return value, (penalty, matched, reference_pairs, penalty * matched)
 
 
 def _corpus_value(sums: Sequence[float]) -> float | None:
     return ratio(sums[3], sums[2])
+
+
+def _sign_corpus(signature: str) -> str:
+    # Items without pairs add nothing to the sums, whatever becomes of them in a mean.
+    one = signature.replace(f"|nopairs:{NoPairsRule.ZERO}|", f"|nopairs:{NoPairsRule.UNSCORABLE}|")
+    return sign_micro(one)
 
 
 def _metric(suffix: str, radius: int | None) -> Metric:
@@ -96,8 +176,14 @@ def _metric(suffix: str, radius: int | None) -> Metric:
 
     @cache
     def sign(options: ScoringOptions) -> str:
-        knobs = {**matching_knobs(options), **token_knobs()}
-        return signature(name, window=suffix, nopairs="unscorable", **knobs)
+        return signature(
+            name,
+            window=suffix,
+            nopairs=options.no_pairs.value,
+            **generated_knobs(options),
+            **matching_knobs(options),
+            **token_knobs(options, sentences=True),
+        )
 
     where = {
         "0": "in one sentence",
@@ -116,6 +202,7 @@ def _metric(suffix: str, radius: int | None) -> Metric:
         compute=compute,
         sign=signing,
         corpus_value=_corpus_value,
+        sign_corpus=_sign_corpus,
     )
 
 

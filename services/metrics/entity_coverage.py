@@ -8,19 +8,28 @@ The exact match looks for characters between word boundaries, the partial one fo
 the two do not cut alike where hyphens and abbreviations are: in "the Louvre-Lens" the entity
 "Louvre" occurs, yet is no token of its own; "Washington D.C." ends in the tokens "D.C" and ".",
 whereas in the midst of a sentence "D.C." is one token. So an entity's partial share can be below
-its exact one.
+its exact one, unless the options say that an entity found exactly counts in full.
+
+The candidate's side is its text, and so the entities that occur in it; or else, if the options say
+that its entities are given, these. An entity is then covered exactly if it is one of them, and in
+part by whichever of them shares the longest common subsequence with it.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
-from services.metrics import tokens
-from services.metrics.analysis import ScoringInput
-from services.metrics.matching import fold_case
+from services.metrics.analysis import EntityInput, TextAnalysis
 from services.metrics.metric import Metric, ratio, unscorable
-from services.metrics.options import ScoringOptions
+from services.metrics.options import (
+    GeneratedEntitiesRule,
+    PartialMatchRule,
+    ScoringOptions,
+)
 from services.metrics.outcome import Unscorable, UnscorableReason
-from services.metrics.signature import matching_knobs, signature, token_knobs
+from services.metrics.signature import generated_knobs, matching_knobs, signature, token_knobs
+from services.metrics.subsequence import TokenSequences
 
 _EXACT_STATISTICS = ("matched_entities", "entities")
 _PARTIAL_STATISTICS = ("matched_shares", "entities")
@@ -28,63 +37,94 @@ _PARTIAL_STATISTICS = ("matched_shares", "entities")
 _Outcome = tuple[float | Unscorable, tuple[float, ...]]
 
 
-def _compute_exact(item: ScoringInput) -> _Outcome:
+@dataclass(frozen=True, slots=True)
+class EntityCoverage:
+    """Entity coverage of one candidate. Both values are 0-1.
+
+    Attributes:
+        exact: Share of the entities that the candidate mentions.
+        partial: Mean share of an entity's tokens that the candidate has in the entity's order.
+    """
+
+    exact: float
+    partial: float
+
+
+def entity_coverage(
+    candidate: str | TextAnalysis,
+    entities: Sequence[str],
+    options: ScoringOptions | None = None,
+    candidate_entities: Sequence[str] | None = None,
+) -> EntityCoverage | Unscorable:
+    """Scores how many of the reference's entities a candidate mentions.
+
+    Args:
+        candidate: The explanation; may be empty.
+        entities: The reference's entities.
+        options: The choices that the benchmark leaves open.
+        candidate_entities: The candidate's own entities, if the options say that they are given.
+
+    Returns:
+        The coverages, or why there are none: there is no entity.
+
+    Raises:
+        InvalidRequestError: An entity is blank or given twice, or the candidate's entities are
+            missing or unasked for.
+
+    >>> entity_coverage("The Mona Lisa is by Leonardo.", ["Mona Lisa", "Leonardo da Vinci"])
+    EntityCoverage(exact=0.5, partial=0.6666666666666666)
+    >>> entity_coverage("A portrait.", [])
+    Unscorable(reason=<UnscorableReason.NO_ENTITIES: 'NO_ENTITIES'>)
+    """
+    item = EntityInput(candidate, entities, options or ScoringOptions(), candidate_entities)
+    exact, _ = _compute_exact(item)
+    partial, _ = _compute_partial(item)
+    if isinstance(exact, Unscorable):
+        return exact
+    if isinstance(partial, Unscorable):
+        return partial
+    return EntityCoverage(exact, partial)
+
+
+def _compute_exact(item: EntityInput) -> _Outcome:
     if not item.entities:
         return unscorable(UnscorableReason.NO_ENTITIES, _EXACT_STATISTICS)
-    matched = sum(count > 0 for count in item.in_candidate.counts)
+    matched = sum(item.mentioned)
     return matched / len(item.entities), (matched, len(item.entities))
 
 
-def _compute_partial(item: ScoringInput) -> _Outcome:
+def _compute_partial(item: EntityInput) -> _Outcome:
     if not item.entities:
         return unscorable(UnscorableReason.NO_ENTITIES, _PARTIAL_STATISTICS)
-    case = item.options.case
-    positions = item.candidate.token_positions(case)
-    shares = 0.0
-    for entity in item.entities_cased:
-        entity_tokens = [fold_case(token, case) for token in tokens.word_tokenize(entity)]
-        shares += longest_common_subsequence(entity_tokens, positions) / len(entity_tokens)
-    return shares / len(item.entities), (shares, len(item.entities))
-
-
-def longest_common_subsequence(
-    sequence: Sequence[str], positions: Mapping[str, Sequence[int]]
-) -> int:
-    """Length of the longest common subsequence of two token sequences.
-
-    Args:
-        sequence: The first, such as an entity's tokens.
-        positions: The second, as the ascending positions of each of its tokens.
-    """
-    if len(sequence) == 1:
-        return int(sequence[0] in positions)
-    masks: dict[str, int] = {}
-    for bit, token in enumerate(sequence):
-        if token in positions:
-            masks[token] = masks.get(token, 0) | 1 << bit
-    matches = sorted((at, mask) for token, mask in masks.items() for at in positions[token])
-    # Bit-parallel dynamic programming (Hyyrö 2004): a zero in `row` is a step of the table's row.
-    full = (1 << len(sequence)) - 1
-    row = full
-    for _, mask in matches:
-        step = row & mask
-        if step:
-            row = ((row + step) | (row - step)) & full
-            if not row:
-                break
-    return len(sequence) - row.bit_count()
+    rule = item.options.tokenizer
+    entity_tokens = item.entity_list.tokens(rule)
+    if item.given_list is None:
+        generated = [item.candidate.split_normalised(rule, item.options.case)]
+    else:
+        generated = item.given_list.tokens(rule)
+    sequences = TokenSequences(generated, {t for found in entity_tokens for t in found})
+    shares = [sequences.longest_common(found) / len(found) for found in entity_tokens]
+    if item.options.partial_match is PartialMatchRule.EXACT_OR_TOKEN_LCS:
+        shares = [max(float(whole), s) for whole, s in zip(item.mentioned, shares, strict=True)]
+    total = math.fsum(shares)
+    return total / len(item.entities), (total, len(item.entities))
 
 
 @cache
 def _sign_exact(options: ScoringOptions) -> str:
-    return signature("ec_exact", **matching_knobs(options))
+    given = options.generated_entities is GeneratedEntitiesRule.GIVEN
+    knobs = matching_knobs(options, boundary=not given)  # of two lists nothing is searched
+    return signature("ec_exact", **generated_knobs(options), **knobs)
 
 
 @cache
 def _sign_partial(options: ScoringOptions) -> str:
-    knobs = {**matching_knobs(options), **token_knobs()}
-    del knobs["boundary"]  # tokens have their own
-    return signature("ec_partial", partial="token-lcs", **knobs)
+    given = options.generated_entities is GeneratedEntitiesRule.GIVEN
+    searched = options.partial_match is PartialMatchRule.EXACT_OR_TOKEN_LCS and not given
+    knobs = {**matching_knobs(options, boundary=searched), **token_knobs(options)}
+    return signature(
+        "ec_partial", partial=options.partial_match.value, **generated_knobs(options), **knobs
+    )
 
 
 def _corpus_value(sums: Sequence[float]) -> float | None:

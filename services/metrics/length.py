@@ -7,9 +7,9 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
-from services.metrics.analysis import ScoringInput
+from services.metrics.analysis import ScoringInput, TextAnalysis, analysed
 from services.metrics.metric import Metric
-from services.metrics.options import ScoringOptions
+from services.metrics.options import ScoringOptions, TokenizerRule
 from services.metrics.signature import signature, token_knobs
 
 _LENGTH_STATISTICS = ("candidate_tokens",)
@@ -34,13 +34,34 @@ def length_penalty(candidate_tokens: float, reference_tokens: float) -> float:
     return math.exp(-max(0.0, candidate_tokens / reference_tokens - 1))
 
 
+def length(text: str | TextAnalysis, tokenizer: TokenizerRule = TokenizerRule.NLTK) -> int:
+    """Counts the tokens of a text.
+
+    Args:
+        text: The text, as it stands: nothing in it is normalised.
+        tokenizer: What a token is.
+
+    >>> length("It isn't in Paris.")
+    6
+    >>> length("It isn't in Paris.", TokenizerRule.WHITESPACE)
+    4
+    """
+    return len(analysed(text).split(tokenizer))
+
+
+def token_counts(item: ScoringInput) -> tuple[int, int]:
+    """Counts the tokens of an item's candidate and of its reference."""
+    rule = item.options.tokenizer
+    return length(item.candidate, rule), length(item.reference, rule)
+
+
 def _compute_length(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
-    count = float(len(item.candidate.tokens))
+    count = float(length(item.candidate, item.options.tokenizer))
     return count, (count,)
 
 
 def _compute_penalty(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
-    counts = (len(item.candidate.tokens), len(item.reference.tokens))
+    counts = token_counts(item)
     return length_penalty(*counts), counts
 
 
@@ -49,13 +70,13 @@ def _corpus_penalty(sums: Sequence[float]) -> float | None:
 
 
 @cache
-def _sign_length(_options: ScoringOptions) -> str:
-    return signature("length", **token_knobs())
+def _sign_length(options: ScoringOptions) -> str:
+    return signature("length", **token_knobs(options))
 
 
 @cache
-def _sign_penalty(_options: ScoringOptions) -> str:
-    return signature("length_penalty", **token_knobs())
+def _sign_penalty(options: ScoringOptions) -> str:
+    return signature("length_penalty", **token_knobs(options))
 
 
 LENGTH_PENALTY_METRICS = (

@@ -1,32 +1,54 @@
-"""Where entities occur in a text.
+"""When two spellings are the same entity, and where a word may begin and end.
 
-Before the search both sides are brought to one form:
+**One form.** Before anything is compared both sides are brought to one form:
 
-1. whitespace: every run of it becomes one space, and an entity's ends are trimmed;
-2. invisible characters (soft hyphen, zero-width space, word joiner, byte order mark) go;
+1. whitespace (the no-break space included): every run of it becomes one space, and an entity's ends
+   are trimmed;
+2. invisible characters go: the soft hyphen, zero-width space, word joiner, byte order mark,
+   invisible mathematical operators, marks and controls of writing direction, combining grapheme
+   joiner, and variation selectors (so that a heart is a heart in either presentation). The
+   zero-width joiner and non-joiner stay, since they make other emoji and other words;
 3. curly apostrophes and single quotation marks (U+2018, U+2019, U+201B, U+02BC) become ', double
-   ones (U+201C, U+201D, U+201F) become ", and the hyphens U+2010 and U+2011 become -. Dashes and
-   low quotation marks stay what they are;
-4. Unicode normalisation form C: é is é, however it is encoded. Compatibility forms such as
-   ligatures and superscripts stay;
-5. if case does not matter, Unicode case folding.
+   ones (U+201C, U+201D, U+201F) become ", and the hyphens U+2010 and U+2011 become -. Dashes, the
+   minus sign, primes, accents that stand alone and low quotation marks stay what they are;
+4. Unicode normalisation form C: é is é and 한 is 한, however they are encoded. Compatibility forms
+   such as ligatures, superscripts, full-width letters and Roman numeral signs stay;
+5. if case does not matter, Unicode's full case folding without any language's own rules, and rules
+   3 and 4 on the result: ß is ss, the ligature ﬁ is fi, a final sigma is a sigma; the Turkish İ is
+   an i with a dot above, and neither i nor the dotless i.
 
-An occurrence is then the entity's exact characters. Occurrences of one entity do not overlap: they
-are taken from left to right. Entities are independent of each other: in "Leonardo da Vinci" both
-"Leonardo da Vinci" and "Leonardo" occur. An occurrence belongs to the sentence in which it begins.
+**Occurrences.** An occurrence is then the entity's exact characters; none of them means anything
+else, as in a regular expression. Occurrences of one entity do not overlap: they are taken from left
+to right. Entities are independent of each other: in "Leonardo da Vinci" both "Leonardo da Vinci"
+and "Leonardo" occur, and overlapping entities each count. An occurrence belongs to the sentence in
+which it begins; sentences are those of the text after rules 2 to 4.
 
-On word boundaries means: an entity's first and last character are not joined to the character
-before and after. Two characters are joined if both are word characters (letters, digits, the
-underscore), or if the second is a combining mark. Characters of scripts that are written without
-spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) are never joined to their neighbours.
+**Boundaries.** On word boundaries means: an entity's first and last character are not joined to the
+character before and after. Two neighbouring characters are joined
+
+- if both are word characters: letters, digits (superscripts too) and the underscore. So there is
+  "Louvre" in "Louvre's" and in "Louvre-Lens", and none in "Louvres"; particles and endings that
+  are written onto a word, as in Korean, Hebrew and Russian, belong to it. Characters of scripts
+  that are written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) are never joined
+  to their neighbours by this rule;
+- if the second belongs to the first: a combining mark, a zero-width joiner or non-joiner, an
+  emoji's skin tone or tag. A non-joiner counts as a word character, too;
+- if the first is a zero-width joiner and the second no space.
+
+As a substring means: anywhere but between characters that are joined by the last two rules, so that
+an e is not found in an é that has no composed form.
 """
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from services.metrics.options import BoundaryRule, CaseRule
 
-_INVISIBLE = "\u00ad\u200b\u2060\ufeff"
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u180b-\u180d\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+    "\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef"
+)
 _FOLDED = {
     "\u2018": "'",
     "\u2019": "'",
@@ -38,9 +60,12 @@ _FOLDED = {
     "\u2010": "-",
     "\u2011": "-",
 }
-_TYPOGRAPHY = str.maketrans({**_FOLDED, **dict.fromkeys(_INVISIBLE, None)})
 
-# A pattern of single characters, so linear. It stays true to the scripts' main blocks.
+# These patterns are of single characters, so linear.
+_REMOVED = re.compile(f"[{_INVISIBLE}]")
+_REPLACED = re.compile(f"[{''.join(_FOLDED)}]")
+_NOTHING_VISIBLE = re.compile(r"[\s\u200c\u200d]*")
+# It stays true to the scripts' main blocks.
 _SPACELESS = re.compile(
     "["
     "\u0e00-\u0eff"  # Thai, Lao
@@ -52,127 +77,79 @@ _SPACELESS = re.compile(
     "]"
 )
 
-# So many matches inside longer words in one text, and word boundaries are worked out in advance.
-_PATIENCE = 32
+_ZERO_WIDTH_JOINER = "\u200d"
+# The non-joiner, skin tones, and the tags that make flags of regions.
+_EXTENDING = re.compile("[\u200c\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+
+# Classes of characters.
+_SPACE = "s"
+_WORD = "w"
+_MARK = "m"
+_SPACELESS_MARK = "f"  # a mark in a script without spaces
+_JOINER = "j"
+_OTHER = "o"
+# Runs of characters that are joined, in a text of classes. Linear: each class is looked at once.
+_PIECES = {
+    BoundaryRule.WORD: re.compile(r".(?:[mfj]|(?<=j)[^s]|(?<=[wmj])w)*"),
+    BoundaryRule.SUBSTRING: re.compile(r".(?:[mfj]|(?<=j)[^s])*"),
+}
 
 
 def normalise_typography(text: str) -> str:
     """Applies rules 2 to 4 (see the module) and leaves whitespace and case alone."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", text.translate(_TYPOGRAPHY))
+    text = _REMOVED.sub("", text)
+    text = _REPLACED.sub(lambda found: _FOLDED[found[0]], text)
+    return unicodedata.normalize("NFC", text)
 
 
 def fold_case(text: str, case: CaseRule) -> str:
     """Applies rule 5 (see the module) where case does not matter."""
     if case is CaseRule.SENSITIVE:
         return text
-    folded = text.casefold()
-    return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
+    if text.isascii():
+        return text.casefold()
+    # Decomposed first, as Unicode defines caseless matching of canonically equivalent texts (D145).
+    return normalise_typography(unicodedata.normalize("NFD", text).casefold())
 
 
 def normalise_entity(entity: str) -> str:
-    """Applies rules 1 to 4 (see the module) to an entity; may leave nothing."""
-    return " ".join(normalise_typography(entity).split())
+    """Applies rules 1 to 4 (see the module) to an entity; leaves nothing if nothing is visible."""
+    normal = " ".join(normalise_typography(entity).split())
+    return "" if _NOTHING_VISIBLE.fullmatch(normal) else normal
 
 
-class SearchableText:
-    """A text in the form in which entities are looked for.
-
-    Args:
-        typographic: The text after rules 2 to 4.
-        spans: Its sentences.
-        case: Whether case matters.
-
-    Attributes:
-        text: The text to search.
-        sentence_starts: Offset in ``text`` at which each sentence begins, ascending from 0.
-    """
-
-    __slots__ = ("_boundaries", "sentence_starts", "text")
-
-    def __init__(self, typographic: str, spans: list[tuple[int, int]], case: CaseRule) -> None:
-        pieces: list[str] = []
-        self.sentence_starts: list[int] = []
-        length = 0
-        for start, end in spans:
-            self.sentence_starts.append(length)
-            piece = fold_case(" ".join(typographic[start:end].split()), case)
-            # Without this, "one.Two" and "one. Two" would become the same.
-            if typographic[end : end + 1].isspace():
-                piece += " "
-            pieces.append(piece)
-            length += len(piece)
-        self.text = "".join(pieces)
-        self._boundaries: bytearray | None = None
-
-    def occurrences(self, entity: str, boundary: BoundaryRule) -> list[int]:
-        """Finds an entity.
-
-        Takes time linear in the text, whatever characters the entity holds.
-
-        Args:
-            entity: What to look for, in the form of this module and not empty.
-            boundary: Where it may begin and end.
-
-        Returns:
-            Offsets of the occurrences, ascending; they do not overlap.
-        """
-        text, length = self.text, len(entity)
-        found: list[int] = []
-        misses = 0
-        at = text.find(entity)
-        while at >= 0:
-            end = at + length
-            if boundary is BoundaryRule.SUBSTRING or (self._is_free(at) and self._is_free(end)):
-                found.append(at)
-                at = text.find(entity, end)
-                continue
-            misses += 1
-            if misses == _PATIENCE:
-                found += self._occurrences_by_table(entity, at + 1)
-                break
-            at = text.find(entity, at + 1)
-        return found
-
-    def _is_free(self, offset: int) -> bool:
-        """Whether a word may begin or end there."""
-        if offset in (0, len(self.text)):
-            return True
-        return not _joined(self.text[offset - 1], self.text[offset])
-
-    def _occurrences_by_table(self, entity: str, start: int) -> list[int]:
-        """Goes on from an offset, jumping from one word boundary to the next."""
-        if self._boundaries is None:
-            self._boundaries = bytearray(map(self._is_free, range(len(self.text) + 1)))
-        boundaries, text, length = self._boundaries, self.text, len(entity)
-        found: list[int] = []
-        at = text.find(entity, start)
-        while at >= 0:
-            if boundaries[at] and boundaries[at + length]:
-                found.append(at)
-                at += length
-            else:
-                at += 1
-            free = boundaries.find(1, at)
-            at = text.find(entity, free) if free >= 0 else -1
-        return found
+@lru_cache(maxsize=4096)
+def _class_of(character: str) -> str:
+    if character.isspace():
+        return _SPACE
+    if character == _ZERO_WIDTH_JOINER:
+        return _JOINER
+    spaceless = _SPACELESS.match(character) is not None
+    if _EXTENDING.match(character) or unicodedata.category(character).startswith("M"):
+        return _SPACELESS_MARK if spaceless else _MARK
+    return _WORD if not spaceless and (character.isalnum() or character == "_") else _OTHER
 
 
-def _is_mark(character: str) -> bool:
-    return unicodedata.category(character).startswith("M")
-
-
-def _is_joining(character: str) -> bool:
-    if character.isascii():
-        return character.isalnum() or character == "_"
-    if _SPACELESS.match(character):
-        return False
-    return character.isalnum() or _is_mark(character)
-
-
-def _joined(before: str, after: str) -> bool:
-    """Whether no word boundary lies between two neighbouring characters."""
-    if _is_joining(before) and _is_joining(after):
+def is_free(text: str, offset: int, boundary: BoundaryRule) -> bool:
+    """Whether an entity may begin or end at an offset: its two neighbours are not joined."""
+    if offset in (0, len(text)):
         return True
-    return not after.isascii() and _is_mark(after)
+    before, after = text[offset - 1], text[offset]
+    if before.isascii() and after.isascii():
+        if boundary is BoundaryRule.SUBSTRING:
+            return True
+        return not ((before.isalnum() or before == "_") and (after.isalnum() or after == "_"))
+    pair = _class_of(before) + _class_of(after)
+    return _PIECES[boundary].fullmatch(pair) is None
+
+
+def joined_pieces(text: str, boundary: BoundaryRule) -> list[str]:
+    """Cuts a text wherever an entity may begin or end.
+
+    >>> joined_pieces("C++ isn't", BoundaryRule.WORD)
+    ['C', '+', '+', ' ', 'isn', "'", 't']
+    """
+    classes = text.translate({ord(character): _class_of(character) for character in set(text)})
+    return [text[run.start() : run.end()] for run in _PIECES[boundary].finditer(classes)]

@@ -20,7 +20,9 @@ class Metric:
     Attributes:
         name: Its name, such as ``ec_exact``.
         description: One sentence saying what it measures.
-        statistic_names: Names of its sufficient statistics, in order.
+        statistic_names: Names of its sufficient statistics, in order. Most are counts, which make
+            sense in sums; those named ``precision`` and ``recall`` are values of the item, and
+            make sense in means over the scored items.
         compute: Gives the outcome and the statistics of an item.
         sign: Gives its signature under the given options.
         corpus_value: Gives the value of a corpus from summed statistics; None where it has none,

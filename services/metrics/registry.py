@@ -1,6 +1,7 @@
 """The metrics by name, in the order in which scores are returned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 
 from services.core.errors import MetricNotFoundError
@@ -13,8 +14,10 @@ from services.metrics.entity_f1 import ENTITY_F1_METRICS
 from services.metrics.length import LENGTH_METRICS, LENGTH_PENALTY_METRICS
 from services.metrics.metric import Metric
 from services.metrics.options import ScoringOptions
-from services.metrics.outcome import Score
+from services.metrics.outcome import Score, Unscorable
 from services.metrics.rouge import ROUGE_METRICS
+
+_Compute = Callable[[ScoringInput], tuple[float | Unscorable, tuple[float, ...]]]
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
@@ -84,4 +87,14 @@ def score_all(item: ScoringInput, metrics: Sequence[str] = ()) -> tuple[Score, .
     >>> [(s.metric, s.value) for s in score_all(item, ["ec_exact", "length"])]
     [('ec_exact', 1.0), ('length', 3.0)]
     """
-    return tuple(metric.score(item) for metric in find_metrics(metrics, item.options))
+    signed = _signed_metrics(tuple(metrics), item.options)
+    return tuple(Score(name, *compute(item), signature) for name, compute, signature in signed)
+
+
+@lru_cache(maxsize=256)
+def _signed_metrics(
+    names: tuple[str, ...], options: ScoringOptions
+) -> tuple[tuple[str, _Compute, str], ...]:
+    """What scoring needs of the metrics; the same few sets are asked for again and again."""
+    found = find_metrics(names, options)
+    return tuple((metric.name, metric.compute, metric.sign(options)) for metric in found)

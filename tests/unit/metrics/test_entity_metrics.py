@@ -48,7 +48,7 @@ def test_an_empty_candidate_has_length_zero_and_no_penalty() -> None:
 def test_entity_f1_is_zero_when_no_entity_matches() -> None:
     found = score("ef1", "In Rome.", "In Paris.", "Paris")
     assert found.value == 0.0
-    assert found.statistics == (0.0, 0.0, 0, 0, 1)
+    assert found.statistics == (0.0, 0.0, 0, 0, 1, 0)
 
 
 def test_entity_f1_is_unscorable_when_the_reference_holds_no_entity() -> None:
@@ -65,7 +65,7 @@ def test_entity_f1_clips_what_is_said_too_often() -> None:
     # precision 1/4, recall 1/2, F1 = 2 * (1/8) / (3/4) = 1/3.
     found = score("ef1", "Paris, Paris, Paris, Paris.", "Paris and Rome.", "Paris", "Rome")
     assert found.value == pytest.approx(1 / 3)
-    assert found.statistics == (0.25, 0.5, 1, 4, 2)
+    assert found.statistics == (0.25, 0.5, 1, 4, 2, 1)
 
 
 @pytest.mark.parametrize(

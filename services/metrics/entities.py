@@ -1,0 +1,69 @@
+"""A list of entities, brought once to the forms in which it is compared."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from services.core.errors import FieldViolation
+from services.metrics.matching import fold_case, normalise_entity
+from services.metrics.options import CaseRule, TokenizerRule
+from services.metrics.splitting import split_tokens
+
+# The entities of a reference come again with every explanation of every model.
+_CACHED_LISTS = 256
+_CACHED_LIST_MAX_CHARS = 2_000
+
+
+class EntityList:
+    """Entities in the forms in which they are looked for.
+
+    Args:
+        entities: As they were given. Those that matching cannot tell apart count once.
+        case: Whether case matters.
+
+    Attributes:
+        forms: In the form that is looked for, in order.
+        is_valid: Whether none is blank, and none is given twice.
+    """
+
+    __slots__ = ("_case", "_cased", "_tokens", "forms", "is_valid")
+
+    def __init__(self, entities: Sequence[str], case: CaseRule) -> None:
+        by_form: dict[str, str] = {}
+        for entity in map(normalise_entity, entities):
+            by_form.setdefault(fold_case(entity, case), entity)
+        self.forms = tuple(by_form)
+        self.is_valid = "" not in by_form and len(set(entities)) == len(entities)
+        self._cased = tuple(by_form.values())
+        self._case = case
+        self._tokens: dict[TokenizerRule, list[list[str]]] = {}
+
+    def tokens(self, rule: TokenizerRule) -> list[list[str]]:
+        """The tokens of each entity: split before case is folded, since tokenisers look at it."""
+        if rule not in self._tokens:
+            split = (split_tokens(entity, rule) for entity in self._cased)
+            self._tokens[rule] = [[fold_case(t, self._case) for t in found] for found in split]
+        return self._tokens[rule]
+
+
+def list_entities(entities: Sequence[str], case: CaseRule) -> EntityList:
+    """Makes an entity list, or finds the one that was made of the same entities before."""
+    entities = tuple(entities)
+    small = sum(map(len, entities)) <= _CACHED_LIST_MAX_CHARS
+    return _list_cached(entities, case) if small else EntityList(entities, case)
+
+
+_list_cached = lru_cache(maxsize=_CACHED_LISTS)(EntityList)
+
+
+def entity_violations(field: str, entities: Sequence[str]) -> list[FieldViolation]:
+    """Says which entities of a list are blank, and which are given twice."""
+    violations = []
+    first_index: dict[str, int] = {}
+    for index, entity in enumerate(entities):
+        earlier = first_index.setdefault(entity, index)
+        if not normalise_entity(entity):
+            violations.append(FieldViolation(f"{field}[{index}]", "must not be blank"))
+        elif earlier != index:
+            description = f"must differ from {field}[{earlier}]"
+            violations.append(FieldViolation(f"{field}[{index}]", description))
+    return violations

@@ -1,0 +1,147 @@
+"""Finds entities in a text, by the rules of :mod:`services.metrics.matching`.
+
+The time is bounded whatever texts and entities hold: what occurs often is found by the
+interpreter's own search in a text of one character a word.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+from services.metrics.matching import fold_case, is_free, joined_pieces
+from services.metrics.options import BoundaryRule, CaseRule
+
+# So many places in one text where an entity stands, free or inside longer words, and it is looked
+# for in the text's pieces instead.
+_PATIENCE = 32
+
+
+class SearchableText:
+    """A text in the form in which entities are looked for.
+
+    Args:
+        typographic: The text after rules 2 to 4.
+        spans: Its sentences.
+        case: Whether case matters.
+
+    Attributes:
+        text: The text to search.
+        sentence_starts: Offset in ``text`` at which each sentence begins, ascending from 0.
+    """
+
+    __slots__ = ("_pieces", "sentence_starts", "text")
+
+    def __init__(self, typographic: str, spans: list[tuple[int, int]], case: CaseRule) -> None:
+        self._pieces: dict[BoundaryRule, _Pieces] = {}
+        pieces: list[str] = []
+        self.sentence_starts: list[int] = []
+        if " ".join(typographic.split()) == typographic and typographic.isascii():
+            # Nothing changes its place: what is between sentences is one space or nothing.
+            self.text = fold_case(typographic, case)
+            self.sentence_starts = [start for start, _ in spans]
+            return
+        length = 0
+        for start, end in spans:
+            self.sentence_starts.append(length)
+            piece = fold_case(" ".join(typographic[start:end].split()), case)
+            # Without this, "one.Two" and "one. Two" would become the same.
+            if typographic[end : end + 1].isspace():
+                piece += " "
+            pieces.append(piece)
+            length += len(piece)
+        self.text = "".join(pieces)
+
+    def occurrences(self, entity: str, boundary: BoundaryRule) -> list[int]:
+        """Finds an entity.
+
+        Args:
+            entity: What to look for, in the form of the rules and not empty.
+            boundary: Where it may begin and end.
+
+        Returns:
+            Offsets of the occurrences, ascending; they do not overlap.
+        """
+        text, length = self.text, len(entity)
+        found: list[int] = []
+        at, tries = text.find(entity), 0
+        while at >= 0:
+            if tries == _PATIENCE:
+                return self._occurrences_of_pieces(entity, boundary)
+            tries += 1
+            end = at + length
+            if is_free(text, at, boundary) and is_free(text, end, boundary):
+                found.append(at)
+                at = text.find(entity, end)
+            else:
+                at = text.find(entity, at + 1)
+        return found
+
+    def _occurrences_of_pieces(self, entity: str, boundary: BoundaryRule) -> list[int]:
+        if boundary not in self._pieces:
+            self._pieces[boundary] = _Pieces(joined_pieces(self.text, boundary))
+        return self._pieces[boundary].occurrences(joined_pieces(entity, boundary))
+
+    def sentences_of(self, offsets: Sequence[int]) -> list[int]:
+        """Says in which sentences these ascending offsets are; each sentence once, ascending."""
+        starts, found = self.sentence_starts, []
+        at = 0
+        while at < len(offsets):
+            sentence = bisect_right(starts, offsets[at])
+            found.append(sentence - 1)
+            if sentence == len(starts):
+                break
+            at = bisect_left(offsets, starts[sentence], at + 1)
+        return found
+
+
+class _Pieces:
+    """A text as one character for each of its pieces, with equal characters for equal pieces.
+
+    Where a piece begins an entity may begin, and where one ends it may end. So an entity occurs
+    where its own pieces stand in a row.
+    """
+
+    __slots__ = ("_codes", "_offsets", "_text")
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        codes: dict[str, str] = {}
+        self._text = "".join([codes.setdefault(piece, chr(len(codes))) for piece in pieces])
+        self._codes = codes
+        self._offsets = [0, *accumulate(map(len, pieces))]
+
+    def occurrences(self, pieces: Sequence[str]) -> list[int]:
+        codes = [self._codes.get(piece, "") for piece in pieces]
+        if not all(codes):
+            return []
+        between = self._text.split("".join(codes))[:-1]
+        ends = accumulate([len(gap) + len(codes) for gap in between])
+        return [self._offsets[end - len(codes)] for end in ends]
+
+
+class EntityOccurrences:
+    """Where the entities of an item occur in one of its two texts.
+
+    Attributes:
+        counts: How often each entity occurs, in the order of the item's entities.
+        sentences: For each entity the sentences in which it begins, ascending.
+        by_sentence: For each sentence, the set of entities that begin in it, as a bit mask:
+            bit i stands for the item's entity i.
+        partners: What :mod:`services.metrics.entity_cooccurrence` has made of them, by window.
+    """
+
+    __slots__ = ("by_sentence", "counts", "partners", "sentences")
+
+    def __init__(
+        self, searchable: SearchableText, entities: Sequence[str], boundary: BoundaryRule
+    ) -> None:
+        self.counts: list[int] = []
+        self.sentences: list[list[int]] = []
+        self.by_sentence = [0] * len(searchable.sentence_starts)
+        self.partners: dict[int | None, list[int]] = {}
+        for index, entity in enumerate(entities):
+            offsets = searchable.occurrences(entity, boundary)
+            sentences = searchable.sentences_of(offsets)
+            self.counts.append(len(offsets))
+            self.sentences.append(sentences)
+            for sentence in sentences:
+                self.by_sentence[sentence] |= 1 << index

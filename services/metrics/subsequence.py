@@ -1,0 +1,59 @@
+"""Longest common subsequences of tokens, in time that is bounded for any input."""
+
+from collections.abc import Collection, Sequence
+
+
+class TokenSequences:
+    """Sequences of tokens with which others are to be compared.
+
+    Bit-parallel dynamic programming (Hyyrö 2004), over all the sequences at once: each token of
+    theirs is a bit, and each token that is compared costs a few operations on one long integer.
+
+    Args:
+        sequences: The sequences; one or more.
+        wanted: The tokens that the others consist of; all else is passed over.
+
+    >>> sequences = TokenSequences([["a", "b", "a"], ["c", "a"]], {"a", "c"})
+    >>> sequences.longest_common(["a", "c", "a"])
+    2
+    """
+
+    def __init__(self, sequences: Sequence[Sequence[str]], wanted: Collection[str]) -> None:
+        positions: dict[str, list[int]] = {}
+        self._parts: list[tuple[int, int]] = []
+        at, row = 0, 0
+        for sequence in sequences:
+            start = at
+            for token in sequence:
+                if token in wanted:
+                    positions.setdefault(token, []).append(at)
+                    at += 1
+            if at > start:
+                part = (1 << at - start) - 1
+                row |= part << start
+                self._parts.append((start, part))
+                at += 1  # between two sequences a bit is left free, and takes up the carry
+        self._row = row
+        self._masks = {token: _bits(found, at) for token, found in positions.items()}
+
+    def longest_common(self, tokens: Sequence[str]) -> int:
+        """Length of the longest common subsequence with whichever sequence shares the most."""
+        masks = [self._masks[token] for token in tokens if token in self._masks]
+        if not masks:
+            return 0
+        row = self._row
+        for mask in masks:
+            step = row & mask
+            row = ((row + step) | (row ^ step)) & self._row
+        # A zero in the row is a step of the table's row.
+        zeros = self._row ^ row
+        if len(self._parts) == 1:
+            return zeros.bit_count()
+        return max((zeros >> start & part).bit_count() for start, part in self._parts)
+
+
+def _bits(positions: Sequence[int], size: int) -> int:
+    field = bytearray(size // 8 + 1)
+    for position in positions:
+        field[position >> 3] |= 1 << (position & 7)
+    return int.from_bytes(field, "little")
