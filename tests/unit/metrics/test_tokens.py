@@ -41,9 +41,9 @@ def test_tokens_are_nltks(text: str, expected: list[str]) -> None:
 
 
 def test_unseen_words_leave_no_trace_in_the_model() -> None:
-    from services.metrics.tokens import _SENTENCES
+    from services.metrics.sentences import _SPLITTER
 
-    known = len(_SENTENCES._params.ortho_context)
+    known = len(_SPLITTER.parameters.ortho_context)
     for number in range(50):
         sentences(f"See fig. Zzyzx{number}. A B. Qwy{number}! C. Vvv{number} ends.")
-    assert len(_SENTENCES._params.ortho_context) == known
+    assert len(_SPLITTER.parameters.ortho_context) == known
