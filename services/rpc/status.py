@@ -72,11 +72,13 @@ _REASONS_OF_BARE_CODES = {
 
 # What gRPC (grpcio 1.85) says when two ends cannot agree on a connection. Each of these lasts until
 # somebody changes a setting, whereas gRPC's code for them, UNAVAILABLE, asks to try again.
+_UNTRUSTED = (
+    "the service's certificate is not trusted here: name the authority that it is from "
+    "(expart: --tls-ca)"
+)
 _HANDSHAKE_FAULTS = {
-    "CERTIFICATE_VERIFY_FAILED": (
-        "the service's certificate is not trusted here: name the authority that it is from "
-        "(expart: --tls-ca)"
-    ),
+    "CERTIFICATE_VERIFY_FAILED": _UNTRUSTED,
+    "certificate signature failure": _UNTRUSTED,  # another authority of the same name
     "Hostname Verification Check failed": (
         "the service's certificate is not for the address that was called: call the name that it "
         "is for, or say that name (expart: --tls-server-name)"

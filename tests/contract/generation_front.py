@@ -1,6 +1,6 @@
 """The real front over a real socket, with scripted engines instead of Ray and vLLM."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from grpc import aio
 from expart.generation.v1 import generation_service_pb2_grpc as pb_grpc
 from services.generation.catalog import Catalog, ModelSpec
 from services.generation.domain import ModelCondition
+from services.generation.engine import Engine
 from services.generation.engines import build_engine
 from services.generation.front import Front
 from services.generation.router import LocalRouter
@@ -36,16 +37,18 @@ class RunningFront:
     stub: pb_grpc.GenerationServiceStub
     router: ArrangedRouter
     runners: Mapping[str, ModelRunner]
+    front: Front
 
 
 @asynccontextmanager
 async def generation_front(
-    *specs: ModelSpec, arranged: Mapping[str, ModelCondition] | None = None, **settings: float
+    *specs: ModelSpec,
+    arranged: Mapping[str, ModelCondition] | None = None,
+    build: Callable[[ModelSpec], Engine] = build_engine,
+    **settings: object,
 ) -> AsyncIterator[RunningFront]:
     """Runs a front for some models; further arguments are its settings."""
-    runners = {
-        spec.name: ModelRunner(spec, build_engine(spec), delta_interval_s=0.0) for spec in specs
-    }
+    runners = {spec.name: ModelRunner(spec, build(spec), delta_interval_s=0.0) for spec in specs}
     router = ArrangedRouter(runners)
     router.arranged = arranged or {}
     await router.start()
@@ -57,7 +60,7 @@ async def generation_front(
     try:
         async with open_channel(address) as channel:
             stub = pb_grpc.GenerationServiceStub(channel)
-            yield RunningFront(address, channel, stub, router, runners)
+            yield RunningFront(address, channel, stub, router, runners, front)
     finally:
         await front.stop()
         await router.stop()
