@@ -213,6 +213,12 @@ class ScoringInput(EntityInput):
         """Those of candidate and reference, once :func:`services.metrics.prime` has made them."""
 
     @cached_property
+    def token_counts(self) -> tuple[int, int]:
+        """How many tokens candidate and reference have."""
+        rule = self.options.tokenizer
+        return len(self.candidate.split(rule)), len(self.reference.split(rule))
+
+    @cached_property
     def in_reference(self) -> EntityOccurrences:
         """The entities' occurrences in the reference."""
         return self.reference.occurrences(self.entity_list, self.options)

@@ -8,9 +8,12 @@ from services.metrics.matching import fold_case, normalise_entity
 from services.metrics.options import CaseRule, TokenizerRule
 from services.metrics.splitting import split_tokens
 
-# The entities of a reference come again with every explanation of every model.
+# The entities of a reference come again with every explanation of every model, and some entities
+# with many references.
 _CACHED_LISTS = 256
 _CACHED_LIST_MAX_CHARS = 2_000
+_CACHED_ENTITIES = 4096
+_CACHED_ENTITY_MAX_CHARS = 64
 
 
 class EntityList:
@@ -35,13 +38,12 @@ class EntityList:
         self.is_valid = "" not in by_form and len(set(entities)) == len(entities)
         self._cased = tuple(by_form.values())
         self._case = case
-        self._tokens: dict[TokenizerRule, list[list[str]]] = {}
+        self._tokens: dict[TokenizerRule, list[tuple[str, ...]]] = {}
 
-    def tokens(self, rule: TokenizerRule) -> list[list[str]]:
+    def tokens(self, rule: TokenizerRule) -> list[tuple[str, ...]]:
         """The tokens of each entity: split before case is folded, since tokenisers look at it."""
         if rule not in self._tokens:
-            split = (split_tokens(entity, rule) for entity in self._cased)
-            self._tokens[rule] = [[fold_case(t, self._case) for t in found] for found in split]
+            self._tokens[rule] = [_split(entity, rule, self._case) for entity in self._cased]
         return self._tokens[rule]
 
 
@@ -53,6 +55,18 @@ def list_entities(entities: Sequence[str], case: CaseRule) -> EntityList:
 
 
 _list_cached = lru_cache(maxsize=_CACHED_LISTS)(EntityList)
+
+
+def _split(entity: str, rule: TokenizerRule, case: CaseRule) -> tuple[str, ...]:
+    short = len(entity) <= _CACHED_ENTITY_MAX_CHARS
+    return (_split_cached if short else _split_uncached)(entity, rule, case)
+
+
+def _split_uncached(entity: str, rule: TokenizerRule, case: CaseRule) -> tuple[str, ...]:
+    return tuple(fold_case(token, case) for token in split_tokens(entity, rule))
+
+
+_split_cached = lru_cache(maxsize=_CACHED_ENTITIES)(_split_uncached)
 
 
 def entity_violations(field: str, entities: Sequence[str]) -> list[FieldViolation]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from services.metrics.analysis import ScoringInput, TextAnalysis
-from services.metrics.length import length_penalty, token_counts
+from services.metrics.length import length_penalty
 from services.metrics.metric import Metric, ratio, sign_micro, unscorable
 from services.metrics.occurrences import EntityOccurrences
 from services.metrics.options import NoPairsRule, ScoringOptions
@@ -102,16 +102,14 @@ def cooccurring(occurrences: EntityOccurrences, radius: int | None) -> list[int]
 def _find_partners(occurrences: EntityOccurrences, radius: int | None) -> list[int]:
     by_sentence = occurrences.by_sentence
     # Two sentences are in one window if they are no further apart than its two ends.
-    reach = len(by_sentence) if radius is None else 2 * radius
-    if len(by_sentence) <= reach + 1:
+    if radius is None or len(by_sentence) <= 2 * radius + 1:
         present = _union(by_sentence)
         return [(present >> i & 1) * (present ^ 1 << i) for i in range(len(occurrences.counts))]
     near = by_sentence
-    if reach:
-        near = [
-            _union(by_sentence[max(at - reach, 0) : at + reach + 1])
-            for at in range(len(by_sentence))
-        ]
+    for _ in range(radius):
+        wide = [0, 0, *near, 0, 0]
+        rows = zip(wide, wide[1:], wide[2:], wide[3:], wide[4:], strict=False)
+        near = [a | b | c | d | e for a, b, c, d, e in rows]
     partners = []
     for index, sentences in enumerate(occurrences.sentences):
         together = 0
@@ -150,7 +148,7 @@ def _compute(
     reference_pairs = _pair_count(reference)
     if not reference_pairs and item.options.no_pairs is NoPairsRule.UNSCORABLE:
         return unscorable(UnscorableReason.NO_REFERENCE_PAIRS, _STATISTICS)
-    penalty = length_penalty(*token_counts(item))
+    penalty = length_penalty(*item.token_counts)
     if not reference_pairs:
         return 0.0, (penalty, 0, 0, 0.0)
     matched = _matched_pair_count(item, radius, reference)

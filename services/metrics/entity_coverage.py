@@ -98,6 +98,7 @@ def _compute_partial(item: EntityInput) -> _Outcome:
         return unscorable(UnscorableReason.NO_ENTITIES, _PARTIAL_STATISTICS)
     rule = item.options.tokenizer
     entity_tokens = item.entity_list.tokens(rule)
+    generated: Sequence[Sequence[str]]
     if item.given_list is None:
         generated = [item.candidate.split_normalised(rule, item.options.case)]
     else:

@@ -49,19 +49,13 @@ def length(text: str | TextAnalysis, tokenizer: TokenizerRule = TokenizerRule.NL
     return len(analysed(text).split(tokenizer))
 
 
-def token_counts(item: ScoringInput) -> tuple[int, int]:
-    """Counts the tokens of an item's candidate and of its reference."""
-    rule = item.options.tokenizer
-    return length(item.candidate, rule), length(item.reference, rule)
-
-
 def _compute_length(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
     count = float(length(item.candidate, item.options.tokenizer))
     return count, (count,)
 
 
 def _compute_penalty(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
-    counts = token_counts(item)
+    counts = item.token_counts
     return length_penalty(*counts), counts
 
 

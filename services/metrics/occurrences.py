@@ -4,6 +4,7 @@ The time is bounded whatever texts and entities hold: what occurs often is found
 interpreter's own search in a text of one character a word.
 """
 
+import string
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
@@ -14,6 +15,8 @@ from services.metrics.options import BoundaryRule, CaseRule
 # So many places in one text where an entity stands, free or inside longer words, and it is looked
 # for in the text's pieces instead.
 _PATIENCE = 32
+
+_ASCII_WORD = frozenset(string.ascii_letters + string.digits + "_")
 
 
 class SearchableText:
@@ -35,8 +38,9 @@ class SearchableText:
         self._pieces: dict[BoundaryRule, _Pieces] = {}
         pieces: list[str] = []
         self.sentence_starts: list[int] = []
-        if " ".join(typographic.split()) == typographic and typographic.isascii():
-            # Nothing changes its place: what is between sentences is one space or nothing.
+        still = case is CaseRule.SENSITIVE or typographic.isascii()
+        if still and typographic.isprintable() and "  " not in typographic:
+            # Nothing changes its place: the only whitespace is single spaces.
             self.text = fold_case(typographic, case)
             self.sentence_starts = [start for start, _ in spans]
             return
@@ -62,6 +66,8 @@ class SearchableText:
             Offsets of the occurrences, ascending; they do not overlap.
         """
         text, length = self.text, len(entity)
+        plain = boundary is BoundaryRule.WORD and text.isascii()
+        joins_before, joins_after = entity[0] in _ASCII_WORD, entity[-1] in _ASCII_WORD
         found: list[int] = []
         at, tries = text.find(entity), 0
         while at >= 0:
@@ -69,7 +75,14 @@ class SearchableText:
                 return self._occurrences_of_pieces(entity, boundary)
             tries += 1
             end = at + length
-            if is_free(text, at, boundary) and is_free(text, end, boundary):
+            if plain:  # the same, without the calls
+                free = not (
+                    (joins_before and at and text[at - 1] in _ASCII_WORD)
+                    or (joins_after and text[end : end + 1] in _ASCII_WORD)
+                )
+            else:
+                free = is_free(text, at, boundary) and is_free(text, end, boundary)
+            if free:
                 found.append(at)
                 at = text.find(entity, end)
             else:
@@ -83,7 +96,10 @@ class SearchableText:
 
     def sentences_of(self, offsets: Sequence[int]) -> list[int]:
         """Says in which sentences these ascending offsets are; each sentence once, ascending."""
-        starts, found = self.sentence_starts, []
+        starts = self.sentence_starts
+        if len(offsets) == 1:
+            return [bisect_right(starts, offsets[0]) - 1]
+        found = []
         at = 0
         while at < len(offsets):
             sentence = bisect_right(starts, offsets[at])
@@ -140,7 +156,7 @@ class EntityOccurrences:
         self.partners: dict[int | None, list[int]] = {}
         for index, entity in enumerate(entities):
             offsets = searchable.occurrences(entity, boundary)
-            sentences = searchable.sentences_of(offsets)
+            sentences = searchable.sentences_of(offsets) if offsets else []
             self.counts.append(len(offsets))
             self.sentences.append(sentences)
             for sentence in sentences:

@@ -2,6 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
+# So few are set one by one, which takes no more than their number times the length of the integer.
+_FEW_POSITIONS = 16
+
 
 class TokenSequences:
     """Sequences of tokens with which others are to be compared.
@@ -34,16 +37,17 @@ class TokenSequences:
                 self._parts.append((start, part))
                 at += 1  # between two sequences a bit is left free, and takes up the carry
         self._row = row
-        self._masks = {token: _bits(found, at) for token, found in positions.items()}
+        self._positions = positions
+        self._masks: dict[str, int] = {}
 
     def longest_common(self, tokens: Sequence[str]) -> int:
         """Length of the longest common subsequence with whichever sequence shares the most."""
-        masks = [self._masks[token] for token in tokens if token in self._masks]
-        if not masks:
-            return 0
+        present = [token for token in tokens if token in self._positions]
+        if len(present) <= 1:
+            return len(present)
         row = self._row
-        for mask in masks:
-            step = row & mask
+        for token in present:
+            step = row & (self._masks.get(token) or self._mask(token))
             row = ((row + step) | (row ^ step)) & self._row
         # A zero in the row is a step of the table's row.
         zeros = self._row ^ row
@@ -51,9 +55,16 @@ class TokenSequences:
             return zeros.bit_count()
         return max((zeros >> start & part).bit_count() for start, part in self._parts)
 
-
-def _bits(positions: Sequence[int], size: int) -> int:
-    field = bytearray(size // 8 + 1)
-    for position in positions:
-        field[position >> 3] |= 1 << (position & 7)
-    return int.from_bytes(field, "little")
+    def _mask(self, token: str) -> int:
+        positions = self._positions[token]
+        if len(positions) <= _FEW_POSITIONS:
+            mask = 0
+            for position in positions:
+                mask |= 1 << position
+        else:
+            field = bytearray(positions[-1] // 8 + 1)
+            for position in positions:
+                field[position >> 3] |= 1 << (position & 7)
+            mask = int.from_bytes(field, "little")
+        self._masks[token] = mask
+        return mask
