@@ -6,6 +6,7 @@ sentence); what is ours is to count the n-grams of a text once and keep them. Va
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 
@@ -125,3 +126,39 @@ BLEU_METRICS = (
         sign_corpus=_sign_corpus,
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Bleu:
+    """Sentence BLEU of one candidate.
+
+    Attributes:
+        score: The value, 0-1.
+        statistics: Lengths and n-gram counts, of which :func:`corpus_bleu` takes the sums.
+    """
+
+    score: float
+    statistics: tuple[float, ...]
+
+
+def bleu(candidate: str | TextAnalysis, reference: str | TextAnalysis) -> Bleu:
+    """Scores a candidate by sentence BLEU, as sacreBLEU computes it with effective order.
+
+    Args:
+        candidate: The text to be scored; may be empty.
+        reference: The reference text.
+
+    Raises:
+        InvalidRequestError: The reference is blank.
+
+    >>> one = bleu("The cat sat on the mat.", "The cat sat on a mat.")
+    >>> other = bleu("In Paris.", "In Paris.")
+    >>> round(one.score, 4), other.score
+    (0.4889, 1.0)
+
+    The corpus's value comes from the sums, and is no mean of the sentences':
+
+    >>> round(corpus_bleu([sum(pair) for pair in zip(one.statistics, other.statistics)]), 4)
+    0.539
+    """
+    return Bleu(*_compute(ScoringInput(candidate, reference)))

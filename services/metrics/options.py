@@ -21,7 +21,7 @@ class BoundaryRule(StrEnum):
     """Not inside a longer word: "art" does not match in "party"."""
 
     SUBSTRING = "substring"
-    """Anywhere: "art" matches in "party"."""
+    """Anywhere: "art" matches in "party". Only letters are not cut from their marks."""
 
 
 class TokenizerRule(StrEnum):
@@ -65,7 +65,8 @@ class GeneratedEntitiesRule(StrEnum):
 
     GIVEN = "given"
     """Those that come with the item. An entity of the reference that is not among them counts as
-    not mentioned."""
+    not mentioned, to coverage and co-occurrence; entity F1 counts the occurrences of those given
+    for its precision, and those of the reference's entities for its recall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,17 @@ class ScoringOptions:
     The defaults are this project's readings, not rules of the ExpArt paper.
 
     Attributes:
+        case: Whether upper and lower case differ; by default they do. For all entity metrics.
+        boundary: Where an entity may begin and end; by default on word boundaries. For the entity
+            metrics that look entities up in a text: not for the partial match of tokens, and not
+            for coverage by entities that are given.
+        tokenizer: What a token is; by default what NLTK splits. For length, the length penalty,
+            co-occurrence because of that, and the partial match. Sentences are Punkt's always.
+        partial_match: How much of an entity a partial match counts.
+        no_pairs: What co-occurrence says of an item whose reference has no pair of entities; by
+            default nothing. :class:`services.metrics.Aggregation` can count such scores as 0, too.
+        generated_entities: Which entities count on the candidate's side; by default those of the
+            reference that occur in it. For all entity metrics.
         encoder: Signature of the encoder that BERTScore is computed with; empty where there is
             none. :class:`ScoringInput` fills it in from the encoder that it is given.
     """
