@@ -108,7 +108,7 @@ class JsonLinesSource:
         try:
             for lines in split_lines(self._read, MAX_LINE_BYTES):
                 rows = []
-                for line in lines:
+                for line in map(_without_mark, lines):
                     number += 1
                     if line is None or (line and not line.isspace()):
                         rows.append(self._row(number, line))
@@ -141,8 +141,7 @@ class JsonLinesSource:
             problem = f"must have at most {MAX_LINE_BYTES} bytes, has more"
             return BrokenRow(number, None, problem)
         try:
-            text = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
-            columns: object = json.loads(text.decode())
+            columns: object = json.loads(line.decode())
         except UnicodeDecodeError as error:
             byte = line[error.start]
             problem = f"must be UTF-8, has the byte 0x{byte:02X} after {error.start} bytes"
@@ -157,3 +156,8 @@ class JsonLinesSource:
             problem = f"must be a JSON object, is {json_name(columns)}{hint}"
             return BrokenRow(number, None, problem)
         return self._reader.read(number, columns)
+
+
+def _without_mark(line: bytes | None) -> bytes | None:
+    # At the start of the file, and wherever files were joined.
+    return line and line.removeprefix(_BYTE_ORDER_MARK)

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 # The contract's service config lets no message be larger.
 MAX_ROW_BYTES = 16 * 2**20
 
+# What grpc.aio (_call.py, grpcio 1.85) reports instead of the server's status when a message is
+# written to a stream that the server has just ended.
+_LOST_WHILE_WRITING = "Internal error from Core"
+
 _LIST_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 5.0
 # Longer than the service lets a worker be stuck before it replaces it.
@@ -94,6 +98,7 @@ class RemoteRowScorer:
         self._names: tuple[str, ...] = ()
         self._waiting: deque[_Item] = deque()
         self._sent: dict[str, _Item] = {}
+        self._resting: set[_Item] = set()
         self._has_waiting = asyncio.Event()
         self._is_closing = False
         self._heard_s = 0.0
@@ -158,6 +163,11 @@ class RemoteRowScorer:
         self._waiting.append(item)
         self._has_waiting.set()
 
+    def _enqueue_rested(self, item: _Item) -> None:
+        if item in self._resting:  # not given up in the meantime
+            self._resting.discard(item)
+            self._enqueue(item)
+
     async def _run(self) -> None:
         """Streams until closed or given up; what is unanswered when a stream is lost goes again."""
         try:
@@ -186,6 +196,8 @@ class RemoteRowScorer:
                 if self._sent:
                     raise EngineUnavailableError("the stream ended before all was answered")
             except aio.AioRpcError as failure:
+                if failure.details() == _LOST_WHILE_WRITING:
+                    raise EngineUnavailableError("the stream was lost") from failure
                 raise error_from_rpc(failure) from failure
             finally:
                 for helper in helpers:
@@ -246,7 +258,9 @@ class RemoteRowScorer:
         """Fails a row for good, or sends it again a little later."""
         if isinstance(error, TransientError):
             loop = asyncio.get_running_loop()
-            loop.call_later(item.patience.delay_after(error, loop.time()), self._enqueue, item)
+            delay_s = item.patience.delay_after(error, loop.time())
+            self._resting.add(item)
+            loop.call_later(delay_s, self._enqueue_rested, item)
         elif not item.scores.done():
             item.scores.set_exception(error)
 
@@ -260,7 +274,8 @@ class RemoteRowScorer:
     def _give_up(self, error: Exception) -> None:
         self._failure = error
         self._take_back()
-        for item in self._waiting:
+        for item in (*self._waiting, *self._resting):
             if not item.scores.done():
                 item.scores.set_exception(error)
         self._waiting.clear()
+        self._resting.clear()

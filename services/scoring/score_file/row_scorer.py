@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from services.core.errors import ExpArtError
 from services.metrics import Score, ScoringOptions
@@ -65,3 +66,12 @@ class RowScorer(Protocol):
             cannot be scored, and with another error where none can.
         """
         ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

@@ -114,9 +114,10 @@ class _Window:
             async for batch in batches:
                 for row in batch:
                     await self._take_room(_cost_bytes(row))
-                    is_row = isinstance(row, FileRow)
-                    scores = await self._scorer.submit(row) if is_row else None
-                    self._append(_Entry(row, scores))
+                    if isinstance(row, FileRow):
+                        self._append(_Entry(row, await self._scorer.submit(row)))
+                    else:
+                        self._append(_Entry(row, None))
         finally:
             self._append(None)
 

@@ -23,30 +23,14 @@ class MetricSummary:
     metric: ScoredMetric
     aggregate: Aggregate
 
-    @property
-    def precision(self) -> float | None:
-        """Mean of the rows' precisions; None where the metric has none."""
-        return self._mean_statistic("precision")
-
-    @property
-    def recall(self) -> float | None:
-        """Mean of the rows' recalls; None where the metric has none."""
-        return self._mean_statistic("recall")
-
-    def _mean_statistic(self, name: str) -> float | None:
-        names = self.metric.statistic_names
-        if name not in names or not self.aggregate.scored_count:
-            return None
-        return self.aggregate.statistics[names.index(name)] / self.aggregate.scored_count
-
     def to_json(self) -> dict[str, object]:
         """Writes it for programs."""
         sums = self.aggregate
         unscorable = {reason.value: count for reason, count in sums.unscorable_counts.items()}
         return {
             "mean": sums.mean,
-            "precision": self.precision,
-            "recall": self.recall,
+            "precision": sums.precision,
+            "recall": sums.recall,
             "corpus_value": sums.corpus_value,
             "scored": sums.scored_count,
             "unscorable": dict(sorted(unscorable.items())),
@@ -104,17 +88,26 @@ class FileSummary:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [_aligned(row, widths) for row in rows]
         lines.insert(1, "─" * max(map(len, lines)))
+        skipped = f"; {_rows(self.skipped_count)} skipped as broken" if self.skipped_count else ""
         notes = [
-            f"{self.scored_count:,} rows scored by {self.place} in {self.elapsed_s:.1f} s"
-            + (f"; {self.skipped_count:,} broken rows skipped" if self.skipped_count else ""),
+            f"{_rows(self.scored_count)} scored by {self.place} in {self.elapsed_s:.1f} s{skipped}",
             "Values times 100, but for length in tokens. Corpus: from the sums over all rows.",
+            *self._unscorable_notes(),
         ]
-        for summary in self.metrics:
-            for reason, count in sorted(summary.aggregate.unscorable_counts.items()):
-                notes.append(f"{summary.metric.name}: {count:,} rows unscorable, {reason.value}")
         signatures = ["signatures of the means:"]
         signatures += [f"  {summary.aggregate.signature}" for summary in self.metrics]
         return "\n".join([*lines, "", *notes, "", *signatures])
+
+    def _unscorable_notes(self) -> list[str]:
+        """Says why there are rows without a value; metrics that agree share a line."""
+        metrics: dict[tuple[str, int], list[str]] = {}
+        for summary in self.metrics:
+            for reason, count in summary.aggregate.unscorable_counts.items():
+                metrics.setdefault((reason.value, count), []).append(summary.metric.name)
+        return [
+            f"Unscorable, {reason}: {_rows(count)} ({', '.join(names)})"
+            for (reason, count), names in sorted(metrics.items())
+        ]
 
 
 _HEADER = ("metric", "mean", "P", "R", "corpus", "rows", "unscorable")
@@ -122,7 +115,7 @@ _HEADER = ("metric", "mean", "P", "R", "corpus", "rows", "unscorable")
 
 def _table_row(summary: MetricSummary) -> tuple[str, ...]:
     sums, metric = summary.aggregate, summary.metric
-    values = (sums.mean, summary.precision, summary.recall, sums.corpus_value)
+    values = (sums.mean, sums.precision, sums.recall, sums.corpus_value)
     return (
         metric.name,
         *(_shown(value, metric) for value in values),
@@ -131,9 +124,13 @@ def _table_row(summary: MetricSummary) -> tuple[str, ...]:
     )
 
 
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
 def _shown(value: float | None, metric: ScoredMetric) -> str:
     if value is None:
-        return "–"
+        return "-"
     return f"{value:.1f}" if math.isinf(metric.max_value) else f"{value * _PERCENT:.2f}"
 
 
