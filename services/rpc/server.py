@@ -22,6 +22,7 @@ _log = structlog.get_logger()
 # What a call's end may still need on the wire after its servicer has returned, and what a client
 # that only watches health is given to notice.
 _FLUSH_S = 1.0
+_SPARE_STREAMS = 100
 
 
 def _nothing() -> None:
@@ -141,8 +142,9 @@ def _options(call_limits: CallLimits, *, reuse_port: bool) -> list[tuple[str, in
     return [
         ("grpc.max_receive_message_length", limits.MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", limits.MAX_MESSAGE_BYTES),
-        # Of one connection; what exceeds it waits at the client.
-        ("grpc.max_concurrent_streams", call_limits.max_calls),
+        # Of one connection; what exceeds it waits at the client. With room to spare, so that a
+        # call too many is told when to try again, and a health check is always answered.
+        ("grpc.max_concurrent_streams", call_limits.max_calls + _SPARE_STREAMS),
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.keepalive_time_ms", limits.KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),
