@@ -15,9 +15,7 @@ from expart.scoring.v1 import scoring_service_pb2 as pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
 from services.core.errors import UserInputError
 from services.rpc.server import RpcServer
-from services.scoring.budget import Budget
-from services.scoring.convert import ItemLimits
-from services.scoring.scorer import Scorer
+from services.scoring.build import build_scorer, item_limits
 from services.scoring.servicer import ScoringServicer
 from services.scoring.settings import PREFIX, ScoringSettings, load_settings
 from services.scoring.worker_process import WorkerLostError
@@ -32,21 +30,16 @@ async def serve(settings: ScoringSettings) -> None:
     """Serves until the process is told to stop; then ends what is in flight.
 
     Raises:
-        UserInputError: The address cannot be bound, or the address file cannot be written.
+        UserInputError: The address cannot be bound, the address file cannot be written, or the
+            encoder cannot be loaded.
         WorkerLostError: The workers do not start.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    scorer = Scorer(
-        workers=settings.workers,
-        batch_items=settings.batch_items,
-        batch_timeout_s=settings.batch_timeout_s,
-        budget=Budget(settings.max_pending_items, settings.max_pending_bytes),
-    )
-    limits = ItemLimits(settings.max_text_chars, settings.max_entities, settings.max_entity_chars)
-    servicer = ScoringServicer(scorer, limits, settings.stream_window)
+    scorer = build_scorer(settings)
+    servicer = ScoringServicer(scorer, item_limits(settings), settings.stream_window)
     server = RpcServer(
         settings.address,
         [SERVICE_NAME],
@@ -66,6 +59,7 @@ async def serve(settings: ScoringSettings) -> None:
                 address=address,
                 worker_count=settings.workers,
                 worker_pids=scorer.worker_pids,
+                encoder=scorer.encoder,
             )
             await stopped.wait()
     finally:

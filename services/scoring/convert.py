@@ -1,129 +1,140 @@
-"""Protobuf to domain and back, with every check on what callers send."""
+"""Protobuf to domain and back: requests become tasks, metrics and errors become messages."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Protocol, TypeVar
 
 from expart.common.v1 import content_pb2
 from expart.scoring.v1 import scoring_service_pb2 as pb
-from services.core.errors import (
-    FieldViolation,
-    InternalError,
-    InvalidRequestError,
-    ServiceError,
-)
+from services.core.errors import FieldViolation, InternalError, ServiceError
 from services.metrics import (
-    METRICS,
     BoundaryRule,
     CaseRule,
+    GeneratedEntitiesRule,
     Metric,
-    Score,
+    NoPairsRule,
+    PartialMatchRule,
     ScoringOptions,
-    Unscorable,
+    TokenizerRule,
     find_metrics,
-    input_violations,
 )
+from services.metrics.bertscore import no_encoder
 from services.rpc.status import status_code_of
+from services.scoring.checks import ItemLimits, check_item, invalid
 from services.scoring.task import ScoringTask
 
-MAX_ITEM_ID_BYTES = 256
-
-# gRPC drops a status whose details outgrow the metadata limit.
-_MAX_REPORTED_VIOLATIONS = 10
-
-_CASE_RULES = {
-    pb.CASE_RULE_UNSPECIFIED: CaseRule.SENSITIVE,
-    pb.CASE_RULE_SENSITIVE: CaseRule.SENSITIVE,
-    pb.CASE_RULE_INSENSITIVE: CaseRule.INSENSITIVE,
-}
-_BOUNDARY_RULES = {
-    pb.BOUNDARY_RULE_UNSPECIFIED: BoundaryRule.WORD,
-    pb.BOUNDARY_RULE_WORD: BoundaryRule.WORD,
-    pb.BOUNDARY_RULE_SUBSTRING: BoundaryRule.SUBSTRING,
-}
+RuleT = TypeVar("RuleT", bound=StrEnum)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemLimits:
-    """How large an item may be.
+class _PbEnum(Protocol):
+    def Value(self, name: str) -> int: ...  # noqa: N802 - protobuf's name
 
-    Attributes:
-        max_text_chars: Longest candidate and longest reference, in characters.
-        max_entities: Most entities.
-        max_entity_chars: Longest entity, in characters.
-    """
 
-    max_text_chars: int
-    max_entities: int
-    max_entity_chars: int
+def _values_of(enum: _PbEnum, prefix: str, rules: type[RuleT], default: RuleT) -> dict[int, RuleT]:
+    """Maps the contract's values of a choice, which are named as our own; unspecified is 0."""
+    return {0: default, **{enum.Value(f"{prefix}_{rule.name}"): rule for rule in rules}}
+
+
+_DEFAULTS = ScoringOptions()
+_CASE = _values_of(pb.CaseRule, "CASE_RULE", CaseRule, _DEFAULTS.case)
+_BOUNDARY = _values_of(pb.BoundaryRule, "BOUNDARY_RULE", BoundaryRule, _DEFAULTS.boundary)
+_TOKENIZER = _values_of(pb.TokenizerRule, "TOKENIZER_RULE", TokenizerRule, _DEFAULTS.tokenizer)
+_PARTIAL_MATCH = _values_of(
+    pb.PartialMatchRule, "PARTIAL_MATCH_RULE", PartialMatchRule, _DEFAULTS.partial_match
+)
+_NO_PAIRS = _values_of(pb.NoPairsRule, "NO_PAIRS_RULE", NoPairsRule, _DEFAULTS.no_pairs)
+_GENERATED_ENTITIES = _values_of(
+    pb.GeneratedEntitiesRule,
+    "GENERATED_ENTITIES_RULE",
+    GeneratedEntitiesRule,
+    _DEFAULTS.generated_entities,
+)
 
 
 def task_from_pb(
-    request: pb.ScoreExplanationRequest | pb.ScoreExplanationsRequest, limits: ItemLimits
+    request: pb.ScoreExplanationRequest | pb.ScoreExplanationsRequest,
+    limits: ItemLimits,
+    encoder: str,
 ) -> ScoringTask:
     """Reads what is to be scored.
+
+    Args:
+        request: The request.
+        limits: How large an item may be.
+        encoder: Signature of the service's encoder; empty where it has none.
 
     Raises:
         InvalidRequestError: A field is missing, malformed or over a limit.
         MetricNotFoundError: No metric has one of the names.
+        MetricUnavailableError: A metric needs an encoder, and the service has none.
     """
     if not request.HasField("item"):
-        raise _invalid([FieldViolation("item", "must be set")])
+        raise invalid([FieldViolation("item", "must be set")])
     item = request.item
-    # Sizes first: the other checks read all of the text.
-    violations = _size_violations(item, limits)
-    if not violations:
-        violations = [
-            FieldViolation(f"item.{violation.field}", violation.description)
-            for violation in input_violations(item.reference, item.entities)
-        ]
-    violations += _metric_violations(request.metrics)
-    if violations:
-        raise _invalid(violations)
+    options = options_from_pb(request.options, encoder)
+    check_item(item, request.metrics, options, limits)
     return ScoringTask(
         candidate=item.candidate,
         reference=item.reference,
         entities=tuple(item.entities),
-        metrics=tuple(metric.name for metric in find_metrics(request.metrics)),
-        options=options_from_pb(request.options),
+        metrics=_metric_names(tuple(request.metrics), options),
+        options=options,
+        candidate_entities=tuple(item.candidate_entities),
     )
 
 
-def options_from_pb(options: pb.ScoringOptions) -> ScoringOptions:
+@lru_cache(maxsize=1024)
+def _metric_names(wanted: tuple[str, ...], options: ScoringOptions) -> tuple[str, ...]:
+    return tuple(metric.name for metric in find_metrics(wanted, options))
+
+
+def options_from_pb(options: pb.ScoringOptions, encoder: str) -> ScoringOptions:
     """Reads the choices that the benchmark leaves open; unset ones are the defaults.
+
+    Args:
+        options: The choices.
+        encoder: Signature of the service's encoder; empty where it has none.
 
     Raises:
         InvalidRequestError: A choice is none that this version knows.
     """
-    case = _CASE_RULES.get(options.case_rule)
-    boundary = _BOUNDARY_RULES.get(options.boundary_rule)
-    if case is None or boundary is None:
-        field, value = (
-            ("case_rule", options.case_rule)
-            if case is None
-            else ("boundary_rule", options.boundary_rule)
-        )
-        raise _invalid([FieldViolation(f"options.{field}", f"has the unknown value {value}")])
-    return ScoringOptions(case, boundary)
+    chosen = (
+        options.case_rule,
+        options.boundary_rule,
+        options.tokenizer_rule,
+        options.partial_match_rule,
+        options.no_pairs_rule,
+        options.generated_entities_rule,
+    )
+    return _options(chosen, encoder)
 
 
-def scores_to_pb(scores: Sequence[Score]) -> list[pb.Score]:
-    """Writes the scores of one item."""
-    return [_score_to_pb(score) for score in scores]
-
-
-def _score_to_pb(score: Score) -> pb.Score:
-    if isinstance(score.outcome, Unscorable):
-        return pb.Score(
-            metric=score.metric,
-            unscorable=pb.UnscorableReason.Value(f"UNSCORABLE_REASON_{score.outcome.reason}"),
-            statistics=score.statistics,
-            signature=score.signature,
-        )
-    return pb.Score(
-        metric=score.metric,
-        value=score.outcome,
-        statistics=score.statistics,
-        signature=score.signature,
+@lru_cache(maxsize=1024)
+def _options(chosen: tuple[int, int, int, int, int, int], encoder: str) -> ScoringOptions:
+    case, boundary, tokenizer, partial_match, no_pairs, generated_entities = chosen
+    fields = (
+        ("case_rule", _CASE, case),
+        ("boundary_rule", _BOUNDARY, boundary),
+        ("tokenizer_rule", _TOKENIZER, tokenizer),
+        ("partial_match_rule", _PARTIAL_MATCH, partial_match),
+        ("no_pairs_rule", _NO_PAIRS, no_pairs),
+        ("generated_entities_rule", _GENERATED_ENTITIES, generated_entities),
+    )
+    violations = [
+        FieldViolation(f"options.{field}", f"has the unknown value {value}")
+        for field, known, value in fields
+        if value not in known
+    ]
+    if violations:
+        raise invalid(violations)
+    return ScoringOptions(
+        case=_CASE[case],
+        boundary=_BOUNDARY[boundary],
+        tokenizer=_TOKENIZER[tokenizer],
+        partial_match=_PARTIAL_MATCH[partial_match],
+        no_pairs=_NO_PAIRS[no_pairs],
+        generated_entities=_GENERATED_ENTITIES[generated_entities],
+        encoder=encoder,
     )
 
 
@@ -137,24 +148,8 @@ def metric_to_pb(metric: Metric, options: ScoringOptions) -> pb.Metric:
         max_value=metric.max_value,
         statistic_names=metric.statistic_names,
         default=metric.is_default(options),
+        unavailable_reason="" if metric.is_available(options) else no_encoder().message,
     )
-
-
-def check_item_id(item_id: str) -> None:
-    """Checks the id of an item of a stream.
-
-    Raises:
-        InvalidRequestError: It is empty or too long.
-    """
-    size = len(item_id.encode())
-    if not 1 <= size <= MAX_ITEM_ID_BYTES:
-        description = f"must have 1 to {MAX_ITEM_ID_BYTES} bytes, has {size}"
-        raise _invalid([FieldViolation("item_id", description)])
-
-
-def repeated_item_id() -> InvalidRequestError:
-    """What an item answers with whose id is that of an item in flight."""
-    return _invalid([FieldViolation("item_id", "must differ from those of items in flight")])
 
 
 def error_to_pb(error: BaseException) -> content_pb2.ItemError:
@@ -164,44 +159,4 @@ def error_to_pb(error: BaseException) -> content_pb2.ItemError:
     code: int = status_code_of(error).value[0]
     return content_pb2.ItemError(
         code=code, reason=error.reason.value, message=error.message, metadata=error.metadata
-    )
-
-
-def _size_violations(item: pb.ScoringItem, limits: ItemLimits) -> list[FieldViolation]:
-    violations = []
-    for field, text in (("candidate", item.candidate), ("reference", item.reference)):
-        if len(text) > limits.max_text_chars:
-            description = f"must have at most {limits.max_text_chars} characters, has {len(text)}"
-            violations.append(FieldViolation(f"item.{field}", description))
-    if len(item.entities) > limits.max_entities:
-        description = f"must have at most {limits.max_entities} entries, has {len(item.entities)}"
-        violations.append(FieldViolation("item.entities", description))
-        return violations
-    for index, entity in enumerate(item.entities):
-        if len(entity) > limits.max_entity_chars:
-            description = (
-                f"must have at most {limits.max_entity_chars} characters, has {len(entity)}"
-            )
-            violations.append(FieldViolation(f"item.entities[{index}]", description))
-    return violations
-
-
-def _metric_violations(names: Sequence[str]) -> list[FieldViolation]:
-    if len(names) > len(METRICS):
-        description = f"must have at most {len(METRICS)} entries, has {len(names)}"
-        return [FieldViolation("metrics", description)]
-    return [
-        FieldViolation(f"metrics[{index}]", "must not repeat an earlier name")
-        for index, name in enumerate(names)
-        if name in names[:index]
-    ]
-
-
-def _invalid(violations: Sequence[FieldViolation]) -> InvalidRequestError:
-    first = violations[0]
-    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-    return InvalidRequestError(
-        f"{first.field} {first.description}{more}",
-        violations=tuple(violations[:_MAX_REPORTED_VIOLATIONS]),
-        field=first.field,
     )

@@ -1,242 +1,187 @@
-"""Scores tasks on a pool of worker processes."""
+"""Scores tasks: bounds what is pending, and shares it out between the pools of workers."""
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain, count
+from dataclasses import replace
 
-import structlog
-
-from services.core.errors import InternalError, OverloadedError
-from services.metrics import Score
+from expart.scoring.v1 import scoring_service_pb2 as pb
+from services.core.errors import OverloadedError
+from services.metrics import METRICS
 from services.scoring.budget import Budget
-from services.scoring.task import Answer, ScoringTask, WorkerFailure
-from services.scoring.worker_process import WorkerLostError, WorkerProcess
+from services.scoring.fair_queue import Caller, Lane
+from services.scoring.task import ScoringTask
+from services.scoring.worker_pool import WorkerPool
 
-_log = structlog.get_logger()
+# What an overloaded service asks callers to wait, at least, at most, and before it knows its pace.
+_MIN_RETRY_S = 0.1
+_MAX_RETRY_S = 30.0
+_FIRST_RETRY_S = 1.0
 
-# While a worker scores one batch the next already lies in its pipe.
-_BATCHES_PER_WORKER = 2
+_ENCODER_METRICS = frozenset(name for name, metric in METRICS.items() if metric.needs_encoder)
 
-# A task whose worker was lost is scored once more, alone, in case it was the cause.
-_MAX_LOSSES = 2
-
-_RESTART_DELAYS_S = (0.0, 0.5, 1.0, 2.0, 5.0)
-
-Scores = tuple[Score, ...]
-
-
-@dataclass(slots=True, eq=False)
-class _Pending:
-    """A task that waits for its scores."""
-
-    task: ScoringTask
-    scores: asyncio.Future[Scores]
-    losses: int = 0
-
-
-_Batch = list[_Pending]
+FutureScores = asyncio.Future[pb.ItemScores]
 
 
 class Scorer:
-    """Keeps worker processes busy, and replaces those that are lost.
+    """Scores tasks by whatever metrics they name.
+
+    BERTScore is for the workers that hold an encoder, if there are any, and all else for the
+    others; an item that wants both has its scores put together again.
 
     Args:
-        workers: How many processes.
-        batch_items: Most items that a worker is given at once.
-        batch_timeout_s: After this long a worker is taken for stuck.
-        budget: Bounds what is pending.
+        pool: Computes all that needs no encoder.
+        encoder_pool: Computes what does; None where no encoder is configured.
+        single_budget: Bounds what single calls have pending.
+        stream_budget: Bounds what streams have pending.
+        max_wait_s: Single calls are refused that would wait longer.
     """
 
     def __init__(
-        self, *, workers: int, batch_items: int, batch_timeout_s: float, budget: Budget
+        self,
+        pool: WorkerPool,
+        encoder_pool: WorkerPool | None,
+        *,
+        single_budget: Budget,
+        stream_budget: Budget,
+        max_wait_s: float,
     ) -> None:
-        self._worker_count = workers
-        self._batch_items = batch_items
-        self._batch_timeout_s = batch_timeout_s
-        self._budget = budget
-        self._queue: asyncio.Queue[_Pending] = asyncio.Queue()  # the budget bounds it
-        self._keepers: list[asyncio.Task[None]] = []
-        self._workers: set[WorkerProcess] = set()
+        self._pool = pool
+        self._encoder_pool = encoder_pool
+        self._budgets = {Lane.SINGLE: single_budget, Lane.STREAM: stream_budget}
+        self._max_wait_s = max_wait_s
+        self._single_calls = Caller(Lane.SINGLE)
+
+    @property
+    def encoder(self) -> str:
+        """Signature of the encoder; empty where there is none. Known once started."""
+        return self._encoder_pool.encoder if self._encoder_pool is not None else ""
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """Process ids of the workers that are up."""
-        return tuple(worker.pid for worker in self._workers)
+        return tuple(pid for pool in self._pools for pid in pool.pids)
+
+    @property
+    def _pools(self) -> Sequence[WorkerPool]:
+        return [self._pool, *([self._encoder_pool] if self._encoder_pool is not None else [])]
 
     async def start(self) -> None:
         """Starts the workers and returns once all are warm.
 
         Raises:
             WorkerLostError: One did not come up.
+            UserInputError: The encoder cannot be loaded.
         """
-        starts = [WorkerProcess.start() for _ in range(self._worker_count)]
-        started = await asyncio.gather(*starts, return_exceptions=True)
-        workers = [worker for worker in started if isinstance(worker, WorkerProcess)]
-        for failure in started:
+        starts = await asyncio.gather(
+            *(pool.start() for pool in self._pools), return_exceptions=True
+        )
+        for failure in starts:
             if isinstance(failure, BaseException):
-                await asyncio.gather(*(worker.kill() for worker in workers))
+                await self.stop()
                 raise failure
-        self._workers.update(workers)
-        self._keepers = [asyncio.create_task(self._keep_working(worker)) for worker in workers]
 
     async def stop(self) -> None:
         """Ends the workers; what is still pending is cancelled."""
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
-        while not self._queue.empty():
-            self._queue.get_nowait().scores.cancel()
+        await asyncio.gather(*(pool.stop() for pool in self._pools))
 
-    def submit_now(self, task: ScoringTask) -> asyncio.Future[Scores]:
-        """Enters a task, or refuses it where too much is pending. Cancel the future to withdraw.
+    def check_room(self, cost_bytes: int, remaining_s: float | None) -> None:
+        """Refuses a single call that would find too much pending; costs next to nothing.
+
+        Args:
+            cost_bytes: Roughly the size of its texts.
+            remaining_s: How long the caller will wait for the answer; None for ever.
+
+        Raises:
+            OverloadedError: Too much is pending, or it would take too long.
+        """
+        budget = self._budgets[Lane.SINGLE]
+        wait_s = budget.drain_s()
+        most_s = self._max_wait_s if remaining_s is None else min(self._max_wait_s, remaining_s)
+        if not budget.has_room(cost_bytes):
+            problem = f"{budget.max_items} items or {budget.max_bytes} bytes are pending"
+        elif wait_s is not None and wait_s > most_s:
+            problem = f"what is pending will take {wait_s:.1f} s, and {most_s:.1f} s is the most"
+        else:
+            return
+        raise OverloadedError(
+            f"too much is waiting to be scored: {problem}",
+            retry_after_s=_retry_after_s(wait_s),
+            max_pending_items=str(budget.max_items),
+            max_pending_bytes=str(budget.max_bytes),
+        )
+
+    def submit_now(self, task: ScoringTask) -> FutureScores:
+        """Enters the task of a single call. Cancel the future to withdraw it.
 
         Raises:
             OverloadedError: Too much is pending.
         """
-        if not self._budget.try_take(task.cost_bytes):
-            raise OverloadedError(
-                f"{self._budget.max_items} items or {self._budget.max_bytes} bytes are pending",
-                retry_after_s=0.5,
-                max_pending_items=str(self._budget.max_items),
-                max_pending_bytes=str(self._budget.max_bytes),
-            )
-        return self._enter(task)
+        self.check_room(task.cost_bytes, None)
+        self._budgets[Lane.SINGLE].take_now(task.cost_bytes)
+        return self._enter(task, self._single_calls)
 
-    async def submit(self, task: ScoringTask) -> asyncio.Future[Scores]:
-        """Enters a task as soon as there is room for it."""
-        await self._budget.take(task.cost_bytes)
-        return self._enter(task)
-
-    def _enter(self, task: ScoringTask) -> asyncio.Future[Scores]:
-        scores: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Pending(task, scores))
-        return scores
-
-    async def _keep_working(self, worker: WorkerProcess) -> None:
-        """Has one worker score batch after batch; goes on with another when it is lost."""
-        again: deque[_Batch] = deque()
-        try:
-            while True:
-                again = await self._use(worker, again)
-                worker = await self._replacement()
-        finally:  # the service ends
-            for pending in chain.from_iterable(again):
-                pending.scores.cancel()
-
-    async def _use(self, worker: WorkerProcess, again: deque[_Batch]) -> deque[_Batch]:
-        """Uses a worker until it is lost.
+    async def submit(self, task: ScoringTask, stream: Caller) -> FutureScores:
+        """Enters a task of a stream as soon as there is room for it.
 
         Args:
-            worker: A warm worker; gone on return.
-            again: Batches to be scored before any other. When this is cancelled, it holds all that
-                is unanswered.
-
-        Returns:
-            What has to be scored again.
+            task: The task.
+            stream: Whose it is; streams get equal shares of the workers.
         """
-        in_flight: deque[_Batch] = deque()
-        sent = asyncio.Semaphore(0)
-        room = asyncio.Semaphore(_BATCHES_PER_WORKER)
+        await self._budgets[stream.lane].take(task.cost_bytes)
+        return self._enter(task, stream)
 
-        async def send() -> None:
-            while True:
-                await room.acquire()
-                batch = again.popleft() if again else await self._next_batch()
-                in_flight.append(batch)
-                sent.release()
-                await worker.send([pending.task for pending in batch])
-
-        async def receive() -> None:
-            while True:
-                await sent.acquire()
-                tasks = [pending.task for pending in in_flight[0]]
-                answers = await worker.receive(tasks, self._batch_timeout_s)
-                for pending, answer in zip(in_flight.popleft(), answers, strict=True):
-                    _settle(pending, answer)
-                    self._budget.give_back(pending.task.cost_bytes)
-                room.release()
-
-        self._workers.add(worker)
-        lost = False
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(send())
-                group.create_task(receive())
-                group.create_task(worker.watch())
-        except* WorkerLostError as losses:
-            lost = True
-            reason = str(losses.exceptions[0])
-            _log.error("scoring_worker_lost", worker_pid=worker.pid, reason=reason)
-        finally:
-            if not lost:
-                again.extend(in_flight)
-            self._workers.discard(worker)
-            await worker.kill()
-        _blame(in_flight)
-        batches = map(self._without_withdrawn, [*_second_chances(in_flight), *again])
-        return deque(batch for batch in batches if batch)
-
-    async def _next_batch(self) -> _Batch:
-        """Waits for work and takes what there is of it, up to a batch."""
-        batch: _Batch = []
-        while not batch:
-            waiting = [await self._queue.get()]
-            while len(waiting) < self._batch_items and not self._queue.empty():
-                waiting.append(self._queue.get_nowait())
-            batch = self._without_withdrawn(waiting)
-        return batch
-
-    def _without_withdrawn(self, waiting: _Batch) -> _Batch:
-        """Drops the tasks that nobody waits for any more, and what they occupy."""
-        wanted = []
-        for pending in waiting:
-            if pending.scores.done():
-                self._budget.give_back(pending.task.cost_bytes)
-            else:
-                wanted.append(pending)
-        return wanted
-
-    async def _replacement(self) -> WorkerProcess:
-        for attempt in count():
-            await asyncio.sleep(_RESTART_DELAYS_S[min(attempt, len(_RESTART_DELAYS_S) - 1)])
-            try:
-                worker = await WorkerProcess.start()
-            except (WorkerLostError, OSError) as error:
-                _log.error("scoring_worker_start_failed", reason=str(error))
-            else:
-                _log.info("scoring_worker_replaced", worker_pid=worker.pid)
-                return worker
-        raise AssertionError("unreachable")
-
-
-def _settle(pending: _Pending, answer: Answer) -> None:
-    if pending.scores.done():  # withdrawn in the meantime
-        return
-    if isinstance(answer, WorkerFailure):
-        _log.error("scoring_failed", failure=answer.description)
-        pending.scores.set_exception(
-            InternalError("the item could not be scored; the service's log has the details")
+    def _enter(self, task: ScoringTask, caller: Caller) -> FutureScores:
+        scores = self._divide(task, caller)
+        budget, cost_bytes = self._budgets[caller.lane], task.cost_bytes
+        scores.add_done_callback(
+            lambda scores: budget.give_back(cost_bytes, done=not scores.cancelled())
         )
-    else:
-        pending.scores.set_result(answer)
+        return scores
+
+    def _divide(self, task: ScoringTask, caller: Caller) -> FutureScores:
+        """Hands a task to the pools that have to do with it."""
+        encoded = [name for name in task.metrics if name in _ENCODER_METRICS]
+        if not encoded:
+            return self._pool.submit(task, caller)
+        assert self._encoder_pool is not None, "refused before: the service has no encoder"
+        if len(encoded) == len(task.metrics):
+            return self._encoder_pool.submit(task, caller)
+        others = tuple(name for name in task.metrics if name not in encoded)
+        parts = [
+            self._pool.submit(replace(task, metrics=others), caller),
+            self._encoder_pool.submit(replace(task, metrics=tuple(encoded)), caller),
+        ]
+        return _together(parts, task.metrics)
 
 
-def _blame(lost: Sequence[_Batch]) -> None:
-    """Gives up the tasks at which a worker was lost for the last time.
+def _together(parts: Sequence[FutureScores], metrics: Sequence[str]) -> FutureScores:
+    """The scores of all parts in the order of the metrics; withdraws the parts when cancelled."""
+    whole: FutureScores = asyncio.get_running_loop().create_future()
 
-    A worker answers batch after batch, so that it was at the first of those it had.
-    """
-    for pending in lost[0] if lost else ():
-        pending.losses += 1
-        if pending.losses >= _MAX_LOSSES and not pending.scores.done():
-            pending.scores.set_exception(
-                InternalError("a worker was lost twice while it scored this item")
-            )
+    def part_done(part: FutureScores) -> None:
+        error = None if part.cancelled() else part.exception()
+        if whole.done():
+            return
+        if part.cancelled():
+            whole.cancel()
+        elif error is not None:
+            whole.set_exception(error)
+        elif all(part.done() for part in parts):
+            by_name = {score.metric: score for part in parts for score in part.result().scores}
+            whole.set_result(pb.ItemScores(scores=[by_name[name] for name in metrics]))
+
+    def whole_done(_: FutureScores) -> None:
+        for part in parts:
+            part.cancel()
+
+    for part in parts:
+        part.add_done_callback(part_done)
+    whole.add_done_callback(whole_done)
+    return whole
 
 
-def _second_chances(lost: Sequence[_Batch]) -> list[_Batch]:
-    """Says in which batches to score a lost worker's tasks again: its first batch one by one."""
-    first = lost[0] if lost else []
-    return [*([pending] for pending in first), *list(lost)[1:]]
+def _retry_after_s(wait_s: float | None) -> float:
+    """When to try again: once about half of what is pending will be done."""
+    if wait_s is None:
+        return _FIRST_RETRY_S
+    return min(max(wait_s / 2, _MIN_RETRY_S), _MAX_RETRY_S)

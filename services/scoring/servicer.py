@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
 from services.metrics import METRICS
-from services.scoring.convert import (
-    ItemLimits,
-    metric_to_pb,
-    options_from_pb,
-    scores_to_pb,
-    task_from_pb,
-)
+from services.scoring.checks import ItemLimits
+from services.scoring.convert import metric_to_pb, options_from_pb, task_from_pb
 from services.scoring.scorer import Scorer
 from services.scoring.stream import ScoreStream
 
@@ -48,10 +43,10 @@ class ScoringServicer(pb_grpc.ScoringServiceServicer):
         self, request: pb.ScoreExplanationRequest, context: Context
     ) -> pb.ScoreExplanationResponse:
         """Scores one explanation."""
-        del context
-        task = task_from_pb(request, self._limits)
+        self._scorer.check_room(request.ByteSize(), context.time_remaining())
+        task = task_from_pb(request, self._limits, self._scorer.encoder)
         scores = await self._scorer.submit_now(task)
-        return pb.ScoreExplanationResponse(scores=scores_to_pb(scores))
+        return pb.ScoreExplanationResponse(scores=scores.scores)
 
     async def ScoreExplanations(
         self, request_iterator: AsyncIterator[pb.ScoreExplanationsRequest], context: Context
@@ -70,7 +65,7 @@ class ScoringServicer(pb_grpc.ScoringServiceServicer):
     ) -> pb.ListMetricsResponse:
         """Lists the metrics."""
         del context
-        options = options_from_pb(request.options)
+        options = options_from_pb(request.options, self._scorer.encoder)
         return pb.ListMetricsResponse(
             metrics=[metric_to_pb(metric, options) for metric in METRICS.values()]
         )

@@ -6,15 +6,10 @@ from functools import partial
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from services.core.errors import DrainingError, ServiceError
-from services.scoring.convert import (
-    ItemLimits,
-    check_item_id,
-    error_to_pb,
-    repeated_item_id,
-    scores_to_pb,
-    task_from_pb,
-)
-from services.scoring.scorer import Scorer, Scores
+from services.scoring.checks import ItemLimits, check_item_id, repeated_item_id
+from services.scoring.convert import error_to_pb, task_from_pb
+from services.scoring.fair_queue import Caller, Lane
+from services.scoring.scorer import FutureScores, Scorer
 
 
 class ScoreStream:
@@ -43,7 +38,8 @@ class ScoreStream:
         self._room = asyncio.Semaphore(window)
         self._draining = draining
         self._may_interrupt = False
-        self._in_flight: dict[str, asyncio.Future[Scores]] = {}
+        self._caller = Caller(Lane.STREAM)
+        self._in_flight: dict[str, FutureScores] = {}
         self._answers: asyncio.Queue[pb.ScoreExplanationsResponse | None] = asyncio.Queue()
 
     async def answers(self) -> AsyncIterator[pb.ScoreExplanationsResponse]:
@@ -94,24 +90,24 @@ class ScoreStream:
             check_item_id(item_id)
             if item_id in self._in_flight:
                 raise repeated_item_id()
-            task = task_from_pb(request, self._limits)
+            task = task_from_pb(request, self._limits, self._scorer.encoder)
         except ServiceError as error:
             self._answers.put_nowait(
                 pb.ScoreExplanationsResponse(item_id=item_id, error=error_to_pb(error))
             )
             return
-        scores = await self._scorer.submit(task)
+        scores = await self._scorer.submit(task, self._caller)
         self._in_flight[item_id] = scores
         scores.add_done_callback(partial(self._answer, item_id))
 
-    def _answer(self, item_id: str, scores: "asyncio.Future[Scores]") -> None:
+    def _answer(self, item_id: str, scores: FutureScores) -> None:
         del self._in_flight[item_id]
         if scores.cancelled():  # the call is over
             return
         response = pb.ScoreExplanationsResponse(item_id=item_id)
         error = scores.exception()
         if error is None:
-            response.scores.scores.extend(scores_to_pb(scores.result()))
+            response.scores.CopyFrom(scores.result())
         else:
             response.error.CopyFrom(error_to_pb(error))
         self._answers.put_nowait(response)

@@ -4,17 +4,18 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.metrics import (
-    METRICS,
-    BoundaryRule,
-    CaseRule,
-    Score,
-    ScoringOptions,
-    Unscorable,
-    UnscorableReason,
-)
+from expart.scoring.v1 import scoring_service_pb2 as pb
+from services.metrics import Score, ScoringOptions, Unscorable, UnscorableReason
 
 HEADER_BYTES = 4
+
+# What a task occupies besides its texts, roughly.
+_TASK_BYTES = 200
+_ENTITY_BYTES = 50
+
+_UNSCORABLE_REASONS = {
+    reason: pb.UnscorableReason.Value(f"UNSCORABLE_REASON_{reason}") for reason in UnscorableReason
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class ScoringTask:
         reference: The reference explanation.
         entities: The reference's entities.
         metrics: Names of the metrics wanted.
-        options: How entities are looked for.
+        options: The choices that the benchmark leaves open.
+        candidate_entities: The candidate's entities, where the options say that they are given.
     """
 
     candidate: str
@@ -34,11 +36,19 @@ class ScoringTask:
     entities: tuple[str, ...]
     metrics: tuple[str, ...]
     options: ScoringOptions
+    candidate_entities: tuple[str, ...] = ()
 
     @property
     def cost_bytes(self) -> int:
         """Roughly what the task occupies while it waits."""
-        return 200 + len(self.candidate) + len(self.reference) + sum(map(len, self.entities))
+        return (
+            _TASK_BYTES
+            + len(self.candidate)
+            + len(self.reference)
+            + sum(map(len, self.entities))
+            + sum(map(len, self.candidate_entities))
+            + _ENTITY_BYTES * (len(self.entities) + len(self.candidate_entities))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +62,40 @@ class WorkerFailure:
     description: str
 
 
-Answer = tuple[Score, ...] | WorkerFailure
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A worker's first words: it is warm, or why it cannot work.
 
-# Plain tuples are pickled several times faster than dataclasses.
-_PlainTask = tuple[str, str, tuple[str, ...], tuple[str, ...], str, str]
-_PlainScore = tuple[float | str, tuple[float, ...]]
+    Attributes:
+        encoder: Signature of the encoder that it has loaded, if any.
+        problem: One line for people saying what it cannot load; empty when it is warm.
+    """
+
+    encoder: str = ""
+    problem: str = ""
+
+
+Answer = pb.ItemScores | WorkerFailure
+"""What a worker makes of one task: already in the form in which callers receive it."""
+
+# Plain tuples are pickled several times faster than dataclasses. The tasks of a batch mostly share
+# their options, which are then written once.
+_PlainTask = tuple[str, str, tuple[str, ...], tuple[str, ...], ScoringOptions, tuple[str, ...]]
 
 
 def frame(payload: bytes) -> bytes:
     """Prefixes a payload with its length, as both ends of a worker's pipes expect it."""
     return len(payload).to_bytes(HEADER_BYTES, "big") + payload
+
+
+def encode_greeting(greeting: Greeting) -> bytes:
+    """Writes a worker's first words."""
+    return pickle.dumps((greeting.encoder, greeting.problem))
+
+
+def decode_greeting(payload: bytes) -> Greeting:
+    """Reads what :func:`encode_greeting` wrote."""
+    return Greeting(*pickle.loads(payload))  # noqa: S301 - our own child wrote it
 
 
 def encode_tasks(tasks: Sequence[ScoringTask]) -> bytes:
@@ -72,8 +106,8 @@ def encode_tasks(tasks: Sequence[ScoringTask]) -> bytes:
             task.reference,
             task.entities,
             task.metrics,
-            task.options.case.value,
-            task.options.boundary.value,
+            task.options,
+            task.candidate_entities,
         )
         for task in tasks
     ]
@@ -83,56 +117,43 @@ def encode_tasks(tasks: Sequence[ScoringTask]) -> bytes:
 def decode_tasks(payload: bytes) -> list[ScoringTask]:
     """Reads what :func:`encode_tasks` wrote; the bytes come from our own parent process."""
     plain: list[_PlainTask] = pickle.loads(payload)  # noqa: S301
-    return [
-        ScoringTask(
-            candidate,
-            reference,
-            entities,
-            metrics,
-            ScoringOptions(CaseRule(case), BoundaryRule(boundary)),
-        )
-        for candidate, reference, entities, metrics, case, boundary in plain
-    ]
+    return [ScoringTask(*fields) for fields in plain]
 
 
 def encode_answers(answers: Sequence[Answer]) -> bytes:
-    """Writes a worker's answers to a batch."""
-    plain: list[list[_PlainScore] | str] = [
-        answer.description
-        if isinstance(answer, WorkerFailure)
-        else [
-            (
-                s.outcome.reason.value if isinstance(s.outcome, Unscorable) else s.outcome,
-                s.statistics,
-            )
-            for s in answer
-        ]
+    """Writes a worker's answers to the next so many tasks of its batch."""
+    plain: list[bytes | str] = [
+        answer.description if isinstance(answer, WorkerFailure) else answer.SerializeToString()
         for answer in answers
     ]
     return pickle.dumps(plain, pickle.HIGHEST_PROTOCOL)
 
 
-def decode_answers(payload: bytes, tasks: Sequence[ScoringTask]) -> list[Answer]:
-    """Reads what :func:`encode_answers` wrote for these tasks.
+def decode_answers(payload: bytes) -> list[Answer]:
+    """Reads what :func:`encode_answers` wrote."""
+    plain: list[bytes | str] = pickle.loads(payload)  # noqa: S301 - our own child wrote it
+    return [
+        WorkerFailure(answer) if isinstance(answer, str) else pb.ItemScores.FromString(answer)
+        for answer in plain
+    ]
 
-    Raises:
-        ValueError: There is not exactly one answer a task.
-    """
-    plain: list[list[_PlainScore] | str] = pickle.loads(payload)  # noqa: S301 - our own child
-    answers: list[Answer] = []
-    for task, answer in zip(tasks, plain, strict=True):
-        if isinstance(answer, str):
-            answers.append(WorkerFailure(answer))
-            continue
-        answers.append(
-            tuple(
-                Score(
-                    name,
-                    Unscorable(UnscorableReason(outcome)) if isinstance(outcome, str) else outcome,
-                    statistics,
-                    METRICS[name].sign(task.options),
-                )
-                for name, (outcome, statistics) in zip(task.metrics, answer, strict=True)
+
+def scores_to_pb(scores: Sequence[Score]) -> pb.ItemScores:
+    """Writes the scores of one item."""
+    written = pb.ItemScores()
+    for score in scores:
+        if isinstance(score.outcome, Unscorable):
+            written.scores.add(
+                metric=score.metric,
+                unscorable=_UNSCORABLE_REASONS[score.outcome.reason],
+                statistics=score.statistics,
+                signature=score.signature,
             )
-        )
-    return answers
+        else:
+            written.scores.add(
+                metric=score.metric,
+                value=score.outcome,
+                statistics=score.statistics,
+                signature=score.signature,
+            )
+    return written

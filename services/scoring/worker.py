@@ -1,33 +1,120 @@
 """A worker process: reads batches from standard input, writes answers to standard output.
 
-It ends when its input ends, and so also when the service is killed and cannot tell it to.
+    python -m services.scoring.worker [--encoder SPEC]
+
+With an encoder (an :class:`EncoderSpec` as JSON) it embeds the texts of a whole batch together. It
+ends when its input ends, and so also when the service is killed and cannot tell it to.
 """
 
+import argparse
+import contextlib
 import functools
+import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import BinaryIO
 
-from services.metrics import METRICS, ScoringInput, ScoringOptions, TextAnalysis, score_all
+from services.core.errors import UserInputError
+from services.metrics import (
+    METRICS,
+    GeneratedEntitiesRule,
+    ScoringInput,
+    ScoringOptions,
+    TextAnalysis,
+    TextEncoder,
+    prime,
+    score_all,
+)
+from services.scoring.encoder_spec import EncoderSpec
 from services.scoring.task import (
     HEADER_BYTES,
     Answer,
+    Greeting,
     ScoringTask,
     WorkerFailure,
     decode_tasks,
     encode_answers,
+    encode_greeting,
     frame,
+    scores_to_pb,
 )
 
 # One reference is scored against every model's explanation, often in a row.
 _CACHED_REFERENCES = 256
 _CACHED_REFERENCE_MAX_CHARS = 8_000
 
-READY = b"ready"
+# Answers are kept back for so long, to send several at once; none waits for a task that is large.
+_HOLD_BACK_S = 0.01
+_LARGE_TASK_BYTES = 16_384
 
-Analyse = Callable[[str], TextAnalysis]
+
+class BatchScorer:
+    """Scores the tasks of a batch, one after another.
+
+    Args:
+        encoder: Embeds the texts of a whole batch at once for the metrics that need it.
+    """
+
+    def __init__(self, encoder: TextEncoder | None) -> None:
+        self.encoder = encoder
+        self._analyse = functools.lru_cache(maxsize=_CACHED_REFERENCES)(TextAnalysis)
+
+    def score(self, tasks: Sequence[ScoringTask]) -> Iterator[list[Answer]]:
+        """Yields the answers in the order of the tasks, some at a time."""
+        items = [self._input(task) for task in tasks]
+        if self.encoder is not None:
+            # Which item is at fault, if one is, shows when they are scored.
+            with contextlib.suppress(Exception):
+                prime(item for item in items if isinstance(item, ScoringInput))
+        ready: list[Answer] = []
+        sent_at = time.monotonic()
+        for task, item in zip(tasks, items, strict=True):
+            is_due = time.monotonic() - sent_at > _HOLD_BACK_S
+            if ready and (is_due or task.cost_bytes > _LARGE_TASK_BYTES):
+                yield ready
+                ready = []
+                sent_at = time.monotonic()
+            ready.append(_answer(item, task.metrics))
+        yield ready
+
+    def _input(self, task: ScoringTask) -> ScoringInput | WorkerFailure:
+        known = len(task.reference) <= _CACHED_REFERENCE_MAX_CHARS
+        reference = self._analyse(task.reference) if known else TextAnalysis(task.reference)
+        is_given = task.options.generated_entities is GeneratedEntitiesRule.GIVEN
+        try:
+            return ScoringInput(
+                task.candidate,
+                reference,
+                task.entities,
+                task.options,
+                self.encoder,
+                candidate_entities=task.candidate_entities if is_given else None,
+            )
+        except Exception as error:  # noqa: BLE001 - as below
+            return _failure(error)
+
+
+def _answer(item: ScoringInput | WorkerFailure, metrics: Sequence[str]) -> Answer:
+    if isinstance(item, WorkerFailure):
+        return item
+    try:
+        return scores_to_pb(score_all(item, metrics))
+    except Exception as error:  # noqa: BLE001 - one item's failure must not cost the others
+        return _failure(error)
+
+
+def _failure(error: Exception) -> WorkerFailure:
+    return WorkerFailure(f"{type(error).__name__}: {error}")
+
+
+def worker_command(encoder: EncoderSpec | None = None) -> tuple[str, ...]:
+    """The command that runs a worker, with or without an encoder."""
+    command = (sys.executable, "-m", "services.scoring.worker")
+    return command if encoder is None else (*command, "--encoder", json.dumps(asdict(encoder)))
 
 
 def main() -> None:
@@ -35,33 +122,40 @@ def main() -> None:
     # The service decides when work ends, not the terminal that both may share.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--encoder")
+    encoder_spec = parser.parse_args().encoder
     answers_out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not break a frame
-    analyse = functools.lru_cache(maxsize=_CACHED_REFERENCES)(TextAnalysis)
-    _warm_up(analyse)
     try:
-        _write(answers_out, READY)
+        encoder = _load(EncoderSpec(**json.loads(encoder_spec))) if encoder_spec else None
+    except UserInputError as error:
+        _write(answers_out, encode_greeting(Greeting(problem=error.message)))
+        return
+    scorer = BatchScorer(encoder)
+    _warm_up(scorer)
+    try:
+        name = encoder.signature if encoder is not None else ""
+        _write(answers_out, encode_greeting(Greeting(encoder=name)))
         while (payload := _read(sys.stdin.buffer)) is not None:
-            answers = [_score(task, analyse) for task in decode_tasks(payload)]
-            _write(answers_out, encode_answers(answers))
+            for answers in scorer.score(decode_tasks(payload)):
+                _write(answers_out, encode_answers(answers))
     except BrokenPipeError:  # the service is gone
         os._exit(0)
 
 
-def _warm_up(analyse: Analyse) -> None:
+def _load(spec: EncoderSpec) -> TextEncoder:
+    from services.scoring.encoder import load_encoder  # noqa: PLC0415 - imports torch
+
+    return load_encoder(spec)
+
+
+def _warm_up(scorer: BatchScorer) -> None:
     text = "The Louvre is in Paris. It isn't far from St. Denis."
-    metrics = tuple(name for name, metric in METRICS.items() if not metric.needs_encoder)
-    _score(ScoringTask(text, text, ("Louvre", "Paris"), metrics, ScoringOptions()), analyse)
-
-
-def _score(task: ScoringTask, analyse: Analyse) -> Answer:
-    known = len(task.reference) <= _CACHED_REFERENCE_MAX_CHARS
-    reference = analyse(task.reference) if known else TextAnalysis(task.reference)
-    try:
-        item = ScoringInput(task.candidate, reference, task.entities, task.options)
-        return score_all(item, task.metrics)
-    except Exception as error:  # noqa: BLE001 - one item's failure must not cost the others
-        return WorkerFailure(f"{type(error).__name__}: {error}")
+    has_encoder = scorer.encoder is not None
+    metrics = tuple(name for name, m in METRICS.items() if m.needs_encoder == has_encoder)
+    task = ScoringTask(text, text, ("Louvre", "Paris"), metrics, ScoringOptions())
+    list(scorer.score([task]))
 
 
 def _read(stream: BinaryIO) -> bytes | None:

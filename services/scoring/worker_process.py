@@ -3,20 +3,23 @@
 import asyncio
 import contextlib
 import pickle
-import sys
 from collections.abc import Sequence
 
+from google.protobuf.message import DecodeError
+
+from services.core.errors import UserInputError
 from services.scoring.task import (
     HEADER_BYTES,
     Answer,
     ScoringTask,
     decode_answers,
+    decode_greeting,
     encode_tasks,
     frame,
 )
-from services.scoring.worker import READY
 
-_START_TIMEOUT_S = 60.0
+# Answers are read in chunks of about this many bytes.
+_PIPE_BYTES = 2**20
 
 
 class WorkerLostError(Exception):
@@ -26,12 +29,14 @@ class WorkerLostError(Exception):
 class WorkerProcess:
     """A running, warm worker. Made by :meth:`start`.
 
-    Batches are answered in the order in which they were sent, so that a second one may be sent
+    Tasks are answered in the order in which they were sent, so that a second batch may be sent
     while the first is being scored.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self.encoder = ""
+        """Signature of the encoder that the worker has loaded, if any."""
 
     @property
     def pid(self) -> int:
@@ -39,27 +44,40 @@ class WorkerProcess:
         return self._process.pid
 
     @classmethod
-    async def start(cls) -> "WorkerProcess":
+    async def start(cls, command: Sequence[str], timeout_s: float) -> "WorkerProcess":
         """Starts a worker and waits until it is warm.
+
+        Args:
+            command: What runs :mod:`services.scoring.worker`.
+            timeout_s: How long it may take.
 
         Raises:
             WorkerLostError: It did not come up.
+            UserInputError: It cannot load what it was told to.
         """
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "services.scoring.worker",
+            *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            limit=_PIPE_BYTES,
             process_group=0,  # a Ctrl-C in the terminal is for the service alone
         )
         worker = cls(process)
         try:
-            ready = await worker._receive_frame(_START_TIMEOUT_S)
-            assert ready == READY
+            async with asyncio.timeout(timeout_s):
+                greeting = decode_greeting(await worker._receive_frame())
+        except TimeoutError as error:
+            await worker.kill()
+            raise WorkerLostError(
+                f"worker {worker.pid} was not warm after {timeout_s:g} s"
+            ) from error
         except BaseException:
             await worker.kill()
             raise
+        if greeting.problem:
+            await worker.kill()
+            raise UserInputError(greeting.problem)
+        worker.encoder = greeting.encoder
         return worker
 
     async def send(self, tasks: Sequence[ScoringTask]) -> None:
@@ -76,31 +94,26 @@ class WorkerProcess:
         except (ConnectionError, RuntimeError) as error:  # closed by either side
             raise WorkerLostError(f"worker {self.pid} is gone") from error
 
-    async def receive(self, tasks: Sequence[ScoringTask], timeout_s: float) -> list[Answer]:
-        """Waits for the answers to the batch that was sent earliest.
+    async def receive(self) -> list[Answer]:
+        """Waits for the answers to the next tasks, in the order in which tasks were sent.
 
         Raises:
-            WorkerLostError: The worker is gone, or the time is up.
+            WorkerLostError: The worker is gone.
         """
-        payload = await self._receive_frame(timeout_s)
+        payload = await self._receive_frame()
         try:
-            return decode_answers(payload, tasks)
-        except (ValueError, TypeError, pickle.UnpicklingError) as error:
+            return decode_answers(payload)
+        except (ValueError, TypeError, pickle.UnpicklingError, DecodeError) as error:
             raise WorkerLostError(f"worker {self.pid} answers what makes no sense") from error
 
-    async def _receive_frame(self, timeout_s: float) -> bytes:
+    async def _receive_frame(self) -> bytes:
         stdout = self._process.stdout
         assert stdout is not None
         try:
-            async with asyncio.timeout(timeout_s):
-                header = await stdout.readexactly(HEADER_BYTES)
-                return await stdout.readexactly(int.from_bytes(header, "big"))
+            header = await stdout.readexactly(HEADER_BYTES)
+            return await stdout.readexactly(int.from_bytes(header, "big"))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise WorkerLostError(f"worker {self.pid} ended") from error
-        except TimeoutError as error:
-            raise WorkerLostError(
-                f"worker {self.pid} answered nothing for {timeout_s:g} s"
-            ) from error
 
     async def watch(self) -> None:
         """Waits for the worker's end.

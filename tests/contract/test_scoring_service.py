@@ -6,18 +6,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from grpc_status import rpc_status
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
-from services.core.errors import ErrorReason, InvalidRequestError, MetricNotFoundError
+from services.core.errors import ErrorReason
 from services.metrics import DEFAULT_METRICS, METRICS, ScoringOptions
 from services.rpc.channel import open_channel
-from services.rpc.status import error_from_rpc
 from tests.contract.scoring_server import ScoringServer, scoring_server
 
 SERVICE = "expart.scoring.v1.ScoringService"
@@ -86,6 +83,92 @@ async def test_every_score_carries_the_signature_that_list_metrics_gives(
     assert all(signature.startswith(name) for name, signature in signatures.items())
 
 
+def scoring_item(candidate: str, *entities: str) -> pb.ScoringItem:
+    return pb.ScoringItem(candidate=candidate, reference="In Paris.", entities=entities)
+
+
+@pytest.mark.parametrize(
+    ("item", "metric", "options", "expected"),
+    [
+        # One entity makes no pair.
+        (
+            scoring_item("In Paris.", "Paris"),
+            "ecooc_0",
+            pb.ScoringOptions(no_pairs_rule=pb.NO_PAIRS_RULE_ZERO),
+            (None, 0.0),
+        ),
+        # It is n't here . | It isn't here. | It isn ' t here .
+        (
+            scoring_item("It isn't here."),
+            "length",
+            pb.ScoringOptions(tokenizer_rule=pb.TOKENIZER_RULE_WHITESPACE),
+            (5.0, 3.0),
+        ),
+        (
+            scoring_item("It isn't here."),
+            "length",
+            pb.ScoringOptions(tokenizer_rule=pb.TOKENIZER_RULE_WORDPUNCT),
+            (5.0, 6.0),
+        ),
+        # The entity occurs between word boundaries, and the token is Mondrian-like.
+        (
+            scoring_item("A Mondrian-like grid.", "Mondrian"),
+            "ec_partial",
+            pb.ScoringOptions(partial_match_rule=pb.PARTIAL_MATCH_RULE_EXACT_OR_TOKEN_LCS),
+            (0.0, 1.0),
+        ),
+        (
+            scoring_item("In paris.", "Paris"),
+            "ec_exact",
+            pb.ScoringOptions(case_rule=pb.CASE_RULE_INSENSITIVE),
+            (0.0, 1.0),
+        ),
+        (
+            scoring_item("A party.", "art"),
+            "ec_exact",
+            pb.ScoringOptions(boundary_rule=pb.BOUNDARY_RULE_SUBSTRING),
+            (0.0, 1.0),
+        ),
+    ],
+)
+async def test_every_option_reaches_the_metrics(
+    stub: pb_grpc.ScoringServiceStub,
+    item: pb.ScoringItem,
+    metric: str,
+    options: pb.ScoringOptions,
+    expected: tuple[float | None, float | None],
+) -> None:
+    async def score(options: pb.ScoringOptions | None) -> pb.Score:
+        request = pb.ScoreExplanationRequest(item=item, metrics=[metric], options=options)
+        [found] = (await stub.ScoreExplanation(request, timeout=TIMEOUT_S)).scores
+        return found
+
+    plain, chosen = await score(None), await score(options)
+    values = [
+        found.value if found.WhichOneof("outcome") == "value" else None for found in (plain, chosen)
+    ]
+    assert tuple(values) == expected
+    assert chosen.signature != plain.signature
+
+
+async def test_given_entities_decide_what_is_mentioned(stub: pb_grpc.ScoringServiceStub) -> None:
+    options = pb.ScoringOptions(generated_entities_rule=pb.GENERATED_ENTITIES_RULE_GIVEN)
+    item = pb.ScoringItem(
+        candidate="The Louvre is in Paris.",
+        reference="The Louvre is in Paris.",
+        entities=["Louvre", "Paris"],
+        candidate_entities=["Paris", "Rome"],
+    )
+    request = pb.ScoreExplanationRequest(item=item, metrics=["ec_exact"], options=options)
+    [found] = (await stub.ScoreExplanation(request, timeout=TIMEOUT_S)).scores
+    # Both occur; of the two only Paris was recognised.
+    assert found.value == 0.5
+    del item.candidate_entities[:]
+    request = pb.ScoreExplanationRequest(item=item, metrics=["ec_exact"], options=options)
+    [none_found] = (await stub.ScoreExplanation(request, timeout=TIMEOUT_S)).scores
+    assert none_found.value == 0.0
+
+
 async def test_list_metrics_describes_every_metric(stub: pb_grpc.ScoringServiceStub) -> None:
     response = await stub.ListMetrics(pb.ListMetricsRequest(), timeout=TIMEOUT_S)
 
@@ -97,7 +180,8 @@ async def test_list_metrics_describes_every_metric(stub: pb_grpc.ScoringServiceS
         assert (listed.min_value, listed.max_value) == (metric.min_value, metric.max_value)
         assert tuple(listed.statistic_names) == metric.statistic_names
         assert listed.default == (listed.name in DEFAULT_METRICS)
-        assert listed.unavailable_reason == ""
+        assert ("EXPART_SCORING_ENCODER" in listed.unavailable_reason) == metric.needs_encoder
+        assert bool(listed.unavailable_reason) == metric.needs_encoder
 
 
 async def test_no_metric_named_means_the_default_ones(stub: pb_grpc.ScoringServiceStub) -> None:
@@ -136,90 +220,6 @@ async def test_an_unscorable_item_says_why(
     assert score.WhichOneof("outcome") == "unscorable"
     assert score.unscorable == reason
     assert set(score.statistics) == {0.0}
-
-
-def bad(field: str, description: str, **fields: object) -> tuple[object, ...]:
-    metrics = fields.pop("metrics", [])
-    options = fields.pop("options", None)
-    item = pb.ScoringItem(**{"candidate": "c", "reference": "r", **fields})
-    request = pb.ScoreExplanationRequest(item=item, metrics=metrics, options=options)
-    return request, field, description
-
-
-BAD_REQUESTS = [
-    (pb.ScoreExplanationRequest(), "item", "must be set"),
-    bad("item.reference", "must not be blank", reference=""),
-    bad("item.reference", "must not be blank", reference=" \n\u00a0"),
-    bad("item.reference", "must have at most 50000 characters, has 50001", reference="r" * 50_001),
-    bad("item.candidate", "must have at most 50000 characters, has 60000", candidate="c" * 60_000),
-    bad("item.entities[1]", "must not be blank", entities=["a", ""]),
-    bad("item.entities[0]", "must not be blank", entities=["\u200b"]),
-    bad("item.entities[2]", "must differ from entities[0]", entities=["a", "b", "a"]),
-    bad("item.entities", "must have at most 256 entries, has 257", entities=map(str, range(257))),
-    bad("item.entities[0]", "must have at most 256 characters, has 300", entities=["e" * 300]),
-    bad("metrics[1]", "must not repeat an earlier name", metrics=["ef1", "ef1"]),
-    bad("metrics", "must have at most 14 entries, has 15", metrics=["ef1"] * 15),
-    bad("options.case_rule", "has the unknown value 9", options=pb.ScoringOptions(case_rule=9)),
-    bad(
-        "options.boundary_rule",
-        "has the unknown value 7",
-        options=pb.ScoringOptions(boundary_rule=7),
-    ),
-]
-
-
-@pytest.mark.parametrize(("request_", "field", "description"), BAD_REQUESTS)
-async def test_a_bad_request_is_refused_with_its_field(
-    stub: pb_grpc.ScoringServiceStub,
-    request_: pb.ScoreExplanationRequest,
-    field: str,
-    description: str,
-) -> None:
-    with pytest.raises(aio.AioRpcError) as caught:
-        await stub.ScoreExplanation(request_, timeout=TIMEOUT_S)
-
-    assert caught.value.code() is StatusCode.INVALID_ARGUMENT
-    assert_one_error_info(caught.value, "INVALID_REQUEST")
-    error = error_from_rpc(caught.value)
-    assert isinstance(error, InvalidRequestError)
-    assert [(v.field, v.description) for v in error.violations] == [(field, description)]
-    assert error.message == f"{field} {description}"
-
-
-def assert_one_error_info(failure: aio.AioRpcError, reason: str) -> None:
-    status = rpc_status.from_call(failure)
-    assert status is not None
-    infos = [d for d in status.details if d.Is(error_details_pb2.ErrorInfo.DESCRIPTOR)]
-    assert len(infos) == 1
-    info = error_details_pb2.ErrorInfo()
-    infos[0].Unpack(info)
-    assert (info.domain, info.reason) == ("expart", reason)
-
-
-async def test_every_wrong_field_is_named_up_to_ten(stub: pb_grpc.ScoringServiceStub) -> None:
-    item = pb.ScoringItem(reference="r", entities=["e"] * 40)
-    with pytest.raises(aio.AioRpcError) as caught:
-        await stub.ScoreExplanation(pb.ScoreExplanationRequest(item=item), timeout=TIMEOUT_S)
-    error = error_from_rpc(caught.value)
-    assert isinstance(error, InvalidRequestError)
-    assert [v.field for v in error.violations] == [f"item.entities[{i}]" for i in range(1, 11)]
-    assert error.message.endswith("(and 38 more)")
-
-
-async def test_an_unknown_metric_is_refused_with_the_names_there_are(
-    stub: pb_grpc.ScoringServiceStub,
-) -> None:
-    request = pb.ScoreExplanationRequest(
-        item=golden_item(GOLDEN["cases"][0]), metrics=["ef1", "meteor"]
-    )
-    with pytest.raises(aio.AioRpcError) as caught:
-        await stub.ScoreExplanation(request, timeout=TIMEOUT_S)
-    assert caught.value.code() is StatusCode.INVALID_ARGUMENT
-    assert_one_error_info(caught.value, "METRIC_NOT_FOUND")
-    error = error_from_rpc(caught.value)
-    assert isinstance(error, MetricNotFoundError)
-    assert error.metadata == {"metric": "meteor"}
-    assert "ecooc_inf" in error.message
 
 
 def stream_items(count: int, bad_position: int) -> list[pb.ScoreExplanationsRequest]:

@@ -1,8 +1,9 @@
-"""The pool of workers, with real processes."""
+"""The scorer and its pool of workers, with real processes."""
 
 import asyncio
 import os
 import signal
+from collections import deque
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,14 +11,17 @@ import pytest_asyncio
 
 from services.core.errors import InternalError, OverloadedError
 from services.metrics import ScoringOptions
-from services.scoring import scorer as scorer_module
-from services.scoring.budget import Budget
-from services.scoring.scorer import Scorer
+from services.scoring import worker_pool
+from services.scoring.build import build_scorer
+from services.scoring.fair_queue import Caller, Lane
+from services.scoring.scorer import FutureScores, Scorer
+from services.scoring.settings import ScoringSettings
 from services.scoring.task import ScoringTask
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TIMEOUT_S = 60.0
+STREAM = Caller(Lane.STREAM)
 
 
 def task(number: int, metrics: tuple[str, ...] = ("ec_exact",)) -> ScoringTask:
@@ -27,7 +31,10 @@ def task(number: int, metrics: tuple[str, ...] = ("ec_exact",)) -> ScoringTask:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scorer() -> AsyncIterator[Scorer]:
-    started = Scorer(workers=1, batch_items=4, batch_timeout_s=1.0, budget=Budget(50, 2**20))
+    settings = ScoringSettings(
+        workers=1, batch_items=4, answer_timeout_s=1.0, max_pending_items=100
+    )
+    started = build_scorer(settings)
     await started.start()
     yield started
     await started.stop()
@@ -40,7 +47,7 @@ async def test_tasks_are_scored_and_room_comes_back(scorer: Scorer) -> None:
             scorer.submit_now(task(50))
         async with asyncio.timeout(TIMEOUT_S):
             scores = await asyncio.gather(*waiting)
-        assert [[score.value for score in one] for one in scores] == [[0.5]] * 50
+        assert [[score.value for score in one.scores] for one in scores] == [[0.5]] * 50
 
 
 async def test_a_failing_task_fails_alone(scorer: Scorer) -> None:
@@ -50,7 +57,7 @@ async def test_a_failing_task_fails_alone(scorer: Scorer) -> None:
     async with asyncio.timeout(TIMEOUT_S):
         with pytest.raises(InternalError, match="could not be scored"):
             await bad
-        assert (await good)[0].value == 0.5
+        assert (await good).scores[0].value == 0.5
 
 
 async def test_a_withdrawn_task_gives_its_room_back(scorer: Scorer) -> None:
@@ -58,7 +65,7 @@ async def test_a_withdrawn_task_gives_its_room_back(scorer: Scorer) -> None:
     for scores in waiting:
         scores.cancel()
     async with asyncio.timeout(TIMEOUT_S):
-        again = [await scorer.submit(task(number)) for number in range(50)]
+        again = [await scorer.submit(task(number), STREAM) for number in range(50)]
         scores = await asyncio.gather(*again)
     assert len(scores) == 50
 
@@ -69,12 +76,12 @@ async def test_a_stuck_worker_is_replaced_and_its_tasks_are_scored(scorer: Score
     waiting = [scorer.submit_now(task(number)) for number in range(10)]
     async with asyncio.timeout(TIMEOUT_S):
         scores = await asyncio.gather(*waiting)
-    assert [one[0].value for one in scores] == [0.5] * 10
+    assert [one.scores[0].value for one in scores] == [0.5] * 10
     assert stuck not in scorer.worker_pids
 
 
 async def test_what_is_pending_at_the_end_is_cancelled() -> None:
-    scorer = Scorer(workers=1, batch_items=1, batch_timeout_s=60.0, budget=Budget(50, 2**20))
+    scorer = build_scorer(ScoringSettings(workers=1, batch_items=1))
     await scorer.start()
     [worker] = scorer.worker_pids
     os.kill(worker, signal.SIGSTOP)
@@ -87,19 +94,20 @@ async def test_what_is_pending_at_the_end_is_cancelled() -> None:
 
 
 async def test_a_task_that_lost_two_workers_fails_and_its_neighbours_do_not() -> None:
-    def pending(losses: int) -> scorer_module._Pending:
-        scores: asyncio.Future[scorer_module.Scores] = asyncio.get_running_loop().create_future()
-        return scorer_module._Pending(task(0), scores, losses)
+    def pending(losses: int) -> worker_pool._Pending:
+        scores: FutureScores = asyncio.get_running_loop().create_future()
+        return worker_pool._Pending(task(0), scores, losses)
 
     first, suspect, withdrawn, behind = pending(0), pending(1), pending(0), pending(1)
     withdrawn.scores.cancel()
 
-    lost = [[first, suspect, withdrawn], [behind]]
-    scorer_module._blame(lost)
+    lost = [deque([first, suspect, withdrawn]), deque([behind])]
+    worker_pool._blame(lost)
 
     # The worker was at the first batch; what it had not begun is not held responsible.
     assert (first.losses, behind.losses) == (1, 1)
     with pytest.raises(InternalError, match="lost twice"):
         suspect.scores.result()
     assert not first.scores.done()
-    assert scorer_module._second_chances(lost) == [[first], [suspect], [withdrawn], [behind]]
+    again = worker_pool._second_chances(lost)
+    assert [list(batch) for batch in again] == [[first], [suspect], [withdrawn], [behind]]
