@@ -1,13 +1,7 @@
 """Who calls: the name under which a client is counted and logged."""
 
-from __future__ import annotations  # grpc's context is generic for the type checker only
-
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
-
-if TYPE_CHECKING:
-    from grpc import aio
 
 
 def peer_address(peer: str) -> str:
@@ -40,11 +34,3 @@ def certified_name(properties: Mapping[str, Iterable[bytes]]) -> str | None:
             if value:
                 return value.decode(errors="replace")
     return None
-
-
-def client_name(token_name: str | None, context: aio.ServicerContext[object, object]) -> str:
-    """Names a client: by its token, else by its certificate, else by its address."""
-    if token_name is not None:
-        return token_name
-    certified = certified_name(context.auth_context())
-    return certified if certified is not None else peer_address(context.peer())

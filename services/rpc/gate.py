@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from services.core.errors import DrainingError, UnauthenticatedError
 from services.rpc.call_limits import CallLimiter
-from services.rpc.clients import client_name
+from services.rpc.clients import certified_name, peer_address
 from services.rpc.tokens import TokenFile
 
 if TYPE_CHECKING:
@@ -33,11 +33,15 @@ class CallGate:
     Args:
         tokens: The tokens of those who may call; none: everybody may.
         limiter: Counts the calls.
+        has_certified_clients: Whether clients show certificates.
     """
 
-    def __init__(self, tokens: TokenFile | None, limiter: CallLimiter) -> None:
+    def __init__(
+        self, tokens: TokenFile | None, limiter: CallLimiter, *, has_certified_clients: bool
+    ) -> None:
         self._tokens = tokens
         self._limiter = limiter
+        self._has_certified_clients = has_certified_clients
         self._draining = False
         # Calls that a drain waits for; who looks around by reflection can be cut off.
         self._working = 0
@@ -75,8 +79,17 @@ class CallGate:
         self._limiter.check_room()
         return name
 
+    def name_client(self, token_name: str | None, context: Context) -> str:
+        """Names a client: by its token, else by its certificate, else by its address."""
+        if token_name is not None:
+            return token_name
+        certified = None
+        if self._has_certified_clients:
+            certified = certified_name(context.auth_context())
+        return certified if certified is not None else peer_address(context.peer())
+
     @contextmanager
-    def admit(self, method: str, token_name: str | None, context: Context) -> Iterator[None]:
+    def admit(self, method: str, client: str) -> Iterator[None]:
         """Holds a place for a call while it is in flight.
 
         Raises:
@@ -85,7 +98,7 @@ class CallGate:
         if is_probe(method):
             yield
             return
-        with self._limiter.admit(client_name(token_name, context)):
+        with self._limiter.admit(client):
             if method.startswith(_REFLECTION):
                 yield
                 return

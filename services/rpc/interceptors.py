@@ -20,7 +20,7 @@ from services.core.errors import (
     ServiceError,
     UnimplementedError,
 )
-from services.rpc.clients import client_name, peer_address
+from services.rpc.clients import peer_address
 from services.rpc.gate import CallGate, is_probe
 from services.rpc.status import retry_pushback, status_code_of, to_rpc_status
 from services.telemetry.call_log import CallLog, FinishedCall
@@ -51,7 +51,7 @@ class _Handler(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _Arrival:
     """What is known of a call before its request is read.
 
     Attributes:
@@ -63,6 +63,19 @@ class _Call:
     method: str
     began: float
     token_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who makes a call; noted at its beginning, as gRPC forgets it when the call is cancelled.
+
+    Attributes:
+        name: What the client is counted under.
+        address: Where the call comes from.
+    """
+
+    name: str
+    address: str
 
 
 class CallInterceptor(aio.ServerInterceptor):
@@ -100,15 +113,15 @@ class CallInterceptor(aio.ServerInterceptor):
             if found is None:
                 raise UnimplementedError(f"{method} is not served here", method=method)
         except ServiceError as error:
-            wrapped = self._refusal(_Call(method, began), error)
+            wrapped = self._refusal(_Arrival(method, began), error)
         else:
-            wrapped = self._wrap(_Call(method, began, name), cast("_Handler", found))
+            wrapped = self._wrap(_Arrival(method, began, name), cast("_Handler", found))
         return cast("grpc.RpcMethodHandler[RequestT, ResponseT]", wrapped)
 
-    def _refusal(self, call: _Call, refused: ServiceError) -> object:
+    def _refusal(self, call: _Arrival, refused: ServiceError) -> object:
         """Answers at once; a method of streams is not made to read its request first."""
 
-        async def refuse() -> None:
+        async def refuse(caller: _Caller) -> None:
             raise refused
 
         async def refusing(requests: object, context: Context) -> None:
@@ -116,7 +129,7 @@ class CallInterceptor(aio.ServerInterceptor):
 
         return grpc.stream_stream_rpc_method_handler(cast("StreamBehaviour", refusing))
 
-    def _wrap(self, call: _Call, handler: _Handler) -> object:
+    def _wrap(self, call: _Arrival, handler: _Handler) -> object:
         serializers = (handler.request_deserializer, handler.response_serializer)
         if handler.unary_unary is not None:
             answering = self._unary(call, handler.unary_unary)
@@ -131,10 +144,10 @@ class CallInterceptor(aio.ServerInterceptor):
         streaming = self._stream(call, handler.stream_stream)
         return grpc.stream_stream_rpc_method_handler(streaming, *serializers)
 
-    def _unary(self, call: _Call, behaviour: UnaryBehaviour) -> UnaryBehaviour:
+    def _unary(self, call: _Arrival, behaviour: UnaryBehaviour) -> UnaryBehaviour:
         async def guarded(request: object, context: Context) -> object:
-            async def work() -> object:
-                with self._gate.admit(call.method, call.token_name, context):
+            async def work(caller: _Caller) -> object:
+                with self._gate.admit(call.method, caller.name):
                     if context.time_remaining() is not None:
                         return await behaviour(request, context)
                     return await self._in_time(behaviour(request, context))
@@ -143,12 +156,12 @@ class CallInterceptor(aio.ServerInterceptor):
 
         return guarded
 
-    def _stream(self, call: _Call, behaviour: StreamBehaviour) -> StreamBehaviour:
+    def _stream(self, call: _Arrival, behaviour: StreamBehaviour) -> StreamBehaviour:
         # A coroutine that writes, not a generator that yields: gRPC would leave a generator that
         # is cancelled while a response is being sent to the garbage collector, and its place taken.
         async def guarded(request: object, context: Context) -> None:
-            async def work() -> None:
-                with self._gate.admit(call.method, call.token_name, context):
+            async def work(caller: _Caller) -> None:
+                with self._gate.admit(call.method, caller.name):
                     if inspect.iscoroutinefunction(behaviour):  # gRPC's own health service
                         await behaviour(request, context)
                         return
@@ -178,16 +191,18 @@ class CallInterceptor(aio.ServerInterceptor):
 
     async def _watched(
         self,
-        call: _Call,
+        call: _Arrival,
         request: object,
         context: Context,
-        work: Callable[[], Awaitable[object]],
+        work: Callable[[_Caller], Awaitable[object]],
         behaviour: UnaryBehaviour | StreamBehaviour | None = None,
     ) -> object:
         """Does a call's work; answers its error, if it has one; logs its end."""
         code, reason = "OK", ""
+        name = self._gate.name_client(call.token_name, context)
+        caller = _Caller(name, peer_address(context.peer()))
         try:
-            result = await work()
+            result = await work(caller)
         except asyncio.CancelledError:
             out_of_time = context.time_remaining() == 0
             code = "DEADLINE_EXCEEDED" if out_of_time else "CANCELLED"
@@ -203,12 +218,12 @@ class CallInterceptor(aio.ServerInterceptor):
             code = _code_name(context.code())  # a servicer may set it without raising
             return result
         finally:
-            self._record(call, context, code, reason)
+            self._record(call, caller, code, reason)
 
     def _judged(
         self,
         error: Exception,
-        call: _Call,
+        call: _Arrival,
         request: object,
         behaviour: UnaryBehaviour | StreamBehaviour | None,
     ) -> ServiceError:
@@ -225,14 +240,14 @@ class CallInterceptor(aio.ServerInterceptor):
             "internal error; the service's log has the details", request_id=request_id
         )
 
-    def _record(self, call: _Call, context: Context, code: str, reason: str) -> None:
+    def _record(self, call: _Arrival, caller: _Caller, code: str, reason: str) -> None:
         self._call_log.record(
             FinishedCall(
                 method=call.method,
-                client=client_name(call.token_name, context),
+                client=caller.name,
                 code=code,
                 duration_s=time.monotonic() - call.began,
-                address=peer_address(context.peer()),
+                address=caller.address,
                 reason=reason,
                 is_probe=is_probe(call.method),
             )

@@ -72,7 +72,11 @@ class RpcServer:
         self._security = security
         self._credentials = security.credentials()
         self._limiter = CallLimiter(call_limits)
-        self._gate = CallGate(security.tokens(), self._limiter)
+        self._gate = CallGate(
+            security.tokens(),
+            self._limiter,
+            has_certified_clients=security.tls_client_ca_file is not None,
+        )
         self._call_log = CallLog()
         guard = CallInterceptor(self._gate, self._call_log, call_limits.unary_timeout_s)
         options = _options(call_limits, reuse_port=reuse_port)

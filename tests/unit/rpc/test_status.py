@@ -1,5 +1,7 @@
 """The table between errors and gRPC statuses, over every error class."""
 
+import json
+
 import grpc
 import pytest
 from google.protobuf.message import Message
@@ -13,7 +15,8 @@ from services.core.errors import (
     ServiceError,
     service_error_classes,
 )
-from services.rpc.status import ERROR_DOMAIN, STATUS_CODES, to_rpc_status
+from services.rpc.channel import service_config
+from services.rpc.status import ERROR_DOMAIN, STATUS_CODES, retry_pushback, to_rpc_status
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -87,3 +90,27 @@ def test_whatever_its_texts_a_status_fits_into_the_trailers(character: str) -> N
     status = to_rpc_status(error)
     assert status.ByteSize() + 3 * len(status.message.encode()) < 8 * 1024
     assert details(status, error_details_pb2.ErrorInfo)
+
+
+def test_overload_paces_the_built_in_retries_of_grpc_and_nothing_else_does() -> None:
+    # Rounded up: a client that came back a moment too early would be refused again.
+    assert retry_pushback(OverloadedError("full", retry_after_s=0.0305)) == (
+        ("grpc-retry-pushback-ms", "31"),
+    )
+    others = set(service_error_classes().values()) - {OverloadedError}
+    assert all(retry_pushback(kind("x")) == () for kind in others)
+
+
+def test_only_retryable_codes_are_retried_by_the_contracts_own_policy() -> None:
+    policies = [
+        (method["name"], method["retryPolicy"])
+        for method in json.loads(service_config())["methodConfig"]
+        if "retryPolicy" in method
+    ]
+    retried = {name["method"] for names, _ in policies for name in names}
+    # Reading and scoring may be repeated; an explanation costs too much to be made twice unasked,
+    # and a stream cannot be.
+    assert retried == {"ListModels", "GetModel", "ScoreExplanation", "ListMetrics"}
+    for _, policy in policies:
+        assert set(policy["retryableStatusCodes"]) == {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}
+        assert 2 <= policy["maxAttempts"] <= 5  # gRPC takes five at most

@@ -1,0 +1,84 @@
+"""The log of calls: one event a call, and never more than anybody can read."""
+
+import asyncio
+
+from structlog.testing import capture_logs
+
+from services.telemetry.call_log import MAX_EVENTS_PER_CODE, CallLog, FinishedCall
+
+METHOD = "/expart.scoring.v1.ScoringService/ListMetrics"
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def call(code: str = "OK", *, reason: str = "", is_probe: bool = False) -> FinishedCall:
+    return FinishedCall(METHOD, "sweeper", code, 0.25, "192.0.2.7", reason, is_probe)
+
+
+async def test_a_call_is_one_event_and_a_failure_says_where_it_came_from() -> None:
+    log = CallLog(Clock())
+    with capture_logs() as events:
+        log.record(call())
+        log.record(call("INVALID_ARGUMENT", reason="INVALID_REQUEST"))
+        log.record(call("UNAUTHENTICATED", reason="UNAUTHENTICATED"))
+        log.record(call("INTERNAL", reason="INTERNAL"))
+        log.record(call(is_probe=True))
+    common = {"event": "call_finished", "method": METHOD, "client": "sweeper", "duration_s": 0.25}
+    assert events[0] == {**common, "code": "OK", "log_level": "info"}
+    assert events[1] == {
+        **common,
+        "code": "INVALID_ARGUMENT",
+        "reason": "INVALID_REQUEST",
+        "address": "192.0.2.7",
+        "log_level": "info",
+    }
+    assert [event["log_level"] for event in events] == ["info", "info", "warning", "error", "debug"]
+
+
+async def test_a_flood_of_one_code_hides_no_other_and_is_counted() -> None:
+    clock = Clock()
+    log = CallLog(clock)
+    with capture_logs() as events:
+        for _ in range(1000):
+            log.record(call("RESOURCE_EXHAUSTED", reason="OVERLOADED"))
+            log.record(call("INVALID_ARGUMENT", reason="INVALID_REQUEST"))
+        log.record(call("INTERNAL", reason="INTERNAL"))
+        log.flush()
+    codes = [event["code"] for event in events if event["event"] == "call_finished"]
+    assert codes.count("RESOURCE_EXHAUSTED") == 1
+    assert codes.count("INVALID_ARGUMENT") == MAX_EVENTS_PER_CODE
+    assert codes.count("INTERNAL") == 1
+    counted = {e["code"]: e["count"] for e in events if e["event"] == "calls_not_logged"}
+    assert counted == {
+        "RESOURCE_EXHAUSTED": 1000 - 1,
+        "INVALID_ARGUMENT": 1000 - MAX_EVENTS_PER_CODE,
+    }
+
+
+async def test_counts_follow_by_themselves_when_the_second_is_over() -> None:
+    log = CallLog()
+    with capture_logs() as events:
+        for _ in range(5):
+            log.record(call("RESOURCE_EXHAUSTED", reason="OVERLOADED"))
+        await asyncio.sleep(1.5)
+    assert [e["count"] for e in events if e["event"] == "calls_not_logged"] == [4]
+
+
+async def test_tracebacks_are_bounded_too_and_the_next_second_has_room_again() -> None:
+    clock = Clock()
+    log = CallLog(clock)
+    with capture_logs() as events:
+        for _ in range(100):
+            log.crashed(METHOD, "request-1", ValueError("x"))
+        assert len(events) == MAX_EVENTS_PER_CODE
+        clock.now = 1.0
+        log.crashed(METHOD, "request-1", ValueError("x"))
+    assert len(events) == MAX_EVENTS_PER_CODE + 1
