@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from services.core.errors import UserInputError
 from services.metrics.embeddings import TokenEmbeddings
 from services.scoring.embedding_cache import EmbeddingCache
-from services.scoring.encoder_files import digest_model
+from services.scoring.encoder_files import digest_model, find_folder
 from services.scoring.encoder_layers import best_layer
 from services.scoring.encoder_spec import EncoderSpec
 
@@ -160,7 +160,7 @@ def load_encoder(spec: EncoderSpec) -> TransformersEncoder:
         UserInputError: There is no such model, layer or device, or the model is no such encoder.
     """
     device = _find_device(spec.device)
-    folder = _find_folder(spec.model)
+    folder = find_folder(spec.model)
     if spec.threads is not None:
         torch.set_num_threads(spec.threads)
     with _one_line_errors(spec), _quiet():
@@ -203,8 +203,12 @@ def _load(
     if folder is not None:
         name = f"{config.model_type}@{digest_model(folder)}"
     else:
-        options["revision"] = config._commit_hash  # noqa: SLF001 - nothing public has it
-        name = f"{spec.model}@{options['revision']}"
+        # The hub's cache has a folder for each commit.
+        cached = huggingface_hub.hf_hub_download(
+            source, "config.json", revision=spec.revision, local_files_only=True
+        )
+        options["revision"] = commit = Path(cached).parent.name
+        name = f"{spec.model}@{commit}"
     tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
     model, report = transformers.AutoModel.from_pretrained(
         source, **options, dtype=torch.float32, output_loading_info=True
@@ -266,16 +270,6 @@ def _find_device(name: str) -> torch.device:
             f"torch {torch.__version__} can use"
         )
     return torch.device(name)
-
-
-def _find_folder(model: str) -> Path | None:
-    """The folder that is meant; None where it is an id of the hub."""
-    path = Path(model).expanduser()
-    if path.is_dir():
-        return path
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise UserInputError(f"the encoder's folder {model} is not there")
-    return None
 
 
 @contextmanager

@@ -1,7 +1,9 @@
-"""What a model's folder holds, as one short name."""
+"""The folder of an encoder's model, and what it holds as one short name."""
 
 import hashlib
 from pathlib import Path
+
+from services.core.errors import UserInputError
 
 # All that decides a text's embeddings; a README or an ONNX copy of the weights does not.
 _PATTERNS = (
@@ -20,6 +22,20 @@ _PATTERNS = (
     "bpe.codes",
 )
 _DIGEST_CHARS = 16
+
+
+def find_folder(model: str) -> Path | None:
+    """Finds the folder that is meant; None where it is an id of the hub.
+
+    Raises:
+        UserInputError: It can only be a folder, and is not there.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise UserInputError(f"the encoder's folder {model} is not there")
+    return None
 
 
 def digest_model(folder: Path) -> str:
