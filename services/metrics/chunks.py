@@ -6,7 +6,7 @@ _CHUNK_COUNT = 2**15
 _CHUNK_MAX_CHARS = 32
 
 
-class ChunkTokens(dict[str, Sequence[str]]):
+class ChunkTokens(dict[str, tuple[str, ...]]):
     """The tokens of every chunk that is asked for, of which the short ones are remembered.
 
     A tokenizer whose rules never look beyond a space splits a chunk in the same way wherever it
@@ -21,8 +21,8 @@ class ChunkTokens(dict[str, Sequence[str]]):
         super().__init__()
         self._split = split
 
-    def __missing__(self, chunk: str) -> Sequence[str]:
-        tokens = self._split(chunk)
+    def __missing__(self, chunk: str) -> tuple[str, ...]:
+        tokens = tuple(self._split(chunk))
         if len(chunk) <= _CHUNK_MAX_CHARS:
             if len(self) >= _CHUNK_COUNT:
                 self.clear()  # bounds the memory; what is frequent is soon known again

@@ -5,9 +5,7 @@ remember what was split. Parity with NLTK is tested.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from itertools import chain
 
@@ -26,63 +24,7 @@ __all__ = [
     "words",
 ]
 
-# What NLTK lets follow the full stop that ends a sentence.
-_CLOSING = frozenset("])}>\"'\u00bb\u201d\u2019")
-_QUOTATION_MARKS = ('"', "'")
-
-
-class _RuleKind(Enum):
-    """Where in a sentence a rule can match, as far as it is known."""
-
-    ANYWHERE = auto()
-    FULL_STOP_AT_END = auto()
-    MARK_AT_END = auto()
-    MARK_BEFORE_NON_DIGIT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """One of NLTK's substitutions.
-
-    Attributes:
-        pattern: What is replaced.
-        replacement: By what.
-        characters: The sentence must contain one of these for the pattern to match; empty where
-            that is not known.
-        parts: It must also contain one of these; empty where that is not known.
-        kind: Where it can match.
-    """
-
-    pattern: re.Pattern[str]
-    replacement: str
-    characters: frozenset[str]
-    parts: tuple[str, ...]
-    kind: _RuleKind
-
-    def apply(self, text: str) -> str:
-        """Returns the text with the rule applied."""
-        if self.parts and not any(part in text for part in self.parts):
-            return text
-        start = 0
-        if self.kind is _RuleKind.FULL_STOP_AT_END:
-            stop = text.rfind(".")
-            if stop < 1 or text[stop - 1] == ".":
-                return text
-            if not text[stop + 1 :].strip(" "):  # the plain case, without the regex
-                return f"{text[:stop]} . "
-            start = stop - 1
-        elif self.kind is _RuleKind.MARK_AT_END:
-            start = max(len(text) - 2, 0)  # the last character, or the one before a line's end
-            if self.characters.isdisjoint(text[start:]):
-                return text
-        elif (
-            self.kind is _RuleKind.MARK_BEFORE_NON_DIGIT
-            and ":" not in text
-            and text.count(",") == text.count(", ")
-        ):
-            return text.replace(", ", " , ")  # the plain case
-        return text[:start] + self.pattern.sub(self.replacement, text[start:])
-
+_SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 
 # The characters without which an NLTK pattern cannot match. A pattern that is not listed here (of
 # another NLTK version) is simply always tried.
@@ -108,21 +50,7 @@ _CHARACTERS = {
     r"[\]\[\(\)\{\}\<\>]": "()[]{}<>",
     r"--": "-",
     # Runs of plain spaces need no shortening: the text is split at them in the end.
-    r"\s+": "".join(c for c in map(chr, range(0x3001)) if c.isspace() and c != " "),
-}
-_PARTS = {
-    r"(``)": ("``",),
-    r"\.{2,}": ("..",),
-    r"([^'])' ": ("' ",),
-    r"--": ("--",),
-    r"''": ("''",),
-    r"([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) ": (
-        *("'ll", "'LL", "'re", "'RE", "'ve", "'VE", "n't", "N'T"),
-    ),
-}
-_KINDS = {
-    r"([:,])$": _RuleKind.MARK_AT_END,
-    r"([:,])([^\d])": _RuleKind.MARK_BEFORE_NON_DIGIT,
+    r"\s+": _SPACES.replace(" ", ""),
 }
 # NLTK has two such rules, which differ in the closing marks that may follow the full stop.
 _FULL_STOP_RULE = re.compile(r"\(\[\^\\\.\]\)\(\\\.\)\(\[[^|]*\)\\s\*\$")
@@ -132,23 +60,51 @@ _FULL_STOP_RULE = re.compile(r"\(\[\^\\\.\]\)\(\\\.\)\(\[[^|]*\)\\s\*\$")
 _CONTRACTION_PARTS = ("nnot", "mme", "nna", "tta", "'ye", "'n", " 't")
 
 
+# What NLTK lets follow the full stop that ends a sentence.
+_CLOSING = frozenset("])}>\"'\u00bb\u201d\u2019" + _SPACES)
+_QUOTATION_MARKS = ('"', "'")
+_CLITICS = frozenset(("s", "S", "m", "M", "d", "D", "ll", "LL", "re", "RE", "ve", "VE"))
+
+# Nothing but these makes NLTK's rules look further than to the next character.
+_HARD = re.compile("['\"`\u00ab\u00bb\u2018-\u201e\x1c-\x1f]|\\.\\.|--|[:,][:,]")
+_APART = r";@#$%&?!*\]\[(){}<>\u2012-\u2015"
+_EASY_TOKEN = rf"[{_APART}]|[:,](?!\d)|(?:[^\s{_APART}:,]++|[:,](?=\d))++"
+
+
 def _may_hold_contraction(lowered: str) -> bool:
-    return any(part in lowered for part in _CONTRACTION_PARTS)
+    return any(map(lowered.__contains__, _CONTRACTION_PARTS))
 
 
-def _rules(pairs: list[tuple[re.Pattern[str], str]]) -> tuple[_Rule, ...]:
-    rules = []
-    for nltk_pattern, replacement in pairs:
-        source = nltk_pattern.pattern
-        full_stop = _FULL_STOP_RULE.fullmatch(source) is not None
-        kind = _RuleKind.FULL_STOP_AT_END if full_stop else _KINDS.get(source, _RuleKind.ANYWHERE)
+class _Rule:
+    """One of NLTK's substitutions.
+
+    Args:
+        pattern: What is replaced, in NLTK's writing.
+        replacement: By what.
+    """
+
+    def __init__(self, pattern: str, replacement: str) -> None:
+        full_stop = _FULL_STOP_RULE.fullmatch(pattern) is not None
+        self.characters = frozenset("." if full_stop else _CHARACTERS.get(pattern, ""))
         # NLTK's own engine, whose word characters are not quite those of `re`, without the
         # wall-clock limit: these patterns are linear, and texts are bounded by the service.
-        pattern = redos.compile(source, timeout=None)
-        characters = "." if full_stop else _CHARACTERS.get(source, "")
-        parts = _PARTS.get(source, ())
-        rules.append(_Rule(pattern, replacement, frozenset(characters), parts, kind))
-    return tuple(rules)
+        self._pattern = redos.compile(pattern, timeout=None)
+        self._replacement = replacement
+
+    def apply(self, text: str, present: set[str]) -> str:
+        """Returns the text with the rule applied.
+
+        Args:
+            text: The text.
+            present: The characters from which it was made.
+        """
+        if self.characters and self.characters.isdisjoint(present):
+            return text
+        return str(self._pattern.sub(self._replacement, text))
+
+
+def _rules(pairs: Iterable[tuple[re.Pattern[str], str]]) -> tuple[_Rule, ...]:
+    return tuple(_Rule(pattern.pattern, replacement) for pattern, replacement in pairs)
 
 
 class WordTokenizer:
@@ -169,45 +125,54 @@ class WordTokenizer:
             *nltk.CONTRACTIONS2,
             *nltk.CONTRACTIONS3,
         )
-        self._known = ChunkTokens(self._split_within)
+        self._easy_token = redos.compile(_EASY_TOKEN, timeout=None)
+        self._at_start = ChunkTokens(self._split_at_start)
+        self._within = ChunkTokens(self._split_within)
+        self._at_end = ChunkTokens(self._split_at_end)
 
     def tokenize(self, sentence: str) -> list[str]:
         """Splits a sentence into words and punctuation marks."""
-        known = self._known
         chunks = sentence.split(" ")
-        first, last = chunks[0], chunks.pop()
-        ending: Sequence[str]
-        if last.isalnum():
-            ending = known[last]
-        elif last[-1:] == "." and last[:-1].isalnum():
-            ending = (*known[last[:-1]], ".")
-        elif not chunks or _CLOSING.issuperset("".join(last.split())):
+        last = chunks.pop()
+        if not chunks or _CLOSING.issuperset(last):
             return self._apply_rules(sentence)  # the full stop may stand further left
-        else:
-            ending = self._apply_rules(f"x {last}")[1:]
         tokens: list[str] = []
-        if first[:1] in _QUOTATION_MARKS and chunks:
-            tokens += self._apply_rules(f"{first} x")[:-1]
+        if chunks[0][:1] in _QUOTATION_MARKS:
+            tokens += self._at_start[chunks[0]]
             del chunks[0]
-        tokens += chain.from_iterable(map(known.__getitem__, chunks))
-        tokens += ending
+        tokens += chain.from_iterable(map(self._within.__getitem__, chunks))
+        tokens += self._at_end[last]
         return tokens
 
-    def _split_within(self, chunk: str) -> tuple[str, ...]:
-        """Splits what stands between two spaces within a sentence."""
-        if chunk.isalnum() and not _may_hold_contraction(chunk.lower()):
+    def _split_at_start(self, chunk: str) -> Sequence[str]:
+        return self._apply_rules(f"{chunk} x")[:-1]
+
+    def _split_within(self, chunk: str) -> Sequence[str]:
+        if _may_hold_contraction(chunk.lower()):
+            return self._apply_rules(f"x {chunk} x")[1:-1]
+        if chunk.isalnum():
             return (chunk,)
-        return tuple(self._apply_rules(f"x {chunk} x")[1:-1])
+        if not _HARD.search(chunk):
+            return list(self._easy_token.findall(chunk))
+        word, _, clitic = chunk.partition("'")
+        if clitic in _CLITICS and word.isalnum():
+            return (word, f"'{clitic}")
+        return self._apply_rules(f"x {chunk} x")[1:-1]
+
+    def _split_at_end(self, chunk: str) -> Sequence[str]:
+        if chunk.endswith(".") and len(chunk) > 1 and chunk[-2] != ".":
+            return (*self._within[chunk[:-1]], ".")
+        if "." not in chunk and "'" not in chunk:
+            return self._within[chunk]
+        return self._apply_rules(f"x {chunk}")[1:]
 
     def _apply_rules(self, sentence: str) -> list[str]:
         present = set(sentence)
         for rule in self._before_padding:
-            if not (rule.characters and rule.characters.isdisjoint(present)):
-                sentence = rule.apply(sentence)
+            sentence = rule.apply(sentence, present)
         sentence = f" {sentence} "
         for rule in self._after_padding:
-            if not (rule.characters and rule.characters.isdisjoint(present)):
-                sentence = rule.apply(sentence)
+            sentence = rule.apply(sentence, present)
         if _may_hold_contraction(sentence.lower()):
             for pattern in self._contractions:
                 sentence = pattern.sub(r" \1 \2 ", sentence)
