@@ -1,14 +1,18 @@
 """Scores rows on this machine, by the scoring service's own worker processes."""
 
 import asyncio
+import os
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from services.core.errors import InvalidRequestError
+from expart.scoring.v1 import scoring_service_pb2 as pb
+from services.core.errors import InvalidRequestError, UserInputError
 from services.metrics import find_metrics
-from services.scoring.budget import Budget
-from services.scoring.convert import ItemLimits, task_from_pb
-from services.scoring.score_file.messages import options_to_pb, row_to_pb
+from services.scoring.build import build_scorer, item_limits
+from services.scoring.convert import task_from_pb
+from services.scoring.fair_queue import Caller, Lane
+from services.scoring.score_file.messages import options_to_pb, row_to_pb, scores_from_pb
 from services.scoring.score_file.row import FileRow
 from services.scoring.score_file.row_scorer import (
     ScoredMetric,
@@ -16,9 +20,39 @@ from services.scoring.score_file.row_scorer import (
     Scores,
     ScoringChoice,
 )
-from services.scoring.scorer import Scorer
 from services.scoring.settings import ScoringSettings
 from services.scoring.worker_process import WorkerLostError
+
+
+def local_settings(
+    settings: ScoringSettings, choice: ScoringChoice, *, workers: int | None, encoder: str
+) -> ScoringSettings:
+    """Adapts the service's settings to the scoring of a file.
+
+    Args:
+        settings: The service's.
+        choice: What every row is asked for.
+        workers: Worker processes; None for one a processor, for nothing else is to be done here.
+        encoder: BERTScore's encoder; empty for the service's.
+
+    Raises:
+        MetricNotFoundError: No metric has one of the names.
+        UserInputError: A metric needs an encoder, and there is none.
+    """
+    encoder = encoder or settings.encoder
+    metrics = find_metrics(choice.metrics, replace(choice.options, encoder="to be loaded"))
+    needing = [metric.name for metric in metrics if metric.needs_encoder]
+    if not encoder and choice.metrics and needing:
+        raise UserInputError(
+            f"{needing[0]} needs a text encoder: name a folder or a model of the hub by --encoder, "
+            "or by EXPART_SCORING_ENCODER"
+        )
+    return settings.model_copy(
+        update={
+            "workers": workers or len(os.sched_getaffinity(0)),
+            "encoder": encoder if needing else "",
+        }
+    )
 
 
 class LocalRowScorer:
@@ -30,48 +64,49 @@ class LocalRowScorer:
 
     Attributes:
         place: Where rows are scored, for people.
-        metrics: What rows are scored by, in the order of their scores.
-
-    Raises:
-        MetricNotFoundError: No metric has one of the names.
-        MetricUnavailableError: A metric needs an encoder, and there is none.
+        metrics: What rows are scored by, in the order of their scores; known once entered.
     """
 
     def __init__(self, choice: ScoringChoice, settings: ScoringSettings) -> None:
-        metrics = find_metrics(choice.metrics, choice.options)
         self.place = "this machine"
-        self.metrics = tuple(
-            ScoredMetric(m.name, m.sign(choice.options), m.statistic_names, m.max_value)
-            for m in metrics
-        )
-        self._names = tuple(metric.name for metric in metrics)
+        self.metrics: tuple[ScoredMetric, ...] = ()
+        self._choice = choice
+        self._names: tuple[str, ...] = ()
         self._options = options_to_pb(choice.options)
-        self._limits = ItemLimits(
-            settings.max_text_chars, settings.max_entities, settings.max_entity_chars
-        )
-        self._scorer = Scorer(
-            workers=settings.workers,
-            batch_items=settings.batch_items,
-            batch_timeout_s=settings.batch_timeout_s,
-            budget=Budget(settings.max_pending_items, settings.max_pending_bytes),
-        )
+        self._limits = item_limits(settings)
+        self._scorer = build_scorer(settings)
+        self._rows = Caller(Lane.STREAM)
 
     async def submit(self, row: FileRow) -> asyncio.Future[Scores]:
         """Takes a row to be scored."""
+        scores: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
         request = row_to_pb(row, self._names, self._options)
         try:
-            task = task_from_pb(request, self._limits)
+            task = task_from_pb(request, self._limits, self._scorer.encoder)
         except InvalidRequestError as error:
-            refused: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
-            refused.set_exception(error)
-            return refused
-        return await self._scorer.submit(task)
+            scores.set_exception(error)
+            return scores
+        answer = await self._scorer.submit(task, self._rows)
+        answer.add_done_callback(lambda answer: _pass_on(answer, scores))
+        return scores
 
     async def __aenter__(self) -> Self:
+        """Starts the workers.
+
+        Raises:
+            UserInputError: The encoder cannot be loaded.
+            ScoreFileError: The workers do not start.
+        """
         try:
             await self._scorer.start()
         except WorkerLostError as error:
             raise ScoreFileError(f"the scoring workers did not start: {error}") from error
+        options = replace(self._choice.options, encoder=self._scorer.encoder)
+        self.metrics = tuple(
+            ScoredMetric(m.name, m.sign(options), m.statistic_names, m.max_value)
+            for m in find_metrics(self._choice.metrics, options)
+        )
+        self._names = tuple(metric.name for metric in self.metrics)
         return self
 
     async def __aexit__(
@@ -81,3 +116,17 @@ class LocalRowScorer:
         trace: TracebackType | None,
     ) -> None:
         await self._scorer.stop()
+
+
+def _pass_on(answer: asyncio.Future[pb.ItemScores], scores: asyncio.Future[Scores]) -> None:
+    """Has a row's scores come out as its worker's answer does."""
+    if scores.done():  # withdrawn
+        if not answer.cancelled():
+            answer.exception()  # nobody else will look at it
+        return
+    if answer.cancelled():
+        scores.cancel()
+    elif error := answer.exception():
+        scores.set_exception(error)
+    else:
+        scores.set_result(scores_from_pb(answer.result()))
