@@ -70,6 +70,20 @@ def scoring_server(folder: Path, **variables: str) -> Iterator[ScoringServer]:
             process.wait()
 
 
+def run_with(**variables: str) -> tuple[int, list[str]]:
+    """Runs the service with a setting that ends it; its exit code and the lines for people."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.scoring"],
+        env=scoring_environment(**{"WORKERS": "1", **variables}),
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    lines = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    return ended.returncode, lines
+
+
 def wait_until(
     condition: Callable[[], bool], message: str, timeout_s: float = START_TIMEOUT_S
 ) -> None:

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,7 @@ from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
 from services.core.errors import DrainingError, OverloadedError, ServiceError
 from services.rpc.channel import open_channel
 from services.rpc.status import error_from_rpc
-from tests.contract.scoring_server import (
-    is_running,
-    scoring_environment,
-    scoring_server,
-    wait_until,
-)
+from tests.contract.scoring_server import is_running, run_with, scoring_server, wait_until
 
 TIMEOUT_S = 60.0
 EXIT_TIMEOUT_S = 20.0
@@ -185,20 +178,6 @@ async def test_streams_wait_where_too_much_is_pending_and_single_calls_get_throu
 
     assert left > 0
     assert answered == [{str(number) for number in range(count)}] * 3
-
-
-def run_with(**variables: str) -> tuple[int, list[str]]:
-    """Runs the service with a setting that ends it; its exit code and the lines for people."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "services.scoring"],
-        env=scoring_environment(**{"WORKERS": "1", **variables}),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    lines = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
-    return ended.returncode, lines
 
 
 @pytest.mark.parametrize(
