@@ -12,7 +12,8 @@ its exact one, unless the options say that an entity found exactly counts in ful
 
 The candidate's side is its text, and so the entities that occur in it; or else, if the options say
 that its entities are given, these. An entity is then covered exactly if it is one of them, and in
-part by whichever of them shares the longest common subsequence with it.
+part by whichever of them shares the longest common subsequence with it. One that is covered exactly
+counts in full: it is its own longest common subsequence, whatever case does to its tokens.
 """
 
 import math
@@ -105,7 +106,8 @@ def _compute_partial(item: EntityInput) -> _Outcome:
         generated = item.given_list.tokens(rule)
     sequences = TokenSequences(generated, {t for found in entity_tokens for t in found})
     shares = [sequences.longest_common(found) / len(found) for found in entity_tokens]
-    if item.options.partial_match is PartialMatchRule.EXACT_OR_TOKEN_LCS:
+    in_full = item.options.partial_match is PartialMatchRule.EXACT_OR_TOKEN_LCS
+    if in_full or item.given_list is not None:
         shares = [max(float(whole), s) for whole, s in zip(item.mentioned, shares, strict=True)]
     total = math.fsum(shares)
     return total / len(item.entities), (total, len(item.entities))
@@ -123,9 +125,8 @@ def _sign_partial(options: ScoringOptions) -> str:
     given = options.generated_entities is GeneratedEntitiesRule.GIVEN
     searched = options.partial_match is PartialMatchRule.EXACT_OR_TOKEN_LCS and not given
     knobs = {**matching_knobs(options, boundary=searched), **token_knobs(options)}
-    return signature(
-        "ec_partial", partial=options.partial_match.value, **generated_knobs(options), **knobs
-    )
+    rule = PartialMatchRule.TOKEN_LCS if given else options.partial_match  # they are the same then
+    return signature("ec_partial", partial=rule.value, **generated_knobs(options), **knobs)
 
 
 def _corpus_value(sums: Sequence[float]) -> float | None:

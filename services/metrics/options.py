@@ -82,7 +82,8 @@ class ScoringOptions:
             for coverage by entities that are given.
         tokenizer: What a token is; by default what NLTK splits. For length, the length penalty,
             co-occurrence because of that, and the partial match. Sentences are Punkt's always.
-        partial_match: How much of an entity a partial match counts.
+        partial_match: How much of an entity a partial match counts; by default the share of its
+            tokens that are found in order. Makes no difference to entities that are given.
         no_pairs: What co-occurrence says of an item whose reference has no pair of entities; by
             default nothing. :class:`services.metrics.Aggregation` can count such scores as 0, too.
         generated_entities: Which entities count on the candidate's side; by default those of the

@@ -10,6 +10,23 @@ from itertools import combinations
 
 Split = Callable[[str], list[str]]
 Spans = Callable[[str], list[tuple[int, int]]]
+Entities = Sequence[str]
+
+
+def same(one: str, other: str, *, fold: bool) -> bool:
+    return one.lower() == other.lower() if fold else one == other
+
+
+def among(entity: str, entities: Entities, *, fold: bool) -> bool:
+    return any(same(entity, other, fold=fold) for other in entities)
+
+
+def distinct(entities: Entities, *, fold: bool) -> list[str]:
+    kept: list[str] = []
+    for entity in entities:
+        if not among(entity, kept, fold=fold):
+            kept.append(entity)
+    return kept
 
 
 def starts(entity: str, text: str, *, fold: bool, word: bool) -> list[int]:
@@ -25,9 +42,19 @@ def count(entity: str, text: str, *, fold: bool, word: bool) -> int:
     return len(starts(entity, text, fold=fold, word=word))
 
 
-def coverage(entities: Sequence[str], candidate: str, *, fold: bool, word: bool) -> float:
-    found = [e for e in entities if count(e, candidate, fold=fold, word=word) > 0]
+def coverage(
+    entities: Entities, candidate: str, *, fold: bool, word: bool, given: Entities | None = None
+) -> float:
+    found = [e for e in entities if mentioned(e, candidate, given, fold=fold, word=word)]
     return len(found) / len(entities)
+
+
+def mentioned(
+    entity: str, candidate: str, given: Entities | None, *, fold: bool, word: bool
+) -> bool:
+    if given is None:
+        return count(entity, candidate, fold=fold, word=word) > 0
+    return among(entity, given, fold=fold)
 
 
 def lcs(left: Sequence[str], right: Sequence[str]) -> int:
@@ -40,34 +67,61 @@ def lcs(left: Sequence[str], right: Sequence[str]) -> int:
 
 
 def partial_coverage(
-    entities: Sequence[str], candidate: str, tokens: Split, *, fold: bool
+    entities: Entities,
+    candidate: str,
+    tokens: Split,
+    *,
+    fold: bool,
+    given: Entities | None = None,
+    whole: Entities = (),
 ) -> float:
+    """Those of ``whole`` count in full."""
+
     def folded(text: str) -> list[str]:
         return [t.lower() if fold else t for t in tokens(text)]
 
-    shares = [lcs(folded(e), folded(candidate)) / len(folded(e)) for e in entities]
-    return sum(shares) / len(shares)
+    def share(entity: str) -> float:
+        if entity in whole:
+            return 1.0
+        sources = [candidate] if given is None else given
+        best = max([lcs(folded(entity), folded(source)) for source in sources], default=0)
+        return best / len(folded(entity))
+
+    return sum(share(entity) for entity in entities) / len(entities)
 
 
 def f1(
-    entities: Sequence[str], candidate: str, reference: str, *, fold: bool, word: bool
+    entities: Entities,
+    candidate: str,
+    reference: str,
+    *,
+    fold: bool,
+    word: bool,
+    given: Entities | None = None,
 ) -> float | None:
-    in_g = {e: count(e, candidate, fold=fold, word=word) for e in entities}
-    in_r = {e: count(e, reference, fold=fold, word=word) for e in entities}
-    if sum(in_r.values()) == 0:
+    def in_g(entity: str) -> int:
+        return count(entity, candidate, fold=fold, word=word)
+
+    def in_r(entity: str) -> int:
+        return count(entity, reference, fold=fold, word=word)
+
+    def clip(entity: str) -> int:
+        return min(in_g(entity), in_r(entity))
+
+    if sum(map(in_r, entities)) == 0:
         return None
-    generated = [e for e in entities if in_g[e]]
-    if not generated:
+    generated = [e for e in entities if in_g(e)] if given is None else given
+    if sum(map(in_g, generated)) == 0:
         return 0.0
-    precision = sum(min(in_g[e], in_r[e]) for e in generated) / sum(in_g[e] for e in generated)
-    recall = sum(min(in_g[e], in_r[e]) for e in entities) / sum(in_r[e] for e in entities)
+    precision = sum(map(clip, generated)) / sum(map(in_g, generated))
+    recall = sum(map(clip, entities)) / sum(map(in_r, entities))
     if precision + recall == 0:
         return 0.0
     return 2 * precision * recall / (precision + recall)
 
 
 def pairs(
-    entities: Sequence[str], text: str, radius: float, sentences: Spans, *, fold: bool, word: bool
+    entities: Entities, text: str, radius: float, sentences: Spans, *, fold: bool, word: bool
 ) -> set[tuple[str, str]]:
     """Pairs that occur in one window; an occurrence is in the sentence in which it begins."""
     spans = sentences(text)
@@ -76,7 +130,7 @@ def pairs(
         return any(start <= at < end for at in starts(entity, text, fold=fold, word=word))
 
     present = [{e for e in entities if begins_in(e, *span)} for span in spans]
-    found = set()
+    found: set[tuple[str, str]] = set()
     for centre in range(len(spans)):
         window = [here for i, here in enumerate(present) if abs(i - centre) <= radius]
         together = set[str]().union(*window)
@@ -89,8 +143,10 @@ def cooccurrence(
     pairs_of_reference: set[tuple[str, str]],
     candidate_tokens: int,
     reference_tokens: int,
+    *,
+    zero: bool = False,
 ) -> float | None:
     if not pairs_of_reference:
-        return None
+        return 0.0 if zero else None
     penalty = math.exp(-max(0, candidate_tokens / reference_tokens - 1))
     return penalty * len(pairs_of_candidate & pairs_of_reference) / len(pairs_of_reference)

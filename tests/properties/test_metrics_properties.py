@@ -1,9 +1,13 @@
 """What must hold of the metrics for any text."""
 
 import math
+from dataclasses import astuple
+from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nltk.tokenize import WhitespaceTokenizer, WordPunctTokenizer
 from nltk.tokenize.destructive import NLTKWordTokenizer
 from nltk.tokenize.punkt import PunktSentenceTokenizer
 
@@ -11,14 +15,19 @@ from services.metrics import (
     METRICS,
     BoundaryRule,
     CaseRule,
+    GeneratedEntitiesRule,
+    NoPairsRule,
+    PartialMatchRule,
     ScoringInput,
     ScoringOptions,
+    TokenizerRule,
     Unscorable,
     length_penalty,
     score_all,
 )
 from services.metrics.fake_encoder import FakeEncoder
-from services.metrics.tokens import nltk_parameters
+from services.metrics.matching import normalise_entity
+from services.metrics.sentences import nltk_parameters
 from tests.properties import plain_entity_metrics as plain
 
 NAMES = (
@@ -30,6 +39,13 @@ NAMES = (
     "Paris",
     "No. 5",
     "De Stijl",
+    "LOUVRE",
+    "Lisa del Giocondo",
+    "Mona",
+    "C++",
+    "(Untitled)",
+    "art art",
+    "Musée d'Orsay",
 )
 FILLERS = (
     "the",
@@ -45,7 +61,34 @@ FILLERS = (
     "LOUVRE",
     ",",
 )
-OPTIONS = [ScoringOptions(case, boundary) for case in CaseRule for boundary in BoundaryRule]
+OPTIONS = [
+    ScoringOptions(*choice)
+    for choice in product(
+        CaseRule, BoundaryRule, TokenizerRule, PartialMatchRule, NoPairsRule, GeneratedEntitiesRule
+    )
+]
+
+
+def named(options: ScoringOptions) -> list[str]:
+    return [value for value in astuple(options) if value]
+
+
+def is_given(options: ScoringOptions) -> bool:
+    return options.generated_entities is GeneratedEntitiesRule.GIVEN
+
+
+def make_input(
+    candidate: str,
+    reference: str,
+    entities: list[str],
+    options: ScoringOptions,
+    recognised: list[str],
+) -> ScoringInput:
+    """An item with the candidate's own entities where the options ask for them."""
+    given = recognised if is_given(options) else None
+    return ScoringInput(
+        candidate, reference, entities, options, FakeEncoder(), candidate_entities=given
+    )
 
 
 def _sentence(parts: list[str], mark: str) -> str:
@@ -59,12 +102,12 @@ sentences = st.builds(
 )
 texts = st.lists(sentences, min_size=1, max_size=6).map(" ".join)
 entity_lists = st.lists(st.sampled_from(NAMES), min_size=1, max_size=6, unique=True)
+recognised_lists = st.lists(st.sampled_from(NAMES), max_size=6, unique=True)
 options = st.sampled_from(OPTIONS)
 anything = st.text(max_size=200)
-# Entities of nothing but invisible characters count as blank and are refused.
-visible = st.text(min_size=1, max_size=30).filter(
-    lambda text: any(c not in "\u00ad\u200b\u2060\ufeff" and not c.isspace() for c in text)
-)
+# Entities of nothing visible are refused.
+visible = st.text(min_size=1, max_size=30).filter(lambda text: normalise_entity(text) != "")
+visible_lists = st.lists(visible, max_size=5, unique=True)
 something = anything.filter(lambda text: text.strip() != "")
 
 _splitter = PunktSentenceTokenizer(nltk_parameters())
@@ -79,27 +122,56 @@ def nltk_word_tokenize(text: str) -> list[str]:
     return [word for start, end in nltk_spans(text) for word in _words.tokenize(text[start:end])]
 
 
-@settings(max_examples=150, deadline=None)
-@given(texts, texts, entity_lists, options)
+SPLITS = {
+    TokenizerRule.NLTK: nltk_word_tokenize,
+    TokenizerRule.WORDPUNCT: WordPunctTokenizer().tokenize,
+    TokenizerRule.WHITESPACE: WhitespaceTokenizer().tokenize,
+}
+
+
+@pytest.mark.parametrize("choice", OPTIONS, ids=lambda options: "-".join(map(str, named(options))))
+@settings(max_examples=12, deadline=None)
+@given(texts, texts, entity_lists, recognised_lists)
 def test_entity_metrics_equal_the_plainly_written_ones(
-    candidate: str, reference: str, entities: list[str], choice: ScoringOptions
+    choice: ScoringOptions,
+    candidate: str,
+    reference: str,
+    entities: list[str],
+    recognised: list[str],
 ) -> None:
     fold = choice.case is CaseRule.INSENSITIVE
     word = choice.boundary is BoundaryRule.WORD
+    split = SPLITS[choice.tokenizer]
+    of_reference = plain.distinct(entities, fold=fold)
+    given = plain.distinct(recognised, fold=fold) if is_given(choice) else None
+    mentioned = [
+        e for e in of_reference if plain.mentioned(e, candidate, given, fold=fold, word=word)
+    ]
+    in_full = choice.partial_match is PartialMatchRule.EXACT_OR_TOKEN_LCS
     expected = {
-        "ec_exact": plain.coverage(entities, candidate, fold=fold, word=word),
-        "ec_partial": plain.partial_coverage(entities, candidate, nltk_word_tokenize, fold=fold),
-        "ef1": plain.f1(entities, candidate, reference, fold=fold, word=word),
+        "ec_exact": plain.coverage(of_reference, candidate, fold=fold, word=word, given=given),
+        "ec_partial": plain.partial_coverage(
+            of_reference,
+            candidate,
+            split,
+            fold=fold,
+            given=given,
+            whole=mentioned if in_full else (),
+        ),
+        "ef1": plain.f1(of_reference, candidate, reference, fold=fold, word=word, given=given),
+        "length": float(len(split(candidate))),
     }
     for suffix, radius in (("0", 0), ("1", 1), ("2", 2), ("inf", math.inf)):
         expected[f"ecooc_{suffix}"] = plain.cooccurrence(
-            plain.pairs(entities, candidate, radius, nltk_spans, fold=fold, word=word),
-            plain.pairs(entities, reference, radius, nltk_spans, fold=fold, word=word),
-            len(nltk_word_tokenize(candidate)),
-            len(nltk_word_tokenize(reference)),
+            plain.pairs(mentioned, candidate, radius, nltk_spans, fold=fold, word=word),
+            plain.pairs(of_reference, reference, radius, nltk_spans, fold=fold, word=word),
+            len(split(candidate)),
+            len(split(reference)),
+            zero=choice.no_pairs is NoPairsRule.ZERO,
         )
 
-    scores = score_all(ScoringInput(candidate, reference, entities, choice), list(expected))
+    item = make_input(candidate, reference, entities, choice, recognised)
+    scores = score_all(item, list(expected))
 
     for score in scores:
         wanted = expected[score.metric]
@@ -110,11 +182,15 @@ def test_entity_metrics_equal_the_plainly_written_ones(
 
 
 @settings(max_examples=200, deadline=None)
-@given(anything, something, st.lists(visible, max_size=5, unique=True), options)
+@given(anything, something, visible_lists, options, visible_lists)
 def test_every_value_is_in_its_range_for_any_text(
-    candidate: str, reference: str, entities: list[str], choice: ScoringOptions
+    candidate: str,
+    reference: str,
+    entities: list[str],
+    choice: ScoringOptions,
+    recognised: list[str],
 ) -> None:
-    item = ScoringInput(candidate, reference, entities, choice, FakeEncoder())
+    item = make_input(candidate, reference, entities, choice, recognised)
     for score in score_all(item, list(METRICS)):
         metric = METRICS[score.metric]
         assert len(score.statistics) == len(metric.statistic_names)
@@ -129,11 +205,15 @@ def test_every_value_is_in_its_range_for_any_text(
 def test_a_text_scored_against_itself_has_all_that_it_can_have(
     text: str, entities: list[str], choice: ScoringOptions
 ) -> None:
-    item = ScoringInput(text, text, entities, choice)
+    item = make_input(text, text, entities, choice, entities)
     # The coverages are left out: entities that the text lacks are missing from it, too.
     names = [n for n in METRICS if n.startswith(("bleu", "rouge", "ef1", "ecooc", "length_"))]
+    without_pairs = choice.no_pairs is NoPairsRule.ZERO
     for score in score_all(item, names):
-        assert score.value is None or math.isclose(score.value, 1.0), score
+        if without_pairs and score.metric.startswith("ecooc") and not score.statistics[2]:
+            assert score.value == 0
+        else:
+            assert score.value is None or math.isclose(score.value, 1.0), score
 
 
 @settings(max_examples=100, deadline=None)
