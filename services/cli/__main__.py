@@ -10,8 +10,8 @@ import typer
 from pydantic import ValidationError
 
 from services.cli.leaderboard_command import leaderboard
-from services.cli.score_command import HELP as SCORE_HELP
 from services.cli.score_command import score
+from services.cli.score_options import HELP as SCORE_HELP
 from services.cli.serve_command import serve
 from services.cli.sweep_command import sweep_app
 from services.core.errors import ExpArtError, UserInputError

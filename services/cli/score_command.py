@@ -5,25 +5,18 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping, Sequence
 
 import typer
 from rich.console import Console
 
+from services.cli import connection_options, score_options
 from services.cli.interruption import interruptible
+from services.cli.settings import CliSettings
 from services.core.errors import UserInputError
-from services.metrics.options import (
-    BoundaryRule,
-    CaseRule,
-    GeneratedEntitiesRule,
-    NoPairsRule,
-    PartialMatchRule,
-    ScoringOptions,
-    TokenizerRule,
-)
+from services.metrics.options import ScoringOptions
 from services.rpc.channel import open_channel
+from services.rpc.client_security import ClientSecurity
 from services.scoring.score_file.job import ScoreFileJob, score_file
 from services.scoring.score_file.local import LocalRowScorer, local_settings
 from services.scoring.score_file.remote import RemoteRowScorer
@@ -37,153 +30,98 @@ EXIT_BROKEN_PIPE = 141
 
 _DEFAULTS = ScoringOptions()
 
-HELP = """Score the rows of a file by the metrics, and print the means.
-
-FILE holds JSON Lines (.jsonl, .ndjson, .json, also with .gz or .zst) or Parquet (.parquet); - reads
-JSON Lines from standard input. Any size will do: rows are read, scored and written as they come.
-
-\b
-Columns of FILE; others are ignored:
-  candidate           string, may be empty: the text to be scored
-  reference           string, not blank: what it is compared with
-  entities            list of distinct strings: the reference's entities;
-                      absent, null or empty: entity metrics are unscorable
-  id                  string or integer: names the row in messages and in OUT.
-                      Either every row has one or none; they may repeat
-  candidate_entities  list of strings: read and required under
-                      --generated-entities given only
-
-A broken row ends the command with exit code 2 and a line that says which row it is and what is
-wrong with it. With --skip-bad broken rows are counted and left out; exit code 0 if any row remains.
-
-\b
-OUT has one row a row of FILE, in the same order, with the columns
-  row                 the row's number in FILE, from 1 (JSON Lines: the line)
-  id                  its id, if FILE has ids
-  problem             with --skip-bad: why the row was skipped, else null
-and for every metric M
-  M                   its value (0-1; length: tokens), or null
-  M_unscorable        why there is no value, else null
-  M_statistics        sufficient statistics by name; summed over rows they
-                      give corpus values, micro means and bootstrap samples
-pandas and Polars read it as it is. The summary that --json prints, with the
-signatures, is in Parquet's metadata under "expart", and beside JSON Lines in
-OUT's name with .summary.json. OUT appears when it is complete.
-
-\b
---json prints one object:
-  file, scored_by, elapsed_s
-  rows          {read, scored, skipped}
-  skipped_rows  the first 10 of them: [{row, id, problem}]
-  metrics       by name: {mean, precision, recall, corpus_value, scored,
-                unscorable {REASON: rows}, signature, corpus_signature,
-                statistics {name: sum}}; null where there is no such value
-
-\b
-Exit codes: 0 done; 1 the service, the workers or the disk failed; 2 wrong
-input; 130 interrupted; 141 nobody reads the result.
-"""
-
 
 def score(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The file to score.")],
+    file: score_options.File,
     *,
-    scoring: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Have a scoring service score the rows, instead of this machine.",
-        ),
-    ] = "",
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME,...",
-            help="Metrics to compute, comma-separated, repeatable; by default the benchmark's.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="OUT", help="Write every row's scores to OUT, .jsonl or .parquet."),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace OUT if it is there.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON object.")
-    ] = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Count broken rows and go on.")
-    ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Worker processes on this machine; by default one a core."),
-    ] = None,
-    encoder: Annotated[
-        str,
-        typer.Option(
-            metavar="MODEL",
-            help="BERTScore's text encoder on this machine: a folder, or a model of the hub.",
-        ),
-    ] = "",
-    patience: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="How long to go on trying while the service cannot be reached or is full.",
-        ),
-    ] = 60.0,
-    case: Annotated[
-        CaseRule, typer.Option(help="Whether upper and lower case differ in entities.")
-    ] = _DEFAULTS.case,
-    boundary: Annotated[
-        BoundaryRule, typer.Option(help="Whether entities match whole words, or anywhere.")
-    ] = _DEFAULTS.boundary,
-    tokenizer: Annotated[
-        TokenizerRule,
-        typer.Option(help="What a token is to length, length penalty and partial match."),
-    ] = _DEFAULTS.tokenizer,
-    partial_match: Annotated[
-        PartialMatchRule, typer.Option(help="How much of an entity a partial match counts.")
-    ] = _DEFAULTS.partial_match,
-    no_pairs: Annotated[
-        NoPairsRule,
-        typer.Option(help="What ECooc says of a reference without a pair of entities."),
-    ] = _DEFAULTS.no_pairs,
-    generated_entities: Annotated[
-        GeneratedEntitiesRule,
-        typer.Option(help="Which entities count on the candidate's side."),
-    ] = _DEFAULTS.generated_entities,
+    scoring: score_options.Scoring = "",
+    metrics: score_options.Metrics = None,
+    out: score_options.Out = None,
+    overwrite: score_options.Overwrite = False,
+    as_json: score_options.AsJson = False,
+    skip_bad: score_options.SkipBad = False,
+    workers: score_options.Workers = None,
+    encoder: score_options.Encoder = "",
+    case: score_options.Case = _DEFAULTS.case,
+    boundary: score_options.Boundary = _DEFAULTS.boundary,
+    tokenizer: score_options.Tokenizer = _DEFAULTS.tokenizer,
+    partial_match: score_options.PartialMatch = _DEFAULTS.partial_match,
+    no_pairs: score_options.NoPairs = _DEFAULTS.no_pairs,
+    generated_entities: score_options.GeneratedEntities = _DEFAULTS.generated_entities,
+    patience: score_options.Patience = 60.0,
+    tls: connection_options.Tls = False,
+    tls_ca: connection_options.TlsCa = None,
+    tls_certificate: connection_options.TlsCertificate = None,
+    tls_key: connection_options.TlsKey = None,
+    tls_server_name: connection_options.TlsServerName = "",
+    token_file: connection_options.TokenFile = None,
 ) -> None:
     """Score the rows of a file by the metrics, and print the means."""
     options = ScoringOptions(case, boundary, tokenizer, partial_match, no_pairs, generated_entities)
     choice = ScoringChoice(_metric_names(metrics or []), options)
     job = ScoreFileJob(file, choice, out, overwrite=overwrite, skip_bad=skip_bad)
     console = Console(stderr=True)
-    configure_logging(json=False, level="ERROR")
     if scoring:
-        if workers is not None or encoder:
-            raise UserInputError(
-                "--workers and --encoder belong to scoring on this machine; leave them or "
-                "--scoring out"
-            )
-        scorer: RowScorer = RemoteRowScorer(
-            scoring,
-            lambda: open_channel(scoring),
-            choice,
-            patience_s=patience,
-            notify=lambda message: _note(console, message),
+        _refuse({"--workers": workers, "--encoder": encoder}, "scoring on this machine")
+        security = connection_options.client_security(
+            CliSettings(),
+            tls=tls,
+            tls_ca=tls_ca,
+            tls_certificate=tls_certificate,
+            tls_key=tls_key,
+            tls_server_name=tls_server_name,
+            token_file=token_file,
         )
+        summary = _run(job, _remote(scoring, security, choice, patience, console), console)
     else:
+        connection = {
+            "--tls": tls,
+            "--tls-ca": tls_ca,
+            "--tls-certificate": tls_certificate,
+            "--tls-key": tls_key,
+            "--tls-server-name": tls_server_name,
+            "--token-file": token_file,
+        }
+        _refuse(connection, "a scoring service: name it by --scoring")
         settings = local_settings(load_settings(), choice, workers=workers, encoder=encoder)
-        scorer = LocalRowScorer(choice, settings)
+        summary = _run(job, LocalRowScorer(choice, settings), console)
+    _report_skipped(summary, console)
+    _print_result(summary, as_json=as_json)
+
+
+def _refuse(options: Mapping[str, object], owner: str) -> None:
+    """Refuses options that would be ignored.
+
+    Raises:
+        UserInputError: One of them is given.
+    """
+    for name, value in options.items():
+        if value:
+            raise UserInputError(f"{name} belongs to {owner}")
+
+
+def _remote(
+    address: str,
+    security: ClientSecurity,
+    choice: ScoringChoice,
+    patience_s: float,
+    console: Console,
+) -> RemoteRowScorer:
+    return RemoteRowScorer(
+        address,
+        lambda: open_channel(address, security),
+        choice,
+        patience_s=patience_s,
+        notify=lambda message: _note(console, message),
+    )
+
+
+def _run(job: ScoreFileJob, scorer: RowScorer, console: Console) -> FileSummary:
+    configure_logging(json=False, level="ERROR")
     # SIGTERM, as process managers send it, means the same as Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with interruptible():
-        summary = asyncio.run(score_file(job, scorer, console))
-    _report_skipped(summary, console)
-    _print_result(summary, as_json=as_json)
+        return asyncio.run(score_file(job, scorer, console))
 
 
 def _metric_names(options: Sequence[str]) -> tuple[str, ...]:
