@@ -5,16 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from services.metrics import METRICS, ScoringInput, score_all
+from services.metrics import (
+    METRICS,
+    GeneratedEntitiesRule,
+    ScoringInput,
+    ScoringOptions,
+    TokenizerRule,
+    score_all,
+)
 
 GOLDEN = json.loads((Path(__file__).parent / "entity_metrics.json").read_text(encoding="utf-8"))
+RULES = {"tokenizer": TokenizerRule, "generated_entities": GeneratedEntitiesRule}
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
 def test_every_number_of_the_worked_example_comes_out(case: dict[str, object]) -> None:
-    item = ScoringInput(str(case["candidate"]), GOLDEN["reference"], GOLDEN["entities"])
-    values = case["values"]
+    values, options, own = case["values"], case.get("options", {}), case.get("candidate_entities")
     assert isinstance(values, dict)
+    assert isinstance(options, dict)
+    assert own is None or isinstance(own, list)
+    choice = ScoringOptions(**{name: RULES[name](value) for name, value in options.items()})
+    item = ScoringInput(
+        str(case["candidate"]),
+        GOLDEN["reference"],
+        GOLDEN["entities"],
+        choice,
+        candidate_entities=own,
+    )
 
     scores = {score.metric: score for score in score_all(item, list(values))}
 
