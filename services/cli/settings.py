@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.rpc.settings import OptionalFile
+from services.rpc.paths import OptionalFile
 
 
 class CliSettings(BaseSettings):
@@ -35,3 +35,11 @@ class CliSettings(BaseSettings):
 def child_environment(**variables: str) -> dict[str, str]:
     """Gives a child process this process's environment and some variables of its own."""
     return {**os.environ, **variables}  # noqa: TID251 - this module may
+
+
+def quieten_grpc() -> None:
+    """Keeps gRPC's own log lines from the terminal, unless the user asked for them.
+
+    What they report reaches the user as an error in words of ours.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251 - this module may

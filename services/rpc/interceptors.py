@@ -121,7 +121,7 @@ class CallInterceptor(aio.ServerInterceptor):
     def _refusal(self, call: _Arrival, refused: ServiceError) -> object:
         """Answers at once; a method of streams is not made to read its request first."""
 
-        async def refuse(caller: _Caller) -> None:
+        async def refuse(_: _Caller) -> None:
             raise refused
 
         async def refusing(requests: object, context: Context) -> None:

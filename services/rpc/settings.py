@@ -1,27 +1,13 @@
 """Settings that every server of ours takes from its environment, under the service's own prefix."""
 
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings
 
 from services.rpc.call_limits import CallLimits
+from services.rpc.paths import OptionalFile
 from services.rpc.security import ServerSecurity
-
-
-def _none_if_empty(value: object) -> object:
-    # Compose files and charts cannot leave a variable out as easily as they leave it empty.
-    return None if value == "" else value
-
-
-def _fixed(path: Path | None) -> Path | None:
-    # Made absolute while the folder is the user's; a process elsewhere may open it. Links are
-    # kept, because Kubernetes replaces a mounted Secret by leading them elsewhere.
-    return None if path is None else path.expanduser().absolute()
-
-
-OptionalFile = Annotated[Path | None, BeforeValidator(_none_if_empty), AfterValidator(_fixed)]
 
 
 # The names of the settings that make a server secure.
