@@ -1,11 +1,10 @@
 """A model of the Hugging Face hub, or of a folder, as the text encoder of BERTScore.
 
-The only module of the scoring service that imports torch and transformers, and so raises
-UserInputError on import where they are not installed: import it where an encoder is loaded, not
-before. Each worker process holds an encoder of its own, and uses it so::
+Imports torch and transformers, and so raises UserInputError where they are not installed: import
+it where an encoder is loaded, not before. A process holds an encoder of its own, and uses it so::
 
     encoder = load_encoder(spec)                  # seconds; raises UserInputError
-    encoder.signature                             # the parent puts it into ScoringOptions.encoder
+    encoder.signature                             # what ScoringOptions.encoder is to name
     items = [ScoringInput(candidate, reference, entities, options, encoder), ...]
     prime(items)                                  # services.metrics.prime embeds a batch at once
     score_all(item, metrics)                      # for each of them

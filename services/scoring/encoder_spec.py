@@ -28,6 +28,6 @@ class EncoderSpec:
     layer: int | None = None
     device: str = "cpu"
     threads: int | None = None
-    batch_tokens: int = 4096
+    batch_tokens: int = 1024
     cache_bytes: int = 256 * _MIB
     local_files_only: bool = False
