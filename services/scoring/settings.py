@@ -81,7 +81,7 @@ class ScoringSettings(RpcSettings):
     encoder_layer: int | None = Field(default=None, ge=1)
     encoder_device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     encoder_threads: int | None = Field(default=None, ge=1)
-    encoder_batch_tokens: int = Field(default=4096, ge=1)
+    encoder_batch_tokens: int = Field(default=1024, ge=1)
     encoder_cache_bytes: int = Field(default=256 * _MIB, ge=0)
     encoder_local_files_only: bool = False
     encoder_workers: int = Field(default=1, ge=1)
