@@ -16,6 +16,12 @@ from services.metrics.options import BoundaryRule, CaseRule
 # for in the text's pieces instead.
 _PATIENCE = 32
 
+# CPython searches less than 30,000 characters by a method that may compare most of the entity at
+# every place, and more by one that is linear (Objects/stringlib/fastsearch.h). So long texts are
+# followed by as many characters that nobody looks for.
+_LONG_TEXT_CHARS = 8_000
+_FILLING_CHARS = 30_000
+
 _ASCII_WORD = frozenset(string.ascii_letters + string.digits + "_")
 
 
@@ -32,28 +38,18 @@ class SearchableText:
         sentence_starts: Offset in ``text`` at which each sentence begins, ascending from 0.
     """
 
-    __slots__ = ("_pieces", "sentence_starts", "text")
+    __slots__ = ("_haystack", "_pieces", "sentence_starts", "text")
 
     def __init__(self, typographic: str, spans: list[tuple[int, int]], case: CaseRule) -> None:
         self._pieces: dict[BoundaryRule, _Pieces] = {}
-        pieces: list[str] = []
-        self.sentence_starts: list[int] = []
         still = case is CaseRule.SENSITIVE or typographic.isascii()
         if still and typographic.isprintable() and "  " not in typographic:
             # Nothing changes its place: the only whitespace is single spaces.
             self.text = fold_case(typographic, case)
             self.sentence_starts = [start for start, _ in spans]
-            return
-        length = 0
-        for start, end in spans:
-            self.sentence_starts.append(length)
-            piece = fold_case(" ".join(typographic[start:end].split()), case)
-            # Without this, "one.Two" and "one. Two" would become the same.
-            if typographic[end : end + 1].isspace():
-                piece += " "
-            pieces.append(piece)
-            length += len(piece)
-        self.text = "".join(pieces)
+        else:
+            self.text, self.sentence_starts = _join_sentences(typographic, spans, case)
+        self._haystack = _followed_by(self.text, "\0")
 
     def occurrences(self, entity: str, boundary: BoundaryRule) -> list[int]:
         """Finds an entity.
@@ -65,12 +61,13 @@ class SearchableText:
         Returns:
             Offsets of the occurrences, ascending; they do not overlap.
         """
-        text, length = self.text, len(entity)
+        text, haystack, length = self.text, self._haystack, len(entity)
+        last = len(text) - length  # what is found after it reaches into the filling
         plain = boundary is BoundaryRule.WORD and text.isascii()
         joins_before, joins_after = entity[0] in _ASCII_WORD, entity[-1] in _ASCII_WORD
         found: list[int] = []
-        at, tries = text.find(entity), 0
-        while at >= 0:
+        at, tries = haystack.find(entity), 0
+        while 0 <= at <= last:
             if tries == _PATIENCE:
                 return self._occurrences_of_pieces(entity, boundary)
             tries += 1
@@ -84,9 +81,9 @@ class SearchableText:
                 free = is_free(text, at, boundary) and is_free(text, end, boundary)
             if free:
                 found.append(at)
-                at = text.find(entity, end)
+                at = haystack.find(entity, end)
             else:
-                at = text.find(entity, at + 1)
+                at = haystack.find(entity, at + 1)
         return found
 
     def _occurrences_of_pieces(self, entity: str, boundary: BoundaryRule) -> list[int]:
@@ -110,6 +107,28 @@ class SearchableText:
         return found
 
 
+def _join_sentences(
+    typographic: str, spans: list[tuple[int, int]], case: CaseRule
+) -> tuple[str, list[int]]:
+    """Applies rules 1 and 5 to each sentence, and says where they begin then."""
+    pieces: list[str] = []
+    starts: list[int] = []
+    length = 0
+    for start, end in spans:
+        starts.append(length)
+        piece = fold_case(" ".join(typographic[start:end].split()), case)
+        # Without this, "one.Two" and "one. Two" would become the same.
+        if typographic[end : end + 1].isspace():
+            piece += " "
+        pieces.append(piece)
+        length += len(piece)
+    return "".join(pieces), starts
+
+
+def _followed_by(text: str, filling: str) -> str:
+    return text if len(text) < _LONG_TEXT_CHARS else text + filling * _FILLING_CHARS
+
+
 class _Pieces:
     """A text as one character for each of its pieces, with equal characters for equal pieces.
 
@@ -121,7 +140,8 @@ class _Pieces:
 
     def __init__(self, pieces: Sequence[str]) -> None:
         codes: dict[str, str] = {}
-        self._text = "".join([codes.setdefault(piece, chr(len(codes))) for piece in pieces])
+        text = "".join([codes.setdefault(piece, chr(len(codes))) for piece in pieces])
+        self._text = _followed_by(text, chr(len(codes)))
         self._codes = codes
         self._offsets = [0, *accumulate(map(len, pieces))]
 

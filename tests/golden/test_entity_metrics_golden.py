@@ -15,16 +15,27 @@ from services.metrics import (
 )
 
 GOLDEN = json.loads((Path(__file__).parent / "entity_metrics.json").read_text(encoding="utf-8"))
-RULES = {"tokenizer": TokenizerRule, "generated_entities": GeneratedEntitiesRule}
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
 def test_every_number_of_the_worked_example_comes_out(case: dict[str, object]) -> None:
-    values, options, own = case["values"], case.get("options", {}), case.get("candidate_entities")
+    values, options, own = (
+        case["values"],
+        case.get("options", {}),
+        case.get("candidate_entities"),
+    )
     assert isinstance(values, dict)
     assert isinstance(options, dict)
+    options = dict(options)
     assert own is None or isinstance(own, list)
-    choice = ScoringOptions(**{name: RULES[name](value) for name, value in options.items()})
+    default = ScoringOptions()
+    choice = ScoringOptions(
+        tokenizer=TokenizerRule(options.pop("tokenizer", default.tokenizer)),
+        generated_entities=GeneratedEntitiesRule(
+            options.pop("generated_entities", default.generated_entities)
+        ),
+    )
+    assert not options, "options that this test does not read"
     item = ScoringInput(
         str(case["candidate"]),
         GOLDEN["reference"],

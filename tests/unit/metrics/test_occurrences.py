@@ -10,7 +10,7 @@ from services.metrics import BoundaryRule, CaseRule, ScoringInput, ScoringOption
 from services.metrics.occurrences import SearchableText
 
 # Letters, a digit, marks (combining, Thai), joiners, scripts without spaces, emoji, a skin tone.
-ATOMS = "abé1_ -'.\u0302\u200c\u200d蒙ทที่\U0001f469\U0001f3fd"
+ATOMS = "ab\0é1_ -'.\u0302\u200c\u200d蒙ทที่\U0001f469\U0001f3fd"
 texts = st.lists(st.sampled_from(ATOMS), min_size=1, max_size=40).map("".join)
 entities = st.lists(st.sampled_from(ATOMS), min_size=1, max_size=3).map("".join)
 
@@ -48,21 +48,23 @@ def plain_search(text: str, entity: str, boundary: BoundaryRule) -> list[int]:
 
 
 @pytest.mark.parametrize("patience", [0, 1, 32])
+@pytest.mark.parametrize("long_text_chars", [0, 8_000])
 @pytest.mark.parametrize("boundary", BoundaryRule)
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(text=texts, entity=entities)
 def test_occurrences_are_those_of_a_plain_search(
-    boundary: BoundaryRule, patience: int, text: str, entity: str
+    boundary: BoundaryRule, long_text_chars: int, patience: int, text: str, entity: str
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         # So many places are tried before the text is cut into pieces.
         patch.setattr("services.metrics.occurrences._PATIENCE", patience)
+        patch.setattr("services.metrics.occurrences._LONG_TEXT_CHARS", long_text_chars)
         searchable = SearchableText(text, [(0, len(text))], CaseRule.SENSITIVE)
         found = searchable.occurrences(entity, boundary)
     assert found == plain_search(searchable.text, entity, boundary)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(["Rome", "Paris", "Romes", "a", "is", " "]), max_size=12),
     st.sampled_from([". ", ".  ", "! ", ".\n"]),
@@ -88,3 +90,13 @@ def test_an_occurrence_of_pieces_keeps_its_sentence() -> None:
     # "too. Rome" begins in each sentence but the last.
     assert found.by_sentence == [0b11] * 19 + [0b01]
     assert found.sentences == [list(range(20)), list(range(19))]
+
+
+def test_nothing_is_found_after_a_long_texts_end() -> None:
+    # Long texts are followed by characters that could be taken for null characters.
+    text = "Rome " * 2_000 + "Rom"
+    for entity, expected in (("\0", 0), ("Rom\0", 0), ("Rom", 1), ("Rome", 2_000)):
+        for boundary in BoundaryRule:
+            item = ScoringInput(text, "r", [entity], ScoringOptions(boundary=boundary))
+            extra = 2_000 if (entity, boundary) == ("Rom", BoundaryRule.SUBSTRING) else 0
+            assert item.in_candidate.counts == [expected + extra]
