@@ -17,7 +17,7 @@ from sacrebleu.tokenizers.tokenizer_re import TokenizerRegexp
 from services.metrics.analysis import ScoringInput, TextAnalysis
 from services.metrics.chunks import ChunkTokens
 from services.metrics.metric import Metric
-from services.metrics.ngrams import NgramCounts, shared_ngrams
+from services.metrics.ngrams import NgramCounts, shared_ngrams_up_to
 from services.metrics.options import ScoringOptions
 from services.metrics.signature import signature
 
@@ -79,11 +79,7 @@ def _count_ngrams(text: TextAnalysis) -> NgramCounts:
 def _compute(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
     candidate = item.candidate.derived(_count_ngrams)
     reference = item.reference.derived(_count_ngrams)
-    correct = [0] * _ORDER
-    for index, order in enumerate(_ORDERS):
-        correct[index] = shared_ngrams(candidate, reference, order)
-        if not correct[index]:
-            break  # texts that share no n-gram share no longer one
+    correct = shared_ngrams_up_to(candidate, reference, _ORDER)
     totals = map(candidate.total, _ORDERS)
     statistics = (len(candidate.words), len(reference.words), *correct, *totals)
     return _bleu(statistics, effective_order=True), statistics

@@ -126,6 +126,7 @@ class WordTokenizer:
             *nltk.CONTRACTIONS3,
         )
         self._easy_token = redos.compile(_EASY_TOKEN, timeout=None)
+        self._whole = ChunkTokens(self._apply_rules)
         self._at_start = ChunkTokens(self._split_at_start)
         self._within = ChunkTokens(self._split_within)
         self._at_end = ChunkTokens(self._split_at_end)
@@ -133,11 +134,13 @@ class WordTokenizer:
     def tokenize(self, sentence: str) -> list[str]:
         """Splits a sentence into words and punctuation marks."""
         chunks = sentence.split(" ")
+        is_quoted = chunks[0][:1] in _QUOTATION_MARKS
         last = chunks.pop()
-        if not chunks or _CLOSING.issuperset(last):
-            return self._apply_rules(sentence)  # the full stop may stand further left
+        # The full stop may stand before the last chunk, or the last chunk may be the first, too.
+        if _CLOSING.issuperset(last) if chunks else is_quoted:
+            return [*self._whole[sentence]]
         tokens: list[str] = []
-        if chunks[0][:1] in _QUOTATION_MARKS:
+        if is_quoted:
             tokens += self._at_start[chunks[0]]
             del chunks[0]
         tokens += chain.from_iterable(map(self._within.__getitem__, chunks))
