@@ -80,6 +80,44 @@ async def test_a_stuck_worker_is_replaced_and_its_tasks_are_scored(scorer: Score
     assert stuck not in scorer.worker_pids
 
 
+async def test_who_shares_a_batch_with_a_withdrawn_item_is_scored_by_another_worker() -> None:
+    settings = ScoringSettings(workers=1, batch_items=4, withdrawn_grace_s=0.2)
+    scorer = build_scorer(settings)
+    await scorer.start()
+    try:
+        [stuck] = scorer.worker_pids
+        os.kill(stuck, signal.SIGSTOP)
+        # All four are in the batch that the worker is given first.
+        withdrawn, *waiting = [scorer.submit_now(task(number)) for number in range(4)]
+        await asyncio.sleep(0.1)
+        withdrawn.cancel()
+        async with asyncio.timeout(TIMEOUT_S):
+            scores = await asyncio.gather(*waiting)
+        assert [one.scores[0].value for one in scores] == [0.5] * 3
+        assert stuck not in scorer.worker_pids
+    finally:
+        await scorer.stop()
+
+
+async def test_a_withdrawn_item_behind_a_wanted_one_costs_no_worker() -> None:
+    settings = ScoringSettings(workers=1, batch_items=4, withdrawn_grace_s=0.1)
+    scorer = build_scorer(settings)
+    await scorer.start()
+    try:
+        [worker] = scorer.worker_pids
+        os.kill(worker, signal.SIGSTOP)
+        wanted, withdrawn = [scorer.submit_now(task(number)) for number in range(2)]
+        await asyncio.sleep(0.1)
+        withdrawn.cancel()
+        await asyncio.sleep(0.5)
+        os.kill(worker, signal.SIGCONT)
+        async with asyncio.timeout(TIMEOUT_S):
+            assert (await wanted).scores[0].value == 0.5
+        assert scorer.worker_pids == (worker,)
+    finally:
+        await scorer.stop()
+
+
 async def test_what_is_pending_at_the_end_is_cancelled() -> None:
     scorer = build_scorer(ScoringSettings(workers=1, batch_items=1))
     await scorer.start()
