@@ -9,7 +9,6 @@ from services.rpc.call_limits import CallLimits
 from services.rpc.paths import OptionalFile
 from services.rpc.security import ServerSecurity
 
-
 # The names of the settings that make a server secure.
 SECURITY_SETTINGS = ("tls_certificate_file", "tls_key_file", "tls_client_ca_file", "token_file")
 

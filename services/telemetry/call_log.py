@@ -14,6 +14,10 @@ _log = structlog.get_logger()
 # and are as many as anybody reads.
 MAX_EVENTS_PER_CODE = 20
 WINDOW_S = 1.0
+# Callers may make up names of methods; this bounds what a flood of them costs.
+MAX_COUNTED_METHODS = 50
+MAX_METHOD_CHARS = 200
+OTHER_METHODS = "(others)"
 
 # Overload comes in floods whose calls are all alike; a count says more than the calls.
 _SUMMARISED_CODES = frozenset({"RESOURCE_EXHAUSTED"})
@@ -111,7 +115,10 @@ class CallLog:
         return self._written[kind] <= most
 
     def _leave_out(self, call: FinishedCall) -> None:
-        self._left_out[call.method, call.code] += 1
+        key = (call.method[:MAX_METHOD_CHARS], call.code)
+        if key not in self._left_out and len(self._left_out) >= MAX_COUNTED_METHODS:
+            key = (OTHER_METHODS, call.code)
+        self._left_out[key] += 1
         if self._flushing is None:
             rest_s = max(0.0, self._window_began + WINDOW_S - self._clock())
             self._flushing = asyncio.get_running_loop().call_later(rest_s, self.flush)
@@ -119,7 +126,7 @@ class CallLog:
 
 def _fields(call: FinishedCall) -> dict[str, str | float]:
     fields: dict[str, str | float] = {
-        "method": call.method,
+        "method": call.method[:MAX_METHOD_CHARS],
         "client": call.client,
         "code": call.code,
         "duration_s": round(call.duration_s, 6),

@@ -4,7 +4,13 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from services.telemetry.call_log import MAX_EVENTS_PER_CODE, CallLog, FinishedCall
+from services.telemetry.call_log import (
+    MAX_COUNTED_METHODS,
+    MAX_EVENTS_PER_CODE,
+    OTHER_METHODS,
+    CallLog,
+    FinishedCall,
+)
 
 METHOD = "/expart.scoring.v1.ScoringService/ListMetrics"
 
@@ -82,3 +88,17 @@ async def test_tracebacks_are_bounded_too_and_the_next_second_has_room_again() -
         clock.now = 1.0
         log.crashed(METHOD, "request-1", ValueError("x"))
     assert len(events) == MAX_EVENTS_PER_CODE + 1
+
+
+async def test_made_up_methods_cost_no_more_than_a_few() -> None:
+    log = CallLog(Clock())
+    with capture_logs() as events:
+        for number in range(10_000):
+            method = f"/{number}" + "x" * 5000
+            log.record(FinishedCall(method, "a", "UNAUTHENTICATED", 0.0, "192.0.2.7"))
+        log.flush()
+    assert max(len(event["method"]) for event in events) == 200
+    counts = {e["method"]: e["count"] for e in events if e["event"] == "calls_not_logged"}
+    assert len(counts) == MAX_COUNTED_METHODS + 1
+    # Each of the others came once.
+    assert counts[OTHER_METHODS] == 10_000 - MAX_EVENTS_PER_CODE - MAX_COUNTED_METHODS
