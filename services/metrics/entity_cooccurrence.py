@@ -84,7 +84,7 @@ def entity_cooccurrence(
     return EntityCooccurrence(*(_compute(item, radius)[0] for _, radius in _WINDOWS))
 
 
-def cooccurring(occurrences: EntityOccurrences, radius: int | None) -> list[int]:
+def cooccurring(occurrences: EntityOccurrences, radius: int | None) -> int:
     """Finds which entities occur together.
 
     Args:
@@ -92,31 +92,31 @@ def cooccurring(occurrences: EntityOccurrences, radius: int | None) -> list[int]
         radius: How many sentences on either side belong to a window; None for the whole text.
 
     Returns:
-        For each entity the bit mask of those it occurs with in some window, itself excluded.
+        The pairs as a bit mask: of n entities, bit n * i + j says that i and j occur in some
+        window, and so does bit n * j + i.
     """
-    if radius not in occurrences.partners:
-        occurrences.partners[radius] = _find_partners(occurrences, radius)
-    return occurrences.partners[radius]
+    if radius not in occurrences.pairs:
+        occurrences.pairs[radius] = _find_pairs(occurrences, radius)
+    return occurrences.pairs[radius]
 
 
-def _find_partners(occurrences: EntityOccurrences, radius: int | None) -> list[int]:
-    by_sentence = occurrences.by_sentence
+def _find_pairs(occurrences: EntityOccurrences, radius: int | None) -> int:
+    near = occurrences.by_sentence
     # Two sentences are in one window if they are no further apart than its two ends.
-    if radius is None or len(by_sentence) <= 2 * radius + 1:
-        present = _union(by_sentence)
-        return [(present >> i & 1) * (present ^ 1 << i) for i in range(len(occurrences.counts))]
-    near = by_sentence
-    for _ in range(radius):
-        wide = [0, 0, *near, 0, 0]
-        rows = zip(wide, wide[1:], wide[2:], wide[3:], wide[4:], strict=False)
-        near = [a | b | c | d | e for a, b, c, d, e in rows]
+    if radius is None or len(near) <= 2 * radius + 1:
+        near = [_union(near)] * len(near)
+    else:
+        for _ in range(radius):
+            wide = [0, 0, *near, 0, 0]
+            rows = zip(wide, wide[1:], wide[2:], wide[3:], wide[4:], strict=False)
+            near = [a | b | c | d | e for a, b, c, d, e in rows]
     partners = []
     for index, sentences in enumerate(occurrences.sentences):
         together = 0
         for at in sentences:
             together |= near[at]
         partners.append(together & ~(1 << index))
-    return partners
+    return _matrix(partners)
 
 
 def _union(masks: Sequence[int]) -> int:
@@ -126,17 +126,23 @@ def _union(masks: Sequence[int]) -> int:
     return union
 
 
-def _pair_count(partners: Sequence[int]) -> int:
-    return sum([mask.bit_count() for mask in partners]) // 2  # each pair is in two masks
+def _matrix(rows: Sequence[int]) -> int:
+    size, matrix = len(rows), 0
+    for row in reversed(rows):
+        matrix = matrix << size | row
+    return matrix
 
 
-def _matched_pair_count(item: ScoringInput, radius: int | None, reference: Sequence[int]) -> int:
-    candidate = cooccurring(item.in_candidate, radius)
-    matched = [c & r for c, r in zip(candidate, reference, strict=True)]
+def _pair_count(pairs: int) -> int:
+    return pairs.bit_count() // 2
+
+
+def _matched_pairs(item: ScoringInput, radius: int | None, reference: int) -> int:
+    matched = cooccurring(item.in_candidate, radius) & reference
     if item.given_list is not None:
         among = sum(1 << i for i, mentioned in enumerate(item.mentioned) if mentioned)
-        matched = [(mask & among) * (among >> i & 1) for i, mask in enumerate(matched)]
-    return _pair_count(matched)
+        matched &= _matrix([among * mentioned for mentioned in item.mentioned])
+    return matched
 
 
 def _compute(
@@ -151,7 +157,7 @@ def _compute(
     penalty = length_penalty(*item.token_counts)
     if not reference_pairs:
         return 0.0, (penalty, 0, 0, 0.0)
-    matched = _matched_pair_count(item, radius, reference)
+    matched = _pair_count(_matched_pairs(item, radius, reference))
     value = penalty * matched / reference_pairs
     return value, (penalty, matched, reference_pairs, penalty * matched)
 

@@ -64,7 +64,7 @@ _FOLDED = {
 # These patterns are of single characters, so linear.
 _REMOVED = re.compile(f"[{_INVISIBLE}]")
 _REPLACED = re.compile(f"[{''.join(_FOLDED)}]")
-_NOTHING_VISIBLE = re.compile(r"[\s\u200c\u200d]*")
+_NOTHING_VISIBLE = re.compile(r"[ \u200c\u200d]*")
 # It stays true to the scripts' main blocks.
 _SPACELESS = re.compile(
     "["
@@ -117,6 +117,8 @@ def fold_case(text: str, case: CaseRule) -> str:
 def normalise_entity(entity: str) -> str:
     """Applies rules 1 to 4 (see the module) to an entity; leaves nothing if nothing is visible."""
     normal = " ".join(normalise_typography(entity).split())
+    if normal.isascii():
+        return normal
     return "" if _NOTHING_VISIBLE.fullmatch(normal) else normal
 
 

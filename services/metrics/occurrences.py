@@ -162,10 +162,10 @@ class EntityOccurrences:
         sentences: For each entity the sentences in which it begins, ascending.
         by_sentence: For each sentence, the set of entities that begin in it, as a bit mask:
             bit i stands for the item's entity i.
-        partners: What :mod:`services.metrics.entity_cooccurrence` has made of them, by window.
+        pairs: What :mod:`services.metrics.entity_cooccurrence` has made of them, by window.
     """
 
-    __slots__ = ("by_sentence", "counts", "partners", "sentences")
+    __slots__ = ("by_sentence", "counts", "pairs", "sentences")
 
     def __init__(
         self, searchable: SearchableText, entities: Sequence[str], boundary: BoundaryRule
@@ -173,7 +173,7 @@ class EntityOccurrences:
         self.counts: list[int] = []
         self.sentences: list[list[int]] = []
         self.by_sentence = [0] * len(searchable.sentence_starts)
-        self.partners: dict[int | None, list[int]] = {}
+        self.pairs: dict[int | None, int] = {}
         for index, entity in enumerate(entities):
             offsets = searchable.occurrences(entity, boundary)
             sentences = searchable.sentences_of(offsets) if offsets else []
