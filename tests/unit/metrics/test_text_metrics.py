@@ -61,3 +61,18 @@ def test_sacrebleus_tokeniser_keeps_no_text() -> None:
     )
     after = (Tokenizer13a.__call__.cache_info(), TokenizerRegexp.__call__.cache_info())
     assert before == after
+
+
+def test_13a_entities_and_skipped_marks_are_replaced_once() -> None:
+    # "&amp;quot;" is "&quot;" once replaced, and stays; "<ski<skipped>pped>" likewise.
+    assert tokenize_13a("&amp;quot; <ski<skipped>pped>") == ["&", "quot", ";", "<", "skipped", ">"]
+    assert tokenize_13a("com-\nposition") == ["composition"]
+
+
+def test_rouge_l_of_texts_longer_than_a_machine_word() -> None:
+    # 200 distinct words, of which the candidate leaves out every fourth: 150 in order.
+    reference = " ".join(f"w{n}" for n in range(200))
+    candidate = " ".join(f"w{n}" for n in range(200) if n % 4)
+    [score] = score_all(ScoringInput(candidate, reference), ["rouge_l"])
+    assert score.statistics[2:] == (150, 150, 200)
+    assert score.value == pytest.approx(2 * 150 / 350)

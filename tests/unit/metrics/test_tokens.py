@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.metrics.tokens import sentence_spans, word_tokenize
+from services.metrics.tokens import sentence_spans, word_tokenize, words
 
 
 def sentences(text: str) -> list[str]:
@@ -47,3 +47,23 @@ def test_unseen_words_leave_no_trace_in_the_model() -> None:
     for number in range(50):
         sentences(f"See fig. Zzyzx{number}. A B. Qwy{number}! C. Vvv{number} ends.")
     assert len(_SPLITTER.parameters.ortho_context) == known
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # Alone, within and at the end of a sentence: only the last full stop is set apart.
+        ("e.g.", ["e.g", "."]),
+        ("e.g. this", ["e.g.", "this"]),
+        ("this e.g.", ["this", "e.g", "."]),
+        # The full stop may stand before closing marks, with spaces between.
+        ("it (is red. )", ["it", "(", "is", "red", ".", ")"]),
+        ('"It\'s" he said', ["``", "It", "'s", "''", "he", "said"]),
+        ('he said "it\'s"', ["he", "said", "``", "it", "'s", "''"]),
+        ("1:30, 2,5: x", ["1:30", ",", "2,5", ":", "x"]),
+        ("gonna cannot", ["gon", "na", "can", "not"]),
+        ("one\ntwo\u00a0three", ["one", "two", "three"]),
+    ],
+)
+def test_where_a_chunk_stands_decides_how_it_is_split(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
