@@ -76,7 +76,7 @@ async def _score(
         if output is not None:
             output.begin(scorer.metrics, with_problems=job.skip_bad)
         tally = Tally(scorer.metrics)
-        with ScoringProgress(console, source.fraction) as progress:
+        with ScoringProgress(console) as progress:
             await score_rows(source, scorer, tally, output, progress, skip_bad=job.skip_bad)
             elapsed_s = progress.elapsed_s
     if not tally.scored_count:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
-from services.core.errors import InvalidRequestError, UserInputError
+from services.core.errors import InvalidRequestError, MetricNotFoundError, UserInputError
 from services.metrics import find_metrics
 from services.scoring.build import build_scorer, item_limits
 from services.scoring.convert import task_from_pb
@@ -36,11 +36,13 @@ def local_settings(
         encoder: BERTScore's encoder; empty for the service's.
 
     Raises:
-        MetricNotFoundError: No metric has one of the names.
-        UserInputError: A metric needs an encoder, and there is none.
+        UserInputError: No metric has one of the names, or one needs an encoder and there is none.
     """
     encoder = encoder or settings.encoder
-    metrics = find_metrics(choice.metrics, replace(choice.options, encoder="to be loaded"))
+    try:
+        metrics = find_metrics(choice.metrics, replace(choice.options, encoder="to be loaded"))
+    except MetricNotFoundError as error:
+        raise UserInputError(error.message) from error
     needing = [metric.name for metric in metrics if metric.needs_encoder]
     if not encoder and choice.metrics and needing:
         raise UserInputError(

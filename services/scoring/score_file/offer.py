@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
-from services.core.errors import MetricNotFoundError, MetricUnavailableError
+from services.core.errors import UserInputError
 from services.metrics import METRICS
 from services.scoring.score_file.row_scorer import ScoredMetric, ScoreFileError
 
@@ -12,19 +12,17 @@ def chosen_metrics(names: Sequence[str], offer: Iterable[pb.Metric]) -> tuple[Sc
     """Finds metrics in a service's list, in the order of the names; its default ones for no name.
 
     Raises:
-        MetricNotFoundError: The service has no metric of one of the names.
-        MetricUnavailableError: The service lacks what a metric needs.
+        UserInputError: The service has no metric of one of the names, or lacks what it needs.
         ScoreFileError: This version computes other statistics for a metric, or none.
     """
     offered = {metric.name: metric for metric in offer}
     for name in names:
         if name not in offered:
-            raise MetricNotFoundError(
-                f"the service has no metric named {name[:80]!r}; it has {', '.join(offered)}",
-                metric=name[:80],
+            raise UserInputError(
+                f"the service has no metric named {name[:80]!r}; it has {', '.join(offered)}"
             )
         if reason := offered[name].unavailable_reason:
-            raise MetricUnavailableError(f"the service does not compute {name}: {reason}")
+            raise UserInputError(f"the service does not compute {name}: {reason}")
     chosen = [offered[name] for name in names] or [m for m in offered.values() if m.default]
     return tuple(map(_known, chosen))
 

@@ -18,19 +18,13 @@ class ScoringProgress:
     Args:
         console: Where to show them; standard error, so that the result stays alone on standard
             output.
-        fraction: Says how much of the file has been read, 0-1; None where its size is unknown.
         clock: Seconds since some moment.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        fraction: Callable[[], float | None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._fraction = fraction
         self._clock = clock
+        self._interval_s = _REDRAW_INTERVAL_S if console.is_terminal else _LINE_INTERVAL_S
         self._started_s = self._shown_s = clock()
         self._bar = Progress(
             TextColumn("scoring"),
@@ -50,14 +44,18 @@ class ScoringProgress:
         """Seconds since the start."""
         return self._clock() - self._started_s
 
-    def update(self, scored: int, skipped: int) -> None:
-        """Takes the present counts; cheap, to be called for every row."""
+    def update(self, scored: int, skipped: int, fraction: float | None) -> None:
+        """Takes the present state; cheap, to be called for every row.
+
+        Args:
+            scored: Rows that have scores.
+            skipped: Broken rows.
+            fraction: How much of the file they are, 0-1; None where its size is unknown.
+        """
         now_s = self._clock()
-        interval_s = _REDRAW_INTERVAL_S if self._console.is_terminal else _LINE_INTERVAL_S
-        if now_s - self._shown_s < interval_s:
+        if now_s - self._shown_s < self._interval_s:
             return
         self._shown_s = now_s
-        fraction = self._fraction()
         counts = self._describe(scored, skipped, fraction, now_s - self._started_s)
         if self._console.is_terminal:
             total = None if fraction is None else 1.0
@@ -84,7 +82,7 @@ class ScoringProgress:
         self._bar.stop()
 
     def _describe(self, scored: int, skipped: int, fraction: float | None, elapsed_s: float) -> str:
-        parts = [f"{scored:,} rows"]
+        parts = [f"{scored:,} scored"]
         if skipped:
             parts.append(f"{skipped:,} skipped")
         if elapsed_s > 0:

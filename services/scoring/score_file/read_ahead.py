@@ -2,18 +2,31 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from services.scoring.score_file.row import BrokenRow, FileRow
-
-Batch = list[FileRow | BrokenRow]
+from services.scoring.score_file.source import RowSource
 
 _MAX_BATCHES = 2
 
 
-async def read_ahead(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
-    """Yields the batches of a source, and has the next ones read in the meantime.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that were read together.
+
+    Attributes:
+        rows: The rows.
+        fraction: How much of the file has been read with them, 0-1; None where it is unknown.
+    """
+
+    rows: list[FileRow | BrokenRow]
+    fraction: float | None
+
+
+async def read_ahead(source: RowSource) -> AsyncIterator[Batch]:
+    """Yields the rows of a source, some at a time, and has the next ones read in the meantime.
 
     Raises whatever reading raises. The thread does not keep the process alive: it may be waiting
     for input that never comes.
@@ -29,7 +42,8 @@ async def read_ahead(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
 
     def read() -> None:
         try:
-            for batch in batches:
+            for rows in source.batches():
+                batch = Batch(rows, source.fraction())
                 room.acquire()
                 if stopped.is_set():
                     return

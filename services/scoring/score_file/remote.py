@@ -127,8 +127,7 @@ class RemoteRowScorer:
         """Asks the service what it offers, and opens the stream.
 
         Raises:
-            MetricNotFoundError: The service has no metric of one of the names.
-            MetricUnavailableError: The service lacks what a metric needs.
+            UserInputError: The service has no metric of one of the names, or lacks what it needs.
             ServiceError: It is not there, or refuses the caller.
         """
         async with self._open_channel() as channel:

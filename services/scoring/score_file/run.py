@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from services.core.errors import InternalError, InvalidRequestError, ServiceError, UserInputError
 from services.scoring.score_file.output import ScoreOutput
 from services.scoring.score_file.progress import ScoringProgress
-from services.scoring.score_file.read_ahead import read_ahead
+from services.scoring.score_file.read_ahead import Batch, read_ahead
 from services.scoring.score_file.row import BrokenRow, FileRow
 from services.scoring.score_file.row_scorer import RowScorer, Scores
 from services.scoring.score_file.score_columns import ScoredRow
@@ -22,10 +22,17 @@ _MAX_BYTES_IN_FLIGHT = 32 * 2**20
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A row on its way: its scores are to come, or it is broken."""
+    """A row on its way: its scores are to come, or it is broken.
+
+    Attributes:
+        row: The row.
+        scores: Its scores to come.
+        fraction: Where in the file it is, 0-1; None where that is unknown.
+    """
 
     row: FileRow | BrokenRow
     scores: asyncio.Future[Scores] | None
+    fraction: float | None
 
 
 async def score_rows(
@@ -52,7 +59,7 @@ async def score_rows(
         ExpArtError: No row can be scored any more.
     """
     window = _Window(scorer)
-    feeder = asyncio.create_task(window.feed(read_ahead(source.batches())))
+    feeder = asyncio.create_task(window.feed(read_ahead(source)))
     try:
         while (entry := await window.next_entry()) is not None:
             result = await _settle(entry)
@@ -66,7 +73,7 @@ async def score_rows(
                 row = result
             if output is not None:
                 output.add(row)
-            progress.update(tally.scored_count, tally.skipped_count)
+            progress.update(tally.scored_count, tally.skipped_count, entry.fraction)
             window.release(entry)
         await feeder  # raises what ended the reading, if anything did
     finally:
@@ -108,16 +115,16 @@ class _Window:
         self._entries: deque[_Entry | None] = deque()
         self._changed = asyncio.Event()
 
-    async def feed(self, batches: AsyncIterator[list[FileRow | BrokenRow]]) -> None:
+    async def feed(self, batches: AsyncIterator[Batch]) -> None:
         """Submits row after row, whenever there is room."""
         try:
+            before = 0.0
             async for batch in batches:
-                for row in batch:
+                for index, row in enumerate(batch.rows, 1):
                     await self._take_room(_cost_bytes(row))
-                    if isinstance(row, FileRow):
-                        self._append(_Entry(row, await self._scorer.submit(row)))
-                    else:
-                        self._append(_Entry(row, None))
+                    scores = await self._scorer.submit(row) if isinstance(row, FileRow) else None
+                    self._append(_Entry(row, scores, _between(before, batch, index)))
+                before = batch.fraction or 0.0
         finally:
             self._append(None)
 
@@ -155,6 +162,13 @@ class _Window:
     def _append(self, entry: _Entry | None) -> None:
         self._entries.append(entry)
         self._changed.set()
+
+
+def _between(before: float, batch: Batch, index: int) -> float | None:
+    """Says where in the file the batch's row of that number is, supposing that rows are alike."""
+    if batch.fraction is None:
+        return None
+    return before + (batch.fraction - before) * index / len(batch.rows)
 
 
 def _cost_bytes(row: FileRow | BrokenRow) -> int:

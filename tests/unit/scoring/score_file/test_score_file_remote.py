@@ -15,11 +15,10 @@ from services.core.errors import (
     EngineUnavailableError,
     InternalError,
     InvalidRequestError,
-    MetricNotFoundError,
-    MetricUnavailableError,
     OverloadedError,
     PermissionDeniedError,
     ServiceError,
+    UserInputError,
 )
 from services.metrics import METRICS, ScoringOptions
 from services.rpc.channel import open_channel
@@ -234,8 +233,8 @@ async def test_another_signature_half_way_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("blue", MetricNotFoundError, "no metric named 'blue'; it has bleu, length, bertscore"),
-        ("bertscore", MetricUnavailableError, "no encoder is configured"),
+        ("blue", UserInputError, "no metric named 'blue'; it has bleu, length, bertscore"),
+        ("bertscore", UserInputError, "no encoder is configured"),
         ("newer", ScoreFileError, "of another version, whose newer"),
     ],
 )
