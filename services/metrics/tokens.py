@@ -58,7 +58,7 @@ _FULL_STOP_RULE = re.compile(r"\(\[\^\\\.\]\)\(\\\.\)\(\[[^|]*\)\\s\*\$")
 # What each of NLTK's contractions contains, whatever its case: cannot, gimme and lemme, gonna and
 # wanna, gotta, d'ye, more'n, 'tis and 'twas.
 _CONTRACTION_PARTS = ("nnot", "mme", "nna", "tta", "'ye", "'n", " 't")
-
+_CONTRACTION_ENDS = ("ot", "me", "na", "ta")  # of those without an apostrophe
 
 # What NLTK lets follow the full stop that ends a sentence.
 _CLOSING = frozenset("])}>\"'\u00bb\u201d\u2019" + _SPACES)
@@ -151,10 +151,10 @@ class WordTokenizer:
         return self._apply_rules(f"{chunk} x")[:-1]
 
     def _split_within(self, chunk: str) -> Sequence[str]:
+        if chunk.isalnum() and chunk[-2:].lower() not in _CONTRACTION_ENDS:
+            return (chunk,)
         if _may_hold_contraction(chunk.lower()):
             return self._apply_rules(f"x {chunk} x")[1:-1]
-        if chunk.isalnum():
-            return (chunk,)
         if not _HARD.search(chunk):
             return list(self._easy_token.findall(chunk))
         word, _, clitic = chunk.partition("'")

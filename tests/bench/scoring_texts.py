@@ -1,9 +1,12 @@
-"""The explanations that the benches of scoring measure with: random and seeded."""
+"""What the benches of scoring measure with: random and seeded texts, or ExpArt-mini's."""
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+EXPART_MINI = Path(__file__).parents[2] / "deploy" / "expart_mini"
 NAMES = (
     *("Piet Mondrian", "Kazimir Malevich", "Hilma af Klint", "El Lissitzky", "Theo van Doesburg"),
     *("Louvre", "Tate Modern", "Suprematism", "De Stijl", "St. Petersburg", "Bauhaus", "Amsterdam"),
@@ -25,8 +28,9 @@ class Item:
     entities: tuple[str, ...]
 
 
-def make_text(rng: random.Random, word_count: int, entities: Sequence[str]) -> str:
-    vocabulary = VOCABULARY.split()
+def make_text(
+    rng: random.Random, word_count: int, entities: Sequence[str], vocabulary: Sequence[str]
+) -> str:
     sentences: list[str] = []
     length = 0
     while length < word_count:
@@ -40,12 +44,44 @@ def make_text(rng: random.Random, word_count: int, entities: Sequence[str]) -> s
     return " ".join(sentences)
 
 
-def make_items(count: int, word_count: int, entity_count: int) -> list[Item]:
+def make_items(
+    count: int, word_count: int, entity_count: int, vocabulary: Sequence[str] = ()
+) -> list[Item]:
+    """Makes items of sentences that mention entities.
+
+    Args:
+        count: How many.
+        word_count: Words of each text, counting an entity as one.
+        entity_count: Entities of each item.
+        vocabulary: Words to choose from, all equally often; a few dozen if empty.
+    """
     rng = random.Random(20240229)
     names = list(NAMES) + [f"Work {letter}{n}" for letter in "ABCD" for n in range(20)]
+    vocabulary = vocabulary or VOCABULARY.split()
     items = []
     for _ in range(count):
         entities = tuple(rng.sample(names, entity_count))
-        text, reference = (make_text(rng, word_count, entities) for _ in range(2))
+        text, reference = (make_text(rng, word_count, entities, vocabulary) for _ in range(2))
         items.append(Item(text, reference, entities))
     return items
+
+
+def new_words(count: int) -> list[str]:
+    """Makes words up, and lets the common ones make up half of what is chosen from them."""
+    rng = random.Random(20240301)
+    made = ["".join(rng.choices("aeiounrstlmdc", k=rng.randint(3, 11))) for _ in range(count)]
+    common = VOCABULARY.split()
+    return made + common * (count // len(common))
+
+
+def expart_mini_items() -> list[Item]:
+    """Scores each explanation of ExpArt-mini against the next one."""
+    records = []
+    for name in ("train", "dev", "test_seen", "test_unseen"):
+        records += json.loads((EXPART_MINI / f"{name}.json").read_text(encoding="utf-8"))
+    found = {r["conversations"][-1]["value"]: tuple(r["entities"]) for r in records}
+    texts = list(found)
+    return [
+        Item(candidate, reference, found[reference])
+        for candidate, reference in zip(texts, [*texts[1:], texts[0]], strict=True)
+    ]
