@@ -53,6 +53,8 @@ class SecuredService(Protocol):
 
     address: str
     name: str
+    quick_method: str
+    stream_method: str
 
     def quick(self, channel: aio.Channel, timeout: float | None = TIMEOUT_S) -> Awaitable[object]:
         """Makes a call that is answered at once."""
@@ -82,6 +84,8 @@ class SecuredScoring:
 
     server: ScoringServer
     name: str = "expart.scoring.v1.ScoringService"
+    quick_method: str = "/expart.scoring.v1.ScoringService/ListMetrics"
+    stream_method: str = "/expart.scoring.v1.ScoringService/ScoreExplanations"
 
     @property
     def address(self) -> str:
@@ -145,6 +149,8 @@ class SecuredGeneration:
     engine: HeldEngine
     logged: list[MutableMapping[str, object]]
     name: str = "expart.generation.v1.GenerationService"
+    quick_method: str = "/expart.generation.v1.GenerationService/ListModels"
+    stream_method: str = "/expart.generation.v1.GenerationService/StreamExplanation"
 
     @property
     def address(self) -> str:
