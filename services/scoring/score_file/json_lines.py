@@ -1,9 +1,11 @@
 """Reads rows from JSON Lines: one JSON object a line, in UTF-8."""
 
+import errno
 import gzip
 import io
 import json
 import os
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,6 @@ from services.scoring.score_file.lines import split_lines
 from services.scoring.score_file.row import BrokenRow, FileRow, RowReader, json_name
 
 MAX_LINE_BYTES = 16 * 2**20
-_STANDARD_INPUT_NUMBER = 0
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -60,7 +61,10 @@ class JsonLinesSource:
         Raises:
             OSError: It is closed.
         """
-        file = io.FileIO(_STANDARD_INPUT_NUMBER, closefd=False)
+        if sys.__stdin__ is None:
+            # Its number may belong to another file by now.
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        file = io.FileIO(sys.__stdin__.fileno(), closefd=False)
         return cls(
             "standard input",
             file,
