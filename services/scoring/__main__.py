@@ -16,6 +16,7 @@ from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
 from services.core.errors import UserInputError
 from services.rpc.server import RpcServer
 from services.scoring.build import build_scorer, item_limits
+from services.scoring.heap import collect_garbage_rarely
 from services.scoring.servicer import ScoringServicer
 from services.scoring.settings import PREFIX, ScoringSettings, load_settings
 from services.scoring.worker_process import WorkerLostError
@@ -50,6 +51,7 @@ async def serve(settings: ScoringSettings) -> None:
         on_drain=servicer.drain,
     )
     await scorer.start()
+    collect_garbage_rarely()
     try:
         port = await server.start()
         address = f"{settings.address.rpartition(':')[0]}:{port}"

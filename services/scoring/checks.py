@@ -12,10 +12,6 @@ MAX_ITEM_ID_BYTES = 256
 # gRPC drops a status whose details outgrow the metadata limit.
 _MAX_REPORTED_VIOLATIONS = 10
 
-# Longest UTF-8 form of a character, and what a field costs on the wire besides its text.
-_CHARACTER_BYTES = 4
-_FIELD_BYTES = 8
-
 
 @dataclass(frozen=True, slots=True)
 class ItemLimits:
@@ -30,13 +26,6 @@ class ItemLimits:
     max_text_chars: int
     max_entities: int
     max_entity_chars: int
-
-    @property
-    def max_item_bytes(self) -> int:
-        """The size on the wire of the largest item that is within these limits."""
-        texts = 2 * (_CHARACTER_BYTES * self.max_text_chars + _FIELD_BYTES)
-        entity = _CHARACTER_BYTES * self.max_entity_chars + _FIELD_BYTES
-        return texts + 2 * self.max_entities * entity
 
 
 def check_item(

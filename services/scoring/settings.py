@@ -70,7 +70,7 @@ class ScoringSettings(RpcSettings):
     stream_window: int = Field(default=2048, ge=1)
     max_pending_items: int = Field(default=8192, ge=2)
     max_pending_bytes: int = Field(default=64 * _MIB, ge=_MIB)
-    max_wait_s: float = Field(default=10.0, gt=0)
+    max_wait_s: float = Field(default=1.0, gt=0)
     max_text_chars: int = Field(default=50_000, ge=1, le=1_000_000)
     max_entities: int = Field(default=256, ge=1)
     max_entity_chars: int = Field(default=256, ge=1)

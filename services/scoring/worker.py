@@ -30,6 +30,7 @@ from services.metrics import (
     score_all,
 )
 from services.scoring.encoder_spec import EncoderSpec
+from services.scoring.heap import collect_garbage_rarely
 from services.scoring.task import (
     HEADER_BYTES,
     Answer,
@@ -134,6 +135,7 @@ def main() -> None:
         return
     scorer = BatchScorer(encoder)
     _warm_up(scorer)
+    collect_garbage_rarely()
     try:
         name = encoder.signature if encoder is not None else ""
         _write(answers_out, encode_greeting(Greeting(encoder=name)))

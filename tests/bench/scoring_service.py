@@ -1,6 +1,7 @@
 """The rate of one stream of explanations through the scoring service."""
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -11,6 +12,7 @@ from grpc import aio
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
+from services.metrics import ScoringInput, score_all
 from services.rpc.channel import open_channel
 from tests.bench.scoring_texts import Item, make_items
 from tests.contract.scoring_server import scoring_server
@@ -46,20 +48,45 @@ async def stream(address: str, items: Sequence[Item], count: int) -> float:
 
 
 def resident_mib(pid: int) -> float:
+    """Memory that a process occupies."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
     return int(line.split()[1]) / 1024
 
 
-def over_grpc(count: int, workers: int) -> None:
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def in_process_rate(items: Sequence[Item]) -> float:
+    """Explanations a second of processor time by the library alone, references new."""
+    for item in items[:20]:
+        score_all(ScoringInput(item.candidate, item.reference, item.entities))
+    started = time.process_time()
+    for item in items:
+        score_all(ScoringInput(item.candidate, item.reference, item.entities))
+    return len(items) / (time.process_time() - started)
+
+
+def over_grpc(count: int, workers: int, parts: int = 3) -> None:
+    """Prints the rate of a stream, where the time goes, and the memory as the stream goes on."""
     items = make_items(2_000, word_count=90, entity_count=6)
+    alone = in_process_rate(items[:1_000])
     say(f"ScoreExplanations, one stream, {workers} workers, client on the same machine")
+    say(f"  in process, one core: {alone:.0f} explanations/s of processor time")
     with (
         tempfile.TemporaryDirectory() as folder,
         scoring_server(Path(folder), WORKERS=str(workers)) as server,
     ):
-        for part in range(1, 4):
-            found = asyncio.run(stream(server.address, items, count // 3))
-            pids = [server.process.pid, *server.worker_pids()]
-            memory = ", ".join(f"{resident_mib(pid):.0f}" for pid in pids)
-            say(f"  third {part}: {found:6.0f} explanations/s; MiB resident: {memory}")
+        pids = {"service": server.process.pid, "client": os.getpid()}
+        pids |= {f"worker {n}": pid for n, pid in enumerate(server.worker_pids(), start=1)}
+        for part in range(1, parts + 1):
+            before = {name: processor_s(pid) for name, pid in pids.items()}
+            found = asyncio.run(stream(server.address, items, count // parts))
+            share = found / alone
+            say(f"  part {part}: {found:.0f} explanations/s, {share:.0%} of one core in process")
+            for name, pid in pids.items():
+                spent_us = (processor_s(pid) - before[name]) / (count // parts) * 1e6
+                say(f"    {name}: {spent_us:.0f} us an item, {resident_mib(pid):.0f} MiB")

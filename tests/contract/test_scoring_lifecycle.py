@@ -1,5 +1,6 @@
 """How the scoring service starts, stops, and copes with what kills it or its workers."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -134,9 +135,9 @@ async def test_single_calls_beyond_what_may_be_pending_are_refused_with_when_to_
 REFUSED = StatusCode.RESOURCE_EXHAUSTED
 
 
-def plain_channel(address: str) -> aio.Channel:
+def plain_channel(address: str, *more: tuple[str, int]) -> aio.Channel:
     """Not our own channel, whose retry policy hides refusals."""
-    options = [("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0)]
+    options = [("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0), *more]
     return aio.insecure_channel(address, options=options)
 
 
@@ -178,6 +179,41 @@ async def test_streams_wait_where_too_much_is_pending_and_single_calls_get_throu
 
     assert left > 0
     assert answered == [{str(number) for number in range(count)}] * 3
+
+
+async def test_a_client_that_reads_no_answers_is_not_read_from_for_ever(tmp_path: Path) -> None:
+    # Both the items and their answers, which repeat the ids, are more than the connection holds.
+    # Each is refused for its length, which takes no worker.
+    count, too_long = 500, "c" * 100_000
+    window = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)]
+    with scoring_server(tmp_path, STREAM_WINDOW="8") as server:
+        async with plain_channel(server.address, *window) as channel:
+            stream = pb_grpc.ScoringServiceStub(channel).ScoreExplanations(timeout=TIMEOUT_S)
+            written = 0
+
+            async def write() -> None:
+                nonlocal written
+                for number in range(count):
+                    item = pb.ScoringItem(candidate=too_long, reference="r")
+                    await stream.write(
+                        pb.ScoreExplanationsRequest(item_id=f"{number:0256}", item=item)
+                    )
+                    written += 1
+                await stream.done_writing()
+
+            writing = asyncio.create_task(write())
+            seen = -1
+            while seen < written:  # until it has come to a stop
+                seen = written
+                await asyncio.sleep(2.0)
+            stuck_at = written
+            answered = set()
+            while (answer := await stream.read()) is not aio.EOF:
+                assert answer.error.reason == "INVALID_REQUEST"
+                answered.add(answer.item_id)
+            await writing
+    assert stuck_at < count
+    assert answered == {f"{number:0256}" for number in range(count)}
 
 
 @pytest.mark.parametrize(
