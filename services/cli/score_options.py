@@ -43,9 +43,9 @@ and for every metric M
   M_unscorable        why there is no value, else null
   M_statistics        sufficient statistics by name; summed over rows they
                       give corpus values, micro means and bootstrap samples
-pandas and Polars read it as it is. The summary that --json prints, with the
-signatures, is in Parquet's metadata under "expart", and beside JSON Lines in
-OUT's name with .summary.json. OUT appears when it is complete.
+What --json prints, with the signatures, is in Parquet's metadata under "expart",
+and for JSON Lines in a file beside OUT: NAME.summary.json for NAME.jsonl. OUT
+appears when it is complete; pandas reads it as it is.
 
 \b
 --json prints one object:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -160,11 +161,10 @@ def test_the_table_goes_to_standard_output_and_nothing_else_does(tmp_path: Path)
 
 
 def test_scores_of_every_row_read_well_in_pandas(tmp_path: Path) -> None:
-    pandas = pytest.importorskip("pandas")
     out = tmp_path / "scores.parquet"
     path = write_json_lines(tmp_path / "rows.jsonl")
     result = result_of(expart_score(path, "--json", "--out", out, "--metrics", "ef1,ec_exact"))
-    frame = pandas.read_parquet(out)
+    frame = pd.read_parquet(out)
     assert frame["id"].tolist() == [row["id"] for row in ROWS]
     metrics = result["metrics"]
     assert isinstance(metrics, dict)
