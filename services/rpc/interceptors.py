@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import grpc
@@ -21,6 +22,7 @@ from services.core.errors import (
     UnimplementedError,
 )
 from services.rpc.clients import peer_address
+from services.rpc.decoding import Requests, read_request
 from services.rpc.gate import CallGate, is_probe
 from services.rpc.status import retry_pushback, status_code_of, to_rpc_status
 from services.telemetry.call_log import CallLog, FinishedCall
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     Context = aio.ServicerContext[object, object]
     UnaryBehaviour = Callable[[object, Context], Awaitable[object]]
     StreamBehaviour = Callable[[object, Context], AsyncIterator[object]]
+    Read = Callable[[object], object]
+    RequestSource = Callable[[], object]
 
 _CODE_NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -121,56 +125,60 @@ class CallInterceptor(aio.ServerInterceptor):
     def _refusal(self, call: _Arrival, refused: ServiceError) -> object:
         """Answers at once; a method of streams is not made to read its request first."""
 
-        async def refuse(_: _Caller) -> None:
+        async def refuse(_: _Caller, __: object) -> None:
             raise refused
 
-        async def refusing(requests: object, context: Context) -> None:
-            await self._watched(call, requests, context, refuse)
+        async def refusing(_: object, context: Context) -> None:
+            await self._watched(call, context, refuse, lambda: None)
 
         return grpc.stream_stream_rpc_method_handler(cast("StreamBehaviour", refusing))
 
     def _wrap(self, call: _Arrival, handler: _Handler) -> object:
-        serializers = (handler.request_deserializer, handler.response_serializer)
+        decode = handler.request_deserializer
+        assert decode is not None, "every method of a proto has one"
+        read_one, read_many = partial(read_request, decode=decode), partial(Requests, decode=decode)
+        serializers = (None, handler.response_serializer)
         if handler.unary_unary is not None:
-            answering = self._unary(call, handler.unary_unary)
+            answering = self._unary(call, handler.unary_unary, read_one)
             return grpc.unary_unary_rpc_method_handler(answering, *serializers)
         if handler.stream_unary is not None:
-            answering = self._unary(call, handler.stream_unary)
+            answering = self._unary(call, handler.stream_unary, read_many)
             return grpc.stream_unary_rpc_method_handler(answering, *serializers)
         if handler.unary_stream is not None:
-            streaming = self._stream(call, handler.unary_stream)
+            streaming = self._stream(call, handler.unary_stream, read_one)
             return grpc.unary_stream_rpc_method_handler(streaming, *serializers)
         assert handler.stream_stream is not None
-        streaming = self._stream(call, handler.stream_stream)
+        streaming = self._stream(call, handler.stream_stream, read_many)
         return grpc.stream_stream_rpc_method_handler(streaming, *serializers)
 
-    def _unary(self, call: _Arrival, behaviour: UnaryBehaviour) -> UnaryBehaviour:
-        async def guarded(request: object, context: Context) -> object:
-            async def work(caller: _Caller) -> object:
+    def _unary(self, call: _Arrival, behaviour: UnaryBehaviour, read: Read) -> UnaryBehaviour:
+        async def guarded(message: object, context: Context) -> object:
+            async def work(caller: _Caller, request: RequestSource) -> object:
                 with self._gate.admit(call.method, caller.name):
+                    answering = behaviour(request(), context)
                     if context.time_remaining() is not None:
-                        return await behaviour(request, context)
-                    return await self._in_time(behaviour(request, context))
+                        return await answering
+                    return await self._in_time(answering)
 
-            return await self._watched(call, request, context, work, behaviour)
+            return await self._watched(call, context, work, lambda: read(message), behaviour)
 
         return guarded
 
-    def _stream(self, call: _Arrival, behaviour: StreamBehaviour) -> StreamBehaviour:
+    def _stream(self, call: _Arrival, behaviour: StreamBehaviour, read: Read) -> StreamBehaviour:
         # A coroutine that writes, not a generator that yields: gRPC would leave a generator that
         # is cancelled while a response is being sent to the garbage collector, and its place taken.
-        async def guarded(request: object, context: Context) -> None:
-            async def work(caller: _Caller) -> None:
+        async def guarded(message: object, context: Context) -> None:
+            async def work(caller: _Caller, request: RequestSource) -> None:
                 with self._gate.admit(call.method, caller.name):
                     if inspect.iscoroutinefunction(behaviour):  # gRPC's own health service
-                        await behaviour(request, context)
+                        await behaviour(request(), context)
                         return
-                    responses = cast("AsyncGenerator[object]", behaviour(request, context))
+                    responses = cast("AsyncGenerator[object]", behaviour(request(), context))
                     async with aclosing(responses):
                         async for response in responses:
                             await context.write(response)
 
-            await self._watched(call, request, context, work, behaviour)
+            await self._watched(call, context, work, lambda: read(message), behaviour)
 
         return cast("StreamBehaviour", guarded)
 
@@ -192,17 +200,24 @@ class CallInterceptor(aio.ServerInterceptor):
     async def _watched(
         self,
         call: _Arrival,
-        request: object,
         context: Context,
-        work: Callable[[_Caller], Awaitable[object]],
+        work: Callable[[_Caller, RequestSource], Awaitable[object]],
+        read: RequestSource,
         behaviour: UnaryBehaviour | StreamBehaviour | None = None,
     ) -> object:
         """Does a call's work; answers its error, if it has one; logs its end."""
         code, reason = "OK", ""
+        request: object = None
+
+        def reading() -> object:
+            nonlocal request
+            request = read()
+            return request
+
         name = self._gate.name_client(call.token_name, context)
         caller = _Caller(name, peer_address(context.peer()))
         try:
-            result = await work(caller)
+            result = await work(caller, reading)
         except asyncio.CancelledError:
             out_of_time = context.time_remaining() == 0
             code = "DEADLINE_EXCEEDED" if out_of_time else "CANCELLED"

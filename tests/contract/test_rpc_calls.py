@@ -233,3 +233,20 @@ async def test_built_in_retries_wait_as_they_are_told_and_servicers_see_the_time
         assert left is not None
         assert 20 < left < 31
     assert server.calls_in_flight == 0
+
+
+@both_services
+async def test_bytes_that_are_no_request_are_the_callers_fault(kind: str, tmp_path: Path) -> None:
+    # Field 1, of a length that the message does not have.
+    broken = b"\x0a\xff\x01"
+    async with secured_service(kind, tmp_path) as service, unretried(service.address) as channel:
+        raw = channel.unary_unary(service.quick_method)
+        streaming = channel.stream_stream(service.stream_method)
+        stream = streaming(iter([broken]), timeout=30)
+        for call in (raw(broken, timeout=30), stream.read()):
+            error = await refused(call)
+            assert error.code() is StatusCode.INVALID_ARGUMENT
+            assert reason_of(error) == "INVALID_REQUEST"
+            assert "the request cannot be read" in str(error.details())
+        await service.quick(channel)
+        assert not service.events("call_failed")

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc import StatusCode, aio
@@ -46,6 +47,16 @@ def golden_item(case: dict[str, object]) -> pb.ScoringItem:
         candidate=str(case["candidate"]),
         reference=GOLDEN["reference"],
         entities=GOLDEN["entities"],
+        candidate_entities=case.get("candidate_entities", ()),
+    )
+
+
+def golden_options(case: dict[str, object]) -> pb.ScoringOptions:
+    """The case's options as the contract spells them, such as TOKENIZER_RULE_WHITESPACE."""
+    chosen = case.get("options", {})
+    assert isinstance(chosen, dict)
+    return pb.ScoringOptions(
+        **{f"{name}_rule": f"{name}_RULE_{value}".upper() for name, value in chosen.items()}
     )
 
 
@@ -55,7 +66,9 @@ async def test_the_worked_example_comes_out_over_grpc(
 ) -> None:
     values = case["values"]
     assert isinstance(values, dict)
-    request = pb.ScoreExplanationRequest(item=golden_item(case), metrics=list(values))
+    request = pb.ScoreExplanationRequest(
+        item=golden_item(case), metrics=list(values), options=golden_options(case)
+    )
 
     response = await stub.ScoreExplanation(request, timeout=TIMEOUT_S)
 
