@@ -31,6 +31,11 @@ class Budget:
         self._busy_s = 0.0
         self._done_bytes = 0.0
 
+    @property
+    def items(self) -> int:
+        """How many items are pending."""
+        return self._items
+
     def has_room(self, cost_bytes: int) -> bool:
         """Whether there is room for one more item."""
         if self._items >= self.max_items:

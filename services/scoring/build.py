@@ -33,6 +33,7 @@ def build_scorer(settings: ScoringSettings) -> Scorer:
         single_budget=single_budget,
         stream_budget=stream_budget,
         max_wait_s=settings.max_wait_s,
+        good_batch_items=settings.batch_items,
     )
 
 

@@ -33,7 +33,9 @@ class Scorer:
         encoder_pool: Computes what does; None where no encoder is configured.
         single_budget: Bounds what single calls have pending.
         stream_budget: Bounds what streams have pending.
-        max_wait_s: Single calls are refused that would wait longer.
+        max_wait_s: Single calls are refused that would wait longer, or longer than their deadline,
+            once as many are pending as make a good batch.
+        good_batch_items: How many those are.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class Scorer:
         single_budget: Budget,
         stream_budget: Budget,
         max_wait_s: float,
+        good_batch_items: int,
     ) -> None:
         self._pool = pool
         self._encoder_pool = encoder_pool
         self._budgets = {Lane.SINGLE: single_budget, Lane.STREAM: stream_budget}
         self._max_wait_s = max_wait_s
+        self._good_batch_items = good_batch_items
         self._single_calls = Caller(Lane.SINGLE)
 
     @property
@@ -95,9 +99,12 @@ class Scorer:
             OverloadedError: Too much is pending, or it would take too long.
         """
         budget = self._budgets[Lane.SINGLE]
+        has_room = budget.has_room(cost_bytes)
+        if has_room and budget.items < self._good_batch_items:
+            return
         wait_s = budget.drain_s()
         most_s = self._max_wait_s if remaining_s is None else min(self._max_wait_s, remaining_s)
-        if not budget.has_room(cost_bytes):
+        if not has_room:
             problem = f"{budget.max_items} items or {budget.max_bytes} bytes are pending"
         elif wait_s is not None and wait_s > most_s:
             problem = f"what is pending will take {wait_s:.1f} s, and {most_s:.1f} s is the most"

@@ -34,7 +34,8 @@ class ScoringSettings(RpcSettings):
         max_pending_items: Items waiting or being scored: half of it for single calls, which are
             refused above it, half for streams, which wait.
         max_pending_bytes: The same, in bytes of text.
-        max_wait_s: Single calls are refused that would have to wait longer.
+        max_wait_s: Single calls are refused that would have to wait longer, once ``batch_items``
+            are pending.
         max_text_chars: Longest candidate and longest reference, in characters.
         max_entities: Most entities of an item, of its reference and of its candidate.
         max_entity_chars: Longest entity, in characters.
@@ -70,7 +71,7 @@ class ScoringSettings(RpcSettings):
     stream_window: int = Field(default=2048, ge=1)
     max_pending_items: int = Field(default=8192, ge=2)
     max_pending_bytes: int = Field(default=64 * _MIB, ge=_MIB)
-    max_wait_s: float = Field(default=1.0, gt=0)
+    max_wait_s: float = Field(default=0.8, gt=0)
     max_text_chars: int = Field(default=50_000, ge=1, le=1_000_000)
     max_entities: int = Field(default=256, ge=1)
     max_entity_chars: int = Field(default=256, ge=1)
