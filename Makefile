@@ -7,7 +7,7 @@ BIN := .venv/bin
 DEMO_MODELS := demo-smol demo-tiny
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install install-dev models quickstart check test test-fast protos lock clean
+.PHONY: help install install-dev models quickstart check test test-fast bench protos lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -40,6 +40,9 @@ test: install-dev  ## Run the whole test suite
 
 test-fast: install-dev  ## Run the tests that take seconds
 	pytest -m "not slow and not stack"
+
+bench: install-dev  ## Measure the metrics and the scoring service against named baselines
+	PYTHONPATH=. python tests/bench/scoring.py
 
 protos: install-dev  ## Regenerate protos/gen from the .proto files, unless callers would break
 	buf format --write protos

@@ -1,10 +1,12 @@
 """What the README shows is run here, word for word, against the real stack."""
 
+import doctest
 import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +66,31 @@ def test_the_ten_lines_of_python_print_an_explanation(stack: LocalStack) -> None
     output = run([sys.executable, "-c", code], stack)
     assert "generated_token_count" in output
     assert 'model: "demo-smol"' in output
+
+
+@pytest.mark.slow
+def test_the_file_is_scored_as_shown(tmp_path: Path) -> None:
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block("sh score")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    table = (
+        "metric     mean       P"
+        + README.partition("metric     mean       P")[2].partition("```")[0]
+    )
+    assert table in result.stdout
+    assert "rouge_l|measure:f1" in result.stdout
+    assert (tmp_path / "scores.parquet").exists()
+
+
+def test_the_metrics_give_what_is_shown() -> None:
+    example = doctest.DocTestParser().get_doctest(block("pycon"), {}, "README", "README.md", 0)
+    assert example.examples
+    assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_every_target_the_readme_names_is_in_the_makefile() -> None:
