@@ -43,6 +43,7 @@ class RpcServer:
         call_limits: How many calls are let in, and how long they may take.
         health_address: A second address, in plaintext, where health checks are answered and
             nothing else; none by default. For probes that speak no TLS, such as Kubernetes' own.
+        max_request_bytes: Largest request that is read; gRPC itself refuses larger ones.
         on_drain: Told when the server begins to stop, so that it can end open streams.
         reuse_port: Lets several processes share the port.
         interceptors: Run outside our own interceptor, first one outermost.
@@ -60,6 +61,7 @@ class RpcServer:
         security: ServerSecurity | None = None,
         call_limits: CallLimits | None = None,
         health_address: str = "",
+        max_request_bytes: int = limits.MAX_MESSAGE_BYTES,
         on_drain: Callable[[], None] = _nothing,
         reuse_port: bool = False,
         interceptors: Sequence[aio.ServerInterceptor] = (),
@@ -79,7 +81,7 @@ class RpcServer:
         )
         self._call_log = CallLog()
         guard = CallInterceptor(self._gate, self._call_log, call_limits.unary_timeout_s)
-        options = _options(call_limits, reuse_port=reuse_port)
+        options = _options(call_limits, max_request_bytes, reuse_port=reuse_port)
         self._server = aio.server(interceptors=[*interceptors, guard], options=options)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -142,9 +144,11 @@ class RpcServer:
         self._call_log.flush()
 
 
-def _options(call_limits: CallLimits, *, reuse_port: bool) -> list[tuple[str, int]]:
+def _options(
+    call_limits: CallLimits, max_request_bytes: int, *, reuse_port: bool
+) -> list[tuple[str, int]]:
     return [
-        ("grpc.max_receive_message_length", limits.MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", max_request_bytes),
         ("grpc.max_send_message_length", limits.MAX_MESSAGE_BYTES),
         # Of one connection; what exceeds it waits at the client. With room to spare, so that a
         # call too many is told when to try again, and a health check is always answered.

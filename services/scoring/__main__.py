@@ -40,7 +40,8 @@ async def serve(settings: ScoringSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     scorer = build_scorer(settings)
-    servicer = ScoringServicer(scorer, item_limits(settings), settings.stream_window)
+    limits = item_limits(settings)
+    servicer = ScoringServicer(scorer, limits, settings.stream_window)
     server = RpcServer(
         settings.address,
         [SERVICE_NAME],
@@ -48,6 +49,7 @@ async def serve(settings: ScoringSettings) -> None:
         security=settings.security,
         call_limits=settings.call_limits,
         health_address=settings.health_address,
+        max_request_bytes=limits.max_request_bytes,
         on_drain=servicer.drain,
     )
     await scorer.start()

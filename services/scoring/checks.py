@@ -12,6 +12,13 @@ MAX_ITEM_ID_BYTES = 256
 # gRPC drops a status whose details outgrow the metadata limit.
 _MAX_REPORTED_VIOLATIONS = 10
 
+# Longest UTF-8 form of a character, and what a field costs on the wire besides its text.
+_CHARACTER_BYTES = 4
+_FIELD_BYTES = 8
+
+# Requests over a limit of ours, but not beyond all measure, are told which limit.
+_MIN_REQUEST_BYTES = 16 * 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class ItemLimits:
@@ -26,6 +33,13 @@ class ItemLimits:
     max_text_chars: int
     max_entities: int
     max_entity_chars: int
+
+    @property
+    def max_request_bytes(self) -> int:
+        """The size of the largest request that is read; above it gRPC itself refuses."""
+        texts = 2 * (_CHARACTER_BYTES * self.max_text_chars + _FIELD_BYTES)
+        entity = _CHARACTER_BYTES * self.max_entity_chars + _FIELD_BYTES
+        return max(_MIN_REQUEST_BYTES, 2 * (texts + 2 * self.max_entities * entity))
 
 
 def check_item(

@@ -2,7 +2,7 @@
 
     python -m services.scoring.worker [--encoder SPEC]
 
-With an encoder (an :class:`EncoderSpec` as JSON) it embeds the texts of a whole batch together. It
+With an encoder (an :class:`EncoderSpec` as JSON) it embeds the texts of several tasks together. It
 ends when its input ends, and so also when the service is killed and cannot tell it to.
 """
 
@@ -52,22 +52,31 @@ _CACHED_REFERENCE_MAX_CHARS = 8_000
 _HOLD_BACK_S = 0.01
 _LARGE_TASK_BYTES = 16_384
 
+# A token of English text, roughly: what the encoder computes at once is answered at once.
+_TOKEN_BYTES = 4
+
 
 class BatchScorer:
     """Scores the tasks of a batch, one after another.
 
     Args:
-        encoder: Embeds the texts of a whole batch at once for the metrics that need it.
+        encoder: Embeds texts for the metrics that need it.
+        prime_bytes: How large the tasks are, together, whose texts it embeds at once.
     """
 
-    def __init__(self, encoder: TextEncoder | None) -> None:
-        self.encoder = encoder
+    def __init__(self, encoder: TextEncoder | None = None, prime_bytes: int = sys.maxsize) -> None:
+        self._encoder = encoder
+        self._prime_bytes = prime_bytes
         self._analyse = functools.lru_cache(maxsize=_CACHED_REFERENCES)(TextAnalysis)
 
     def score(self, tasks: Sequence[ScoringTask]) -> Iterator[list[Answer]]:
         """Yields the answers in the order of the tasks, some at a time."""
+        for part in _parts(tasks, self._prime_bytes):
+            yield from self._score_part(part)
+
+    def _score_part(self, tasks: Sequence[ScoringTask]) -> Iterator[list[Answer]]:
         items = [self._input(task) for task in tasks]
-        if self.encoder is not None:
+        if self._encoder is not None:
             # Which item is at fault, if one is, shows when they are scored.
             with contextlib.suppress(Exception):
                 prime(item for item in items if isinstance(item, ScoringInput))
@@ -92,11 +101,23 @@ class BatchScorer:
                 reference,
                 task.entities,
                 task.options,
-                self.encoder,
+                self._encoder,
                 candidate_entities=task.candidate_entities if is_given else None,
             )
         except Exception as error:  # noqa: BLE001 - as below
             return _failure(error)
+
+
+def _parts(tasks: Sequence[ScoringTask], most_bytes: int) -> Iterator[list[ScoringTask]]:
+    part: list[ScoringTask] = []
+    part_bytes = 0
+    for task in tasks:
+        if part and part_bytes + task.cost_bytes > most_bytes:
+            yield part
+            part, part_bytes = [], 0
+        part.append(task)
+        part_bytes += task.cost_bytes
+    yield part
 
 
 def _answer(item: ScoringInput | WorkerFailure, metrics: Sequence[str]) -> Answer:
@@ -128,17 +149,20 @@ def main() -> None:
     encoder_spec = parser.parse_args().encoder
     answers_out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not break a frame
-    try:
-        encoder = _load(EncoderSpec(**json.loads(encoder_spec))) if encoder_spec else None
-    except UserInputError as error:
-        _write(answers_out, encode_greeting(Greeting(problem=error.message)))
-        return
-    scorer = BatchScorer(encoder)
-    _warm_up(scorer)
+    greeting, scorer = Greeting(), BatchScorer()
+    if encoder_spec:
+        spec = EncoderSpec(**json.loads(encoder_spec))
+        try:
+            encoder = _load(spec)
+        except UserInputError as error:
+            _write(answers_out, encode_greeting(Greeting(problem=error.message)))
+            return
+        greeting = Greeting(encoder=encoder.signature)
+        scorer = BatchScorer(encoder, spec.batch_tokens * _TOKEN_BYTES)
+    _warm_up(scorer, with_encoder=bool(encoder_spec))
     collect_garbage_rarely()
     try:
-        name = encoder.signature if encoder is not None else ""
-        _write(answers_out, encode_greeting(Greeting(encoder=name)))
+        _write(answers_out, encode_greeting(greeting))
         while (payload := _read(sys.stdin.buffer)) is not None:
             for answers in scorer.score(decode_tasks(payload)):
                 _write(answers_out, encode_answers(answers))
@@ -152,10 +176,9 @@ def _load(spec: EncoderSpec) -> TextEncoder:
     return load_encoder(spec)
 
 
-def _warm_up(scorer: BatchScorer) -> None:
+def _warm_up(scorer: BatchScorer, *, with_encoder: bool) -> None:
     text = "The Louvre is in Paris. It isn't far from St. Denis."
-    has_encoder = scorer.encoder is not None
-    metrics = tuple(name for name, m in METRICS.items() if m.needs_encoder == has_encoder)
+    metrics = tuple(name for name, m in METRICS.items() if m.needs_encoder == with_encoder)
     task = ScoringTask(text, text, ("Louvre", "Paris"), metrics, ScoringOptions())
     list(scorer.score([task]))
 
