@@ -71,6 +71,12 @@ def check_item_id(item_id: str) -> None:
         raise invalid([FieldViolation("item_id", description)])
 
 
+def cut_item_id(item_id: str) -> str:
+    """The id, or as many of its first characters as the limit has room for."""
+    # No character takes less than a byte: the rest need not be encoded to be thrown away.
+    return item_id[:MAX_ITEM_ID_BYTES].encode()[:MAX_ITEM_ID_BYTES].decode(errors="ignore")
+
+
 def repeated_item_id() -> InvalidRequestError:
     """What an item answers with whose id is that of an item in flight."""
     return invalid([FieldViolation("item_id", "must differ from those of items in flight")])

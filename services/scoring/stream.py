@@ -6,10 +6,11 @@ from functools import partial
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from services.core.errors import DrainingError, ServiceError
-from services.scoring.checks import ItemLimits, check_item_id, repeated_item_id
+from services.scoring.checks import ItemLimits, check_item_id, cut_item_id, repeated_item_id
 from services.scoring.convert import error_to_pb, task_from_pb
 from services.scoring.fair_queue import Caller, Lane
 from services.scoring.scorer import FutureScores, Scorer
+from services.scoring.task import ScoringTask
 
 
 class ScoreStream:
@@ -82,20 +83,32 @@ class ScoreStream:
             self._may_interrupt = False
             if request is None:
                 return
-            await self._enter(request)
+            item_id, task = request.item_id, self._accept(request)
+            # Held until the next one comes, a large request would outlive its answer.
+            del request
+            if task is not None:
+                await self._enter(item_id, task)
+            del task
 
-    async def _enter(self, request: pb.ScoreExplanationsRequest) -> None:
+    def _accept(self, request: pb.ScoreExplanationsRequest) -> ScoringTask | None:
+        """Reads an item; answers it at once, and gives None, if it cannot be scored."""
         item_id = request.item_id
         try:
             check_item_id(item_id)
             if item_id in self._in_flight:
                 raise repeated_item_id()
-            task = task_from_pb(request, self._limits, self._scorer.encoder)
+            return task_from_pb(request, self._limits, self._scorer.encoder)
         except ServiceError as error:
-            self._answers.put_nowait(
-                pb.ScoreExplanationsResponse(item_id=item_id, error=error_to_pb(error))
+            # An id over the limit comes back as what fits into the limit, between characters: such
+            # an id may be as large as a request, and a window of them would have to be held for a
+            # caller that takes no answers. The error says what was wrong with it.
+            answer = pb.ScoreExplanationsResponse(
+                item_id=cut_item_id(item_id), error=error_to_pb(error)
             )
-            return
+            self._answers.put_nowait(answer)
+            return None
+
+    async def _enter(self, item_id: str, task: ScoringTask) -> None:
         scores = await self._scorer.submit(task, self._caller)
         self._in_flight[item_id] = scores
         scores.add_done_callback(partial(self._answer, item_id))
