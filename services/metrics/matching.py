@@ -43,6 +43,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from services.metrics.normal_form import compose, decompose
 from services.metrics.options import BoundaryRule, CaseRule
 
 _INVISIBLE = (
@@ -101,7 +102,7 @@ def normalise_typography(text: str) -> str:
         return text
     text = _REMOVED.sub("", text)
     text = _REPLACED.sub(lambda found: _FOLDED[found[0]], text)
-    return unicodedata.normalize("NFC", text)
+    return compose(text)
 
 
 def fold_case(text: str, case: CaseRule) -> str:
@@ -111,7 +112,7 @@ def fold_case(text: str, case: CaseRule) -> str:
     if text.isascii():
         return text.casefold()
     # Decomposed first, as Unicode defines caseless matching of canonically equivalent texts (D145).
-    return normalise_typography(unicodedata.normalize("NFD", text).casefold())
+    return normalise_typography(decompose(text).casefold())
 
 
 def normalise_entity(entity: str) -> str:
