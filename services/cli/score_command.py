@@ -18,7 +18,7 @@ from services.metrics.options import ScoringOptions
 from services.rpc.channel import open_channel
 from services.rpc.client_security import ClientSecurity
 from services.scoring.score_file.job import ScoreFileJob, score_file
-from services.scoring.score_file.local import LocalRowScorer, local_settings
+from services.scoring.score_file.local import EncoderChoice, LocalRowScorer, local_settings
 from services.scoring.score_file.remote import RemoteRowScorer
 from services.scoring.score_file.row_scorer import RowScorer, ScoringChoice
 from services.scoring.score_file.summary import FileSummary
@@ -42,6 +42,8 @@ def score(
     skip_bad: score_options.SkipBad = False,
     workers: score_options.Workers = None,
     encoder: score_options.Encoder = "",
+    encoder_layer: score_options.EncoderLayer = None,
+    encoder_device: score_options.EncoderDevice = "",
     case: score_options.Case = _DEFAULTS.case,
     boundary: score_options.Boundary = _DEFAULTS.boundary,
     tokenizer: score_options.Tokenizer = _DEFAULTS.tokenizer,
@@ -62,7 +64,13 @@ def score(
     job = ScoreFileJob(file, choice, out, overwrite=overwrite, skip_bad=skip_bad)
     console = Console(stderr=True)
     if scoring:
-        _refuse({"--workers": workers, "--encoder": encoder}, "scoring on this machine")
+        local = {
+            "--workers": workers,
+            "--encoder": encoder,
+            "--encoder-layer": encoder_layer,
+            "--encoder-device": encoder_device,
+        }
+        _refuse(local, "scoring on this machine")
         security = connection_options.client_security(
             CliSettings(),
             tls=tls,
@@ -83,7 +91,8 @@ def score(
             "--token-file": token_file,
         }
         _refuse(connection, "a scoring service: name it by --scoring")
-        settings = local_settings(load_settings(), choice, workers=workers, encoder=encoder)
+        chosen = EncoderChoice(encoder, encoder_layer, encoder_device)
+        settings = local_settings(load_settings(), choice, chosen, workers=workers)
         summary = _run(job, LocalRowScorer(choice, settings), console)
     _report_skipped(summary, console)
     _print_result(summary, as_json=as_json)

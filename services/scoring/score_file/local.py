@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -20,41 +21,76 @@ from services.scoring.score_file.row_scorer import (
     Scores,
     ScoringChoice,
 )
-from services.scoring.settings import ScoringSettings
+from services.scoring.settings import DEVICE_PATTERN, ScoringSettings
 from services.scoring.worker_process import WorkerLostError
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderChoice:
+    """BERTScore's encoder as the command line names it; what is left out is the service's.
+
+    Attributes:
+        model: A folder, or a model of the hub.
+        layer: Whose output is compared, counted from 1.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+    """
+
+    model: str = ""
+    layer: int | None = None
+    device: str = ""
+
+
 def local_settings(
-    settings: ScoringSettings, choice: ScoringChoice, *, workers: int | None, encoder: str
+    settings: ScoringSettings,
+    choice: ScoringChoice,
+    encoder: EncoderChoice,
+    *,
+    workers: int | None,
 ) -> ScoringSettings:
     """Adapts the service's settings to the scoring of a file.
 
     Args:
         settings: The service's.
         choice: What every row is asked for.
+        encoder: BERTScore's encoder.
         workers: Worker processes; None for one a processor, for nothing else is to be done here.
-        encoder: BERTScore's encoder; empty for the service's.
 
     Raises:
-        UserInputError: No metric has one of the names, or one needs an encoder and there is none.
+        UserInputError: No metric has one of the names, one needs an encoder and there is none, or
+            something is said about an encoder where there is none.
     """
-    encoder = encoder or settings.encoder
+    model = encoder.model or settings.encoder
     try:
         metrics = find_metrics(choice.metrics, replace(choice.options, encoder="to be loaded"))
     except MetricNotFoundError as error:
         raise UserInputError(error.message) from error
     needing = [metric.name for metric in metrics if metric.needs_encoder]
-    if not encoder and choice.metrics and needing:
+    if not model and choice.metrics and needing:
         raise UserInputError(
             f"{needing[0]} needs a text encoder: name a folder or a model of the hub by --encoder, "
             "or by EXPART_SCORING_ENCODER"
         )
+    _check_encoder(encoder, model)
     return settings.model_copy(
         update={
             "workers": workers or len(os.sched_getaffinity(0)),
-            "encoder": encoder if needing else "",
+            "encoder": model if needing else "",
+            "encoder_layer": encoder.layer or settings.encoder_layer,
+            "encoder_device": encoder.device or settings.encoder_device,
         }
     )
+
+
+def _check_encoder(encoder: EncoderChoice, model: str) -> None:
+    for option, value in (("layer", encoder.layer), ("device", encoder.device)):
+        if value and not model:
+            raise UserInputError(
+                f"--encoder-{option} says something of an encoder: name it too, by --encoder"
+            )
+    if encoder.device and not re.fullmatch(DEVICE_PATTERN, encoder.device):
+        raise UserInputError(
+            f"--encoder-device: must be cpu, cuda or cuda:N, is {encoder.device[:80]!r}"
+        )
 
 
 class LocalRowScorer:

@@ -35,6 +35,17 @@ def rows(tmp_path: Path) -> Path:
         (["--metrics", "bertscore"], "bertscore needs a text encoder: name a folder or a model"),
         (["--scoring", "127.0.0.1:9", "--workers", "2"], "--workers belongs to scoring on this"),
         (["--scoring", "127.0.0.1:9", "--encoder", "x"], "--encoder belongs to scoring on this"),
+        (
+            ["--scoring", "127.0.0.1:9", "--encoder-layer", "6"],
+            "--encoder-layer belongs to scoring",
+        ),
+        (["--scoring", "127.0.0.1:9", "--encoder-device", "cpu"], "--encoder-device belongs to"),
+        (["--encoder-layer", "6"], "--encoder-layer says something of an encoder: name it too"),
+        (["--encoder-device", "cpu"], "--encoder-device says something of an encoder"),
+        (
+            ["--encoder", "here", "--encoder-device", "gpu"],
+            "--encoder-device: must be cpu, cuda or cuda:N, is 'gpu'",
+        ),
         (["--token-file", "token"], "--token-file belongs to a scoring service"),
         (["--out", "scores.csv"], "must end in one of .jsonl, .ndjson, .parquet"),
         (["--out", "nowhere/scores.jsonl"], "there is no folder nowhere"),
