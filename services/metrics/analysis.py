@@ -17,6 +17,7 @@ from services.metrics.options import (
     GeneratedEntitiesRule,
     ScoringOptions,
     TokenizerRule,
+    rule_of,
 )
 from services.metrics.splitting import split_tokens
 
@@ -53,8 +54,13 @@ class TextAnalysis:
         return self.split(TokenizerRule.NLTK)
 
     def split(self, rule: TokenizerRule) -> list[str]:
-        """The tokens under a rule."""
+        """The tokens under a rule.
+
+        Raises:
+            InvalidRequestError: There is no such rule.
+        """
         if rule not in self._split:
+            rule = rule_of(TokenizerRule, "tokenizer", rule)
             nltk = rule is TokenizerRule.NLTK
             self._split[rule] = (
                 _words(self.text, self._spans) if nltk else split_tokens(self.text, rule)

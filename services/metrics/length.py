@@ -41,6 +41,9 @@ def length(text: str | TextAnalysis, tokenizer: TokenizerRule = TokenizerRule.NL
         text: The text, as it stands: nothing in it is normalised.
         tokenizer: What a token is.
 
+    Raises:
+        InvalidRequestError: There is no such tokenizer.
+
     >>> length("It isn't in Paris.")
     6
     >>> length("It isn't in Paris.", TokenizerRule.WHITESPACE)

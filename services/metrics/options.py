@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
+
+from services.core.errors import FieldViolation, InvalidRequestError
+
+RuleT = TypeVar("RuleT", bound=StrEnum)
 
 
 class CaseRule(StrEnum):
@@ -73,7 +78,8 @@ class GeneratedEntitiesRule(StrEnum):
 class ScoringOptions:
     """The choices that no source settles. Each is part of the signatures that it can change.
 
-    The defaults are this project's readings, not rules of the ExpArt paper.
+    The defaults are this project's readings, not rules of the ExpArt paper. A choice may be given
+    by its value, too, such as ``case="insensitive"``.
 
     Attributes:
         case: Whether upper and lower case differ; by default they do. For all entity metrics.
@@ -99,3 +105,52 @@ class ScoringOptions:
     no_pairs: NoPairsRule = NoPairsRule.UNSCORABLE
     generated_entities: GeneratedEntitiesRule = GeneratedEntitiesRule.REFERENCE_FOUND
     encoder: str = ""
+
+    def __post_init__(self) -> None:
+        """Makes rules of values.
+
+        Raises:
+            InvalidRequestError: A choice is none of those that there are.
+        """
+        for field, kind in _RULES:
+            value = getattr(self, field)
+            if type(value) is not kind:
+                object.__setattr__(self, field, rule_of(kind, field, value))
+        if not isinstance(self.encoder, str):
+            raise _no_choice("encoder", self.encoder, "a string")
+
+
+_RULES: tuple[tuple[str, type[StrEnum]], ...] = (
+    ("case", CaseRule),
+    ("boundary", BoundaryRule),
+    ("tokenizer", TokenizerRule),
+    ("partial_match", PartialMatchRule),
+    ("no_pairs", NoPairsRule),
+    ("generated_entities", GeneratedEntitiesRule),
+)
+
+
+def rule_of(kind: type[RuleT], field: str, value: str) -> RuleT:
+    """Finds the rule that is given by itself or by its value.
+
+    Args:
+        kind: The rules that there are.
+        field: What the choice is called.
+        value: The rule or its value.
+
+    Raises:
+        InvalidRequestError: There is no such rule.
+
+    >>> rule_of(CaseRule, "case", "insensitive")
+    <CaseRule.INSENSITIVE: 'insensitive'>
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise _no_choice(field, value, "one of " + ", ".join(kind)) from None
+
+
+def _no_choice(field: str, value: object, allowed: str) -> InvalidRequestError:
+    description = f"must be {allowed}, not {repr(value)[:80]}"
+    violation = FieldViolation(field, description)
+    return InvalidRequestError(f"{field} {description}", violations=(violation,))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.metrics.exact_sum import ExactSum
-from services.metrics.options import NoPairsRule
+from services.metrics.options import NoPairsRule, rule_of
 from services.metrics.outcome import Score, Unscorable, UnscorableReason
 from services.metrics.registry import METRICS
 
@@ -66,6 +66,9 @@ class Aggregation:
             enters the aggregate's signature. It is about scores by which such items are
             unscorable; where the scoring options made them 0 already, they stay so.
 
+    Raises:
+        InvalidRequestError: There is no such convention.
+
     >>> from services.metrics import ScoringInput, score_all
     >>> running = Aggregation()
     >>> for candidate in ("In Paris.", "In Rome.", "In Paris and in Rome."):
@@ -77,7 +80,7 @@ class Aggregation:
     """
 
     def __init__(self, no_pairs: NoPairsConvention = NoPairsConvention.LEAVE_OUT) -> None:
-        self._no_pairs = no_pairs
+        self._no_pairs = rule_of(NoPairsConvention, "no_pairs", no_pairs)
         self._first: Score | None = None
         self._value = ExactSum()
         self._statistics: tuple[ExactSum, ...] = ()
