@@ -222,8 +222,8 @@ def _choose_layer(spec: EncoderSpec, count: int, default: int | None) -> int:
     layer = spec.layer if spec.layer is not None else default
     if layer is None:
         raise UserInputError(
-            f"no best layer of it is known: set EXPART_SCORING_ENCODER_LAYER to one of 1 to {count}, "
-            "the last (expart score: --encoder-layer)"
+            "no best layer of it is known: set EXPART_SCORING_ENCODER_LAYER to one of 1 to "
+            f"{count}, the last (expart score: --encoder-layer)"
         )
     if not 1 <= layer <= count:
         raise UserInputError(f"it has the layers 1 to {count}, and not {layer}")
