@@ -1,5 +1,6 @@
 """From the scores of many explanations to the numbers of a report."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -91,14 +92,16 @@ class Aggregation:
         """Takes in one score.
 
         Raises:
-            ValueError: It differs in metric or signature from those before, or in the number of
-                its statistics.
+            ValueError: It is of no known metric, has a number that is not finite or not as many
+                statistics as its metric, or differs in metric or signature from those before.
+                Nothing is taken in then.
         """
+        _check(score)
         first = self._first
         if first is None:
-            first = self._first = score
+            self._first = score
             self._statistics = tuple(ExactSum() for _ in score.statistics)
-        if (score.metric, score.signature) != (first.metric, first.signature):
+        elif (score.metric, score.signature) != (first.metric, first.signature):
             raise ValueError(
                 f"scores of different kinds cannot be averaged: {first.signature} and "
                 f"{score.signature}"
@@ -160,6 +163,18 @@ def aggregate(
     for score in scores:
         aggregation.add(score)
     return aggregation.result()
+
+
+def _check(score: Score) -> None:
+    what = f"the score of {score.metric} ({score.signature})"
+    if score.metric not in METRICS:
+        raise ValueError(f"{what} is of no metric that there is: {', '.join(METRICS)}")
+    expected = len(METRICS[score.metric].statistic_names)
+    if len(score.statistics) != expected:
+        raise ValueError(f"{what} has {len(score.statistics)} statistics instead of {expected}")
+    numbers = score.statistics if score.value is None else (score.value, *score.statistics)
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{what} has a number that is not finite: {numbers}")
 
 
 def _sign(signature: str, no_pairs: NoPairsConvention) -> str:

@@ -1,16 +1,19 @@
 """From scores to the numbers of a report."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from services.metrics import (
     METRICS,
+    Aggregation,
     CaseRule,
     NoPairsConvention,
     Score,
     ScoringInput,
     ScoringOptions,
+    Unscorable,
     UnscorableReason,
     aggregate,
     score_all,
@@ -127,3 +130,49 @@ def test_scores_of_different_signatures_are_never_averaged() -> None:
 def test_no_score_is_no_aggregate() -> None:
     with pytest.raises(ValueError, match="no score"):
         aggregate([])
+
+
+def bad_scores() -> dict[str, Score]:
+    [good] = score_all(ScoringInput("Paris", "Paris", ["Paris"]), ["ef1"])
+    nan, infinity = float("nan"), float("inf")
+    return {
+        "not finite: .nan": replace(good, outcome=nan),
+        "not finite: .-inf": replace(good, outcome=-infinity),
+        "not finite: .*inf": replace(good, statistics=(*good.statistics[:-1], infinity)),
+        "not finite: .*nan": replace(
+            good,
+            outcome=Unscorable(UnscorableReason.NO_ENTITIES),
+            statistics=(nan, *good.statistics[1:]),
+        ),
+        "5 statistics instead of 6": replace(good, statistics=good.statistics[1:]),
+        "7 statistics instead of 6": replace(good, statistics=(*good.statistics, 1.0)),
+        "is of no metric that there is: bleu, ": replace(good, metric="ef2"),
+    }
+
+
+@pytest.mark.parametrize("message", bad_scores())
+@pytest.mark.parametrize("good_before", [0, 1, 300])
+def test_a_score_that_is_refused_leaves_the_aggregation_as_it_was(
+    message: str, good_before: int
+) -> None:
+    # 300 are more than are summed up at once.
+    [good] = score_all(ScoringInput("Paris", "Paris, Paris", ["Paris"]), ["ef1"])
+    bad = bad_scores()[message]
+    running = Aggregation()
+    for _ in range(good_before):
+        running.add(good)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=message) as caught:
+            running.add(bad)
+        assert f"the score of {bad.metric} ({bad.signature})" in str(caught.value)
+    running.add(good)
+    assert running.result() == aggregate([good] * (good_before + 1))
+
+
+def test_a_score_of_another_kind_leaves_the_aggregation_as_it_was() -> None:
+    [good, other] = score_all(ScoringInput("Paris", "Paris", ["Paris"]), ["ef1", "ec_exact"])
+    running = Aggregation()
+    running.add(good)
+    with pytest.raises(ValueError, match="different kinds"):
+        running.add(other)
+    assert running.result() == aggregate([good])
