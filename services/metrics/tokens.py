@@ -208,5 +208,8 @@ def splitter_signature() -> str:
 
 
 def tokenizer_signature() -> str:
-    """Names the word tokenizer, which works on the splitter's sentences."""
-    return f"nltk-{version('nltk')}.word_tokenize"
+    """Names the word tokenizer, which works on the splitter's sentences, and its regex engine.
+
+    The engine has its own tables of Unicode, by which NLTK's rules know a letter.
+    """
+    return f"nltk-{version('nltk')}.word_tokenize.regex-{version('regex')}"

@@ -1,5 +1,7 @@
 """Sentences and tokens; parity with NLTK over many texts is in tests/properties."""
 
+import re
+
 import pytest
 
 from services.metrics.tokens import sentence_spans, word_tokenize, words
@@ -67,3 +69,11 @@ def test_unseen_words_leave_no_trace_in_the_model() -> None:
 )
 def test_where_a_chunk_stands_decides_how_it_is_split(text: str, expected: list[str]) -> None:
     assert words(text) == expected
+
+
+def test_what_a_letter_is_to_the_tokenizer_is_its_regex_engines_to_say() -> None:
+    # An apostrophe parts from a word that follows. A vowel sign is a word character to the package
+    # `regex` and none to `re`: hence the engine's place in the signature.
+    assert re.match(r"\w", "\u0940") is None
+    assert word_tokenize("say '\u0940") == ["say", "'", "\u0940"]
+    assert word_tokenize("say '\u2764") == ["say", "'\u2764"]
