@@ -26,6 +26,8 @@ class CallLimits:
             0: no limit.
         call_burst_per_client: Calls that it may begin at once after a rest.
         unary_timeout_s: How long a call with one response may take if its caller set no deadline.
+        idle_timeout_s: How long the server waits for a client's next request while it has none to
+            work on, or for it to take a response.
     """
 
     max_calls: int = 4000
@@ -33,6 +35,7 @@ class CallLimits:
     calls_per_second_per_client: float = 0.0
     call_burst_per_client: int = 100
     unary_timeout_s: float = 600.0
+    idle_timeout_s: float = 600.0
 
 
 @dataclass(slots=True)

@@ -4,8 +4,7 @@ gRPC itself answers bytes that are no message of the method with UNKNOWN, and sa
 interceptors; yet whoever sent them must change them.
 """
 
-from collections.abc import AsyncIterator, Callable
-from typing import cast
+from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
@@ -14,26 +13,7 @@ from services.core.errors import InvalidRequestError
 Decode = Callable[[bytes], object]
 
 
-class Requests:
-    """The requests of a stream.
-
-    Args:
-        messages: Their bytes, as they arrive.
-        decode: Reads one.
-    """
-
-    def __init__(self, messages: AsyncIterator[bytes], decode: Decode) -> None:
-        self._messages = messages
-        self._decode = decode
-
-    def __aiter__(self) -> "Requests":
-        return self
-
-    async def __anext__(self) -> object:
-        return read_request(await anext(self._messages), self._decode)
-
-
-def read_request(message: object, decode: Decode) -> object:
+def read_request(message: bytes, decode: Decode) -> object:
     """Reads one request.
 
     Args:
@@ -44,6 +24,6 @@ def read_request(message: object, decode: Decode) -> object:
         InvalidRequestError: They are no message of the method.
     """
     try:
-        return decode(cast("bytes", message))
+        return decode(message)
     except DecodeError as error:
         raise InvalidRequestError(f"the request cannot be read: {error}") from error

@@ -8,23 +8,19 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import grpc
 from grpc import aio
-from grpc_status import rpc_status
 
-from services.core.errors import (
-    DeadlineExceededError,
-    InternalError,
-    ServiceError,
-    UnimplementedError,
-)
+from services.core.errors import DeadlineExceededError, ServiceError, UnimplementedError
+from services.rpc.answers import abort, forget_frames, is_foreseen, to_service_error
+from services.rpc.call_limits import CallLimits
 from services.rpc.clients import peer_address
-from services.rpc.decoding import Requests, read_request
+from services.rpc.conversation import Conversation
 from services.rpc.gate import CallGate, is_probe
-from services.rpc.status import retry_pushback, status_code_of, to_rpc_status
+from services.rpc.limits import PROBE_IDLE_TIMEOUT_S
+from services.rpc.status import status_code_of
 from services.telemetry.call_log import CallLog, FinishedCall
 
 RequestT = TypeVar("RequestT")
@@ -37,15 +33,17 @@ if TYPE_CHECKING:
     Context = aio.ServicerContext[object, object]
     UnaryBehaviour = Callable[[object, Context], Awaitable[object]]
     StreamBehaviour = Callable[[object, Context], AsyncIterator[object]]
-    Read = Callable[[object], object]
-    RequestSource = Callable[[], object]
 
+# A client whose deadline passes cancels the call, maybe a moment before the server thinks so.
+_CLOCKS_DIFFER_S = 0.02
 _CODE_NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 class _Handler(Protocol):
     """The part of grpc.RpcMethodHandler that wrapping needs."""
 
+    request_streaming: bool
+    response_streaming: bool
     request_deserializer: Callable[[bytes], object] | None
     response_serializer: Callable[[object], bytes] | None
     unary_unary: UnaryBehaviour | None
@@ -92,13 +90,13 @@ class CallInterceptor(aio.ServerInterceptor):
     Args:
         gate: Says who may call.
         call_log: Takes the calls that ended.
-        unary_timeout_s: Longest duration of a call with one response and without a deadline.
+        limits: Say how long calls may take.
     """
 
-    def __init__(self, gate: CallGate, call_log: CallLog, unary_timeout_s: float) -> None:
+    def __init__(self, gate: CallGate, call_log: CallLog, limits: CallLimits) -> None:
         self._gate = gate
         self._call_log = call_log
-        self._unary_timeout_s = unary_timeout_s
+        self._limits = limits
 
     async def intercept_service(
         self,
@@ -123,68 +121,87 @@ class CallInterceptor(aio.ServerInterceptor):
         return cast("grpc.RpcMethodHandler[RequestT, ResponseT]", wrapped)
 
     def _refusal(self, call: _Arrival, refused: ServiceError) -> object:
-        """Answers at once; a method of streams is not made to read its request first."""
+        """Answers at once; the client is not made to send its request first."""
 
-        async def refuse(_: _Caller, __: object) -> None:
+        async def refuse(_: _Caller) -> None:
             raise refused
 
         async def refusing(_: object, context: Context) -> None:
-            await self._watched(call, context, refuse, lambda: None)
+            await self._watched(call, context, refuse)
 
         return grpc.stream_stream_rpc_method_handler(cast("StreamBehaviour", refusing))
 
     def _wrap(self, call: _Arrival, handler: _Handler) -> object:
-        decode = handler.request_deserializer
-        assert decode is not None, "every method of a proto has one"
-        read_one, read_many = partial(read_request, decode=decode), partial(Requests, decode=decode)
-        serializers = (None, handler.response_serializer)
-        if handler.unary_unary is not None:
-            answering = self._unary(call, handler.unary_unary, read_one)
-            return grpc.unary_unary_rpc_method_handler(answering, *serializers)
-        if handler.stream_unary is not None:
-            answering = self._unary(call, handler.stream_unary, read_many)
-            return grpc.stream_unary_rpc_method_handler(answering, *serializers)
-        if handler.unary_stream is not None:
-            streaming = self._stream(call, handler.unary_stream, read_one)
-            return grpc.unary_stream_rpc_method_handler(streaming, *serializers)
-        assert handler.stream_stream is not None
-        streaming = self._stream(call, handler.stream_stream, read_many)
-        return grpc.stream_stream_rpc_method_handler(streaming, *serializers)
+        # To gRPC every method is one of many requests: it would read a single one by itself, before
+        # anybody has counted the call, and wait for it without end.
+        if handler.response_streaming:
+            streaming = cast("StreamBehaviour", self._streaming(call, handler))
+            return grpc.stream_stream_rpc_method_handler(
+                streaming, None, handler.response_serializer
+            )
+        answering = self._answering(call, handler)
+        return grpc.stream_unary_rpc_method_handler(answering, None, handler.response_serializer)
 
-    def _unary(self, call: _Arrival, behaviour: UnaryBehaviour, read: Read) -> UnaryBehaviour:
-        async def guarded(message: object, context: Context) -> object:
-            async def work(caller: _Caller, request: RequestSource) -> object:
+    def _answering(self, call: _Arrival, handler: _Handler) -> UnaryBehaviour:
+        behaviour = handler.stream_unary or handler.unary_unary
+        assert behaviour is not None
+
+        async def answer(_: object, context: Context) -> object:
+            talk = self._conversation(call, handler, context)
+
+            async def respond() -> object:
+                return await behaviour(await _asked(handler, talk), context)
+
+            async def work(caller: _Caller) -> object:
                 with self._gate.admit(call.method, caller.name):
-                    answering = behaviour(request(), context)
-                    if context.time_remaining() is not None:
-                        return await answering
-                    return await self._in_time(answering)
+                    async with talk.bounded():
+                        if context.time_remaining() is not None:
+                            return await respond()
+                        return await self._in_time(respond())
 
-            return await self._watched(call, context, work, lambda: read(message), behaviour)
+            return await self._watched(call, context, work, talk, behaviour)
 
-        return guarded
+        return answer
 
-    def _stream(self, call: _Arrival, behaviour: StreamBehaviour, read: Read) -> StreamBehaviour:
+    def _streaming(
+        self, call: _Arrival, handler: _Handler
+    ) -> Callable[[object, Context], Awaitable[None]]:
+        behaviour = handler.stream_stream or handler.unary_stream
+        assert behaviour is not None
+
         # A coroutine that writes, not a generator that yields: gRPC would leave a generator that
         # is cancelled while a response is being sent to the garbage collector, and its place taken.
-        async def guarded(message: object, context: Context) -> None:
-            async def work(caller: _Caller, request: RequestSource) -> None:
+        async def stream(_: object, context: Context) -> None:
+            talk = self._conversation(call, handler, context)
+
+            async def work(caller: _Caller) -> None:
                 with self._gate.admit(call.method, caller.name):
-                    if inspect.iscoroutinefunction(behaviour):  # gRPC's own health service
-                        await behaviour(request(), context)
-                        return
-                    responses = cast("AsyncGenerator[object]", behaviour(request(), context))
-                    async with aclosing(responses):
-                        async for response in responses:
-                            await context.write(response)
+                    async with talk.bounded():
+                        asked = await _asked(handler, talk)
+                        if inspect.iscoroutinefunction(behaviour):  # gRPC's own health service
+                            await behaviour(asked, context)
+                            return
+                        responses = cast("AsyncGenerator[object]", behaviour(asked, context))
+                        async with aclosing(responses):
+                            async for response in responses:
+                                await talk.write(response)
 
-            await self._watched(call, context, work, lambda: read(message), behaviour)
+            await self._watched(call, context, work, talk, behaviour)
 
-        return cast("StreamBehaviour", guarded)
+        return stream
+
+    def _conversation(self, call: _Arrival, handler: _Handler, context: Context) -> Conversation:
+        decode = handler.request_deserializer
+        assert decode is not None, "every method of a proto has one"
+        idle_timeout_s = self._limits.idle_timeout_s
+        if is_probe(call.method):
+            idle_timeout_s = min(idle_timeout_s, PROBE_IDLE_TIMEOUT_S)
+        answers_each = handler.request_streaming and handler.response_streaming
+        return Conversation(context, decode, idle_timeout_s, answers_each=answers_each)
 
     async def _in_time(self, answering: Awaitable[object]) -> object:
         """Ends a call that nobody else would ever end."""
-        limit = asyncio.timeout(self._unary_timeout_s)
+        limit = asyncio.timeout(self._limits.unary_timeout_s)
         try:
             async with limit:
                 return await answering
@@ -192,68 +209,50 @@ class CallInterceptor(aio.ServerInterceptor):
             if not limit.expired():
                 raise
             raise DeadlineExceededError(
-                f"the call took longer than {self._unary_timeout_s:g} s, the most without a "
+                f"the call took longer than {self._limits.unary_timeout_s:g} s, the most without a "
                 "deadline; set one that is long enough",
-                unary_timeout_s=f"{self._unary_timeout_s:g}",
+                unary_timeout_s=f"{self._limits.unary_timeout_s:g}",
             ) from None
 
     async def _watched(
         self,
         call: _Arrival,
         context: Context,
-        work: Callable[[_Caller, RequestSource], Awaitable[object]],
-        read: RequestSource,
+        work: Callable[[_Caller], Awaitable[object]],
+        talk: Conversation | None = None,
         behaviour: UnaryBehaviour | StreamBehaviour | None = None,
     ) -> object:
         """Does a call's work; answers its error, if it has one; logs its end."""
         code, reason = "OK", ""
-        request: object = None
-
-        def reading() -> object:
-            nonlocal request
-            request = read()
-            return request
-
         name = self._gate.name_client(call.token_name, context)
         caller = _Caller(name, peer_address(context.peer()))
         try:
-            result = await work(caller, reading)
+            result = await work(caller)
         except asyncio.CancelledError:
-            out_of_time = context.time_remaining() == 0
+            left_s = context.time_remaining()
+            out_of_time = left_s is not None and left_s < _CLOCKS_DIFFER_S
             code = "DEADLINE_EXCEEDED" if out_of_time else "CANCELLED"
             raise
-        except aio.AbortError:
+        except aio.AbortError as aborted:  # a servicer's own; gRPC raises it again
             code = _code_name(context.code())
-            raise
+            forget_frames(aborted)
+            return None
         except Exception as raised:  # noqa: BLE001 - the one place where the unforeseen is answered
-            error = self._judged(raised, call, request, behaviour)
+            request_id = "" if talk is None else talk.request_id
+            error = to_service_error(
+                raised, call.method, request_id, is_generated=_is_generated(behaviour)
+            )
+            if not is_foreseen(error):
+                self._call_log.crashed(call.method, request_id, raised)
             code, reason = status_code_of(error).name, error.reason.value
-            return await _abort(error, context)
+            forget_frames(raised)
+            await abort(error, context)
+            return None
         else:
             code = _code_name(context.code())  # a servicer may set it without raising
             return result
         finally:
             self._record(call, caller, code, reason)
-
-    def _judged(
-        self,
-        error: Exception,
-        call: _Arrival,
-        request: object,
-        behaviour: UnaryBehaviour | StreamBehaviour | None,
-    ) -> ServiceError:
-        """Says what the client is told of an error, and logs what it is not told."""
-        if isinstance(error, ServiceError) and not isinstance(error, InternalError):
-            return error
-        # The generated base class raises this for a method that its servicer does not have.
-        if isinstance(error, NotImplementedError) and _is_generated(behaviour):
-            method = call.method
-            return UnimplementedError(f"{method} is not served by this version", method=method)
-        request_id = str(getattr(request, "request_id", ""))
-        self._call_log.crashed(call.method, request_id, error)
-        return InternalError(
-            "internal error; the service's log has the details", request_id=request_id
-        )
 
     def _record(self, call: _Arrival, caller: _Caller, code: str, reason: str) -> None:
         self._call_log.record(
@@ -280,7 +279,6 @@ def _is_generated(behaviour: UnaryBehaviour | StreamBehaviour | None) -> bool:
     return behaviour is not None and behaviour.__module__.endswith("_pb2_grpc")
 
 
-async def _abort(error: ServiceError, context: Context) -> object:
-    status = rpc_status.to_status(to_rpc_status(error))
-    trailers = (*status.trailing_metadata, *retry_pushback(error))
-    return await context.abort(status.code, status.details, trailers)
+async def _asked(handler: _Handler, talk: Conversation) -> object:
+    """Gives what a method is called with: its request, or the stream of them."""
+    return talk.requests() if handler.request_streaming else await talk.request()

@@ -13,3 +13,6 @@ MAX_ERROR_VALUES = 10
 KEEPALIVE_TIME_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 20_000
 MIN_PING_INTERVAL_MS = 10_000
+
+# A health check's request is a few bytes, and anybody may make one.
+PROBE_IDLE_TIMEOUT_S = 5.0

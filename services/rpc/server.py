@@ -80,7 +80,7 @@ class RpcServer:
             has_certified_clients=security.tls_client_ca_file is not None,
         )
         self._call_log = CallLog()
-        guard = CallInterceptor(self._gate, self._call_log, call_limits.unary_timeout_s)
+        guard = CallInterceptor(self._gate, self._call_log, call_limits)
         options = _options(call_limits, max_request_bytes, reuse_port=reuse_port)
         self._server = aio.server(interceptors=[*interceptors, guard], options=options)
         self._health = health.aio.HealthServicer()

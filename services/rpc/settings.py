@@ -49,6 +49,10 @@ class RpcSettings(BaseSettings):
         default=600.0,
         description="Longest duration of a call with one response whose caller set no deadline.",
     )
+    idle_timeout_s: PositiveFloat = Field(
+        default=600.0,
+        description="Longest wait for a client to send a request or to take a response.",
+    )
 
     def in_plaintext(self) -> Self:
         """Gives the settings of a server that asks nobody for anything."""
@@ -73,4 +77,5 @@ class RpcSettings(BaseSettings):
             calls_per_second_per_client=self.calls_per_second_per_client,
             call_burst_per_client=self.call_burst_per_client,
             unary_timeout_s=self.unary_timeout_s,
+            idle_timeout_s=self.idle_timeout_s,
         )
