@@ -1,6 +1,6 @@
 """What the metrics need to know about texts, worked out once and shared by all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import NoReturn, TypeVar, cast
@@ -9,6 +9,7 @@ from services.core.errors import FieldViolation, InvalidRequestError
 from services.metrics import tokens
 from services.metrics.embeddings import TextEncoder, TokenEmbeddings
 from services.metrics.entities import EntityList, entity_violations, list_entities
+from services.metrics.lists import list_of_strings
 from services.metrics.matching import fold_case, normalise_typography
 from services.metrics.occurrences import EntityOccurrences, SearchableText
 from services.metrics.options import (
@@ -137,10 +138,13 @@ class EntityInput:
     def __init__(
         self,
         candidate: str | TextAnalysis,
-        entities: Sequence[str],
+        entities: Iterable[str],
         options: ScoringOptions,
-        candidate_entities: Sequence[str] | None,
+        candidate_entities: Iterable[str] | None,
     ) -> None:
+        entities = list_of_strings("entities", entities)
+        if candidate_entities is not None:
+            candidate_entities = list_of_strings("candidate_entities", candidate_entities)
         self.candidate = analysed(candidate)
         self.options = options
         self.entity_list = list_entities(entities, options.case)
@@ -203,11 +207,11 @@ class ScoringInput(EntityInput):
         self,
         candidate: str | TextAnalysis,
         reference: str | TextAnalysis,
-        entities: Sequence[str] = (),
+        entities: Iterable[str] = (),
         options: ScoringOptions | None = None,
         encoder: TextEncoder | None = None,
         *,
-        candidate_entities: Sequence[str] | None = None,
+        candidate_entities: Iterable[str] | None = None,
     ) -> None:
         options = _naming(encoder, options or _DEFAULT_OPTIONS)
         self.reference = analysed(reference)
@@ -250,9 +254,9 @@ def _refuse(violations: Sequence[FieldViolation]) -> NoReturn:
 
 def input_violations(
     reference: str,
-    entities: Sequence[str],
+    entities: Iterable[str],
     options: ScoringOptions | None = None,
-    candidate_entities: Sequence[str] | None = None,
+    candidate_entities: Iterable[str] | None = None,
 ) -> list[FieldViolation]:
     """Says what :class:`ScoringInput` would refuse.
 
@@ -265,8 +269,14 @@ def input_violations(
 
     Returns:
         One violation for each thing that is wrong.
+
+    Raises:
+        InvalidRequestError: Entities are one string instead of a list.
     """
     blank = [] if reference.strip() else [FieldViolation("reference", "must not be blank")]
+    entities = list_of_strings("entities", entities)
+    if candidate_entities is not None:
+        candidate_entities = list_of_strings("candidate_entities", candidate_entities)
     return [
         *blank,
         *entity_violations("entities", entities),

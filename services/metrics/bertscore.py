@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.core.errors import MetricUnavailableError
-from services.metrics.analysis import ScoringInput
+from services.metrics.analysis import ScoringInput, TextAnalysis
 from services.metrics.embeddings import TextEncoder, TokenEmbeddings
 from services.metrics.metric import Metric
 from services.metrics.options import ScoringOptions
@@ -57,13 +57,18 @@ class BertScore:
     reference_truncated: bool
 
 
-def bert_score(candidate: str, reference: str, encoder: TextEncoder) -> BertScore:
+def bert_score(
+    candidate: str | TextAnalysis, reference: str | TextAnalysis, encoder: TextEncoder
+) -> BertScore:
     """Scores one text against another by an encoder's embeddings.
 
     Args:
         candidate: The text to be scored; may be empty.
         reference: The reference text.
         encoder: Embeds both. :func:`services.scoring.encoder.load_encoder` makes one from a model.
+
+    Raises:
+        InvalidRequestError: The reference is blank.
 
     An encoder that knows words by their spelling only, to show what is computed; the word in
     common is found, the other has no counterpart:
@@ -81,7 +86,7 @@ def bert_score(candidate: str, reference: str, encoder: TextEncoder) -> BertScor
     BertScore(precision=0.5, recall=1.0, f1=0.6666666666666666,
               candidate_truncated=False, reference_truncated=False)
     """
-    return match_tokens(*encoder.encode([candidate, reference], keep=(reference,)))
+    return _match(ScoringInput(candidate, reference, encoder=encoder))
 
 
 def match_tokens(candidate: TokenEmbeddings, reference: TokenEmbeddings) -> BertScore:
@@ -118,11 +123,15 @@ def prime(items: Iterable[ScoringInput]) -> None:
             item.embeddings = embedded[item.candidate.text], embedded[item.reference.text]
 
 
-def _compute(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
+def _match(item: ScoringInput) -> BertScore:
     prime((item,))
     if item.embeddings is None:
         raise no_encoder()
-    score = match_tokens(*item.embeddings)
+    return match_tokens(*item.embeddings)
+
+
+def _compute(item: ScoringInput) -> tuple[float, tuple[float, ...]]:
+    score = _match(item)
     return score.f1, (
         score.precision,
         score.recall,

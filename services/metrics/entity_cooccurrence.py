@@ -11,7 +11,7 @@ count the unscorable ones as 0. If the options say that the candidate's entities
 that are not among them count as not mentioned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -48,9 +48,9 @@ class EntityCooccurrence:
 def entity_cooccurrence(
     candidate: str | TextAnalysis,
     reference: str | TextAnalysis,
-    entities: Sequence[str],
+    entities: Iterable[str],
     options: ScoringOptions | None = None,
-    candidate_entities: Sequence[str] | None = None,
+    candidate_entities: Iterable[str] | None = None,
 ) -> EntityCooccurrence:
     """Scores which entities that the reference mentions together a candidate does, too.
 

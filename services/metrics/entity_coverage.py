@@ -17,7 +17,7 @@ counts in full: it is its own longest common subsequence, whatever case does to 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -53,9 +53,9 @@ class EntityCoverage:
 
 def entity_coverage(
     candidate: str | TextAnalysis,
-    entities: Sequence[str],
+    entities: Iterable[str],
     options: ScoringOptions | None = None,
-    candidate_entities: Sequence[str] | None = None,
+    candidate_entities: Iterable[str] | None = None,
 ) -> EntityCoverage | Unscorable:
     """Scores how many of the reference's entities a candidate mentions.
 

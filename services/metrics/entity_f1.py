@@ -12,7 +12,7 @@ is 0 where none of the candidate's entities occurs in it. Where no entity of the
 the reference recall is 0/0; that is open too, and unscorable here. All this is in the signature.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -50,9 +50,9 @@ class EntityF1:
 def entity_f1(
     candidate: str | TextAnalysis,
     reference: str | TextAnalysis,
-    entities: Sequence[str],
+    entities: Iterable[str],
     options: ScoringOptions | None = None,
-    candidate_entities: Sequence[str] | None = None,
+    candidate_entities: Iterable[str] | None = None,
 ) -> EntityF1 | Unscorable:
     """Scores how a candidate's mentions of entities match the reference's in number.
 

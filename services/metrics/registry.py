@@ -1,6 +1,6 @@
 """The metrics by name, in the order in which scores are returned."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ from services.metrics.entity_cooccurrence import ENTITY_COOCCURRENCE_METRICS
 from services.metrics.entity_coverage import ENTITY_COVERAGE_METRICS
 from services.metrics.entity_f1 import ENTITY_F1_METRICS
 from services.metrics.length import LENGTH_METRICS, LENGTH_PENALTY_METRICS
+from services.metrics.lists import list_of_strings
 from services.metrics.metric import Metric
 from services.metrics.options import ScoringOptions
 from services.metrics.outcome import Score, Unscorable
@@ -42,7 +43,7 @@ DEFAULT_METRICS: tuple[str, ...] = tuple(
 """Names of the metrics that are computed when nobody names any, and there is no encoder."""
 
 
-def find_metrics(names: Sequence[str], options: ScoringOptions | None = None) -> tuple[Metric, ...]:
+def find_metrics(names: Iterable[str], options: ScoringOptions | None = None) -> tuple[Metric, ...]:
     """Finds metrics by name, in the order of the names; the default ones for no name.
 
     Args:
@@ -51,10 +52,12 @@ def find_metrics(names: Sequence[str], options: ScoringOptions | None = None) ->
             named; by default there is none.
 
     Raises:
+        InvalidRequestError: The names are one string instead of a list.
         MetricNotFoundError: No metric has one of the names.
         MetricUnavailableError: A metric needs an encoder, and there is none.
     """
     options = options or ScoringOptions()
+    names = list_of_strings("metrics", names)
     for name in names:
         if name not in METRICS:
             known = ", ".join(METRICS)
@@ -68,7 +71,7 @@ def find_metrics(names: Sequence[str], options: ScoringOptions | None = None) ->
     )
 
 
-def score_all(item: ScoringInput, metrics: Sequence[str] = ()) -> tuple[Score, ...]:
+def score_all(item: ScoringInput, metrics: Iterable[str] = ()) -> tuple[Score, ...]:
     """Scores one explanation by several metrics, analysing its texts once.
 
     Args:
@@ -80,6 +83,7 @@ def score_all(item: ScoringInput, metrics: Sequence[str] = ()) -> tuple[Score, .
         One score a metric, in the order of the names, or of ``METRICS`` where none was given.
 
     Raises:
+        InvalidRequestError: The names are one string instead of a list.
         MetricNotFoundError: No metric has one of the names.
         MetricUnavailableError: BERTScore is named, and the item has no encoder.
 
@@ -87,7 +91,7 @@ def score_all(item: ScoringInput, metrics: Sequence[str] = ()) -> tuple[Score, .
     >>> [(s.metric, s.value) for s in score_all(item, ["ec_exact", "length"])]
     [('ec_exact', 1.0), ('length', 3.0)]
     """
-    signed = _signed_metrics(tuple(metrics), item.options)
+    signed = _signed_metrics(list_of_strings("metrics", metrics), item.options)
     return tuple(Score(name, *compute(item), signature) for name, compute, signature in signed)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pytest
 
-from services.core.errors import MetricUnavailableError
+from services.core.errors import InvalidRequestError, MetricUnavailableError
 from services.metrics import (
     METRICS,
     BertScore,
@@ -85,8 +85,11 @@ def test_the_library_function_encodes_both_texts_at_once_and_keeps_the_reference
             calls.append((list(texts), list(keep)))
             return super().encode(texts)
 
+    bert_score("a picture", "the picture", Watched())
+    assert calls == [(["the picture", "a picture"], ["the picture"])]
+    # Equal texts are embedded once.
     found = bert_score("a picture", "a picture", Watched())
-    assert calls == [(["a picture", "a picture"], ["a picture"])]
+    assert calls[1:] == [(["a picture"], ["a picture"])]
     assert (found.precision, found.recall, found.f1) == pytest.approx((1, 1, 1))
 
 
@@ -178,3 +181,17 @@ def test_priming_keeps_encoders_apart_and_leaves_items_without_one() -> None:
     assert first.value == pytest.approx(1)  # of each text the first word only
     assert second.value is not None
     assert second.value < 1
+
+
+def test_a_blank_reference_is_refused_before_anything_is_embedded() -> None:
+    encoder = FakeEncoder()
+    with pytest.raises(InvalidRequestError, match="reference must not be blank"):
+        bert_score("a picture", " \n", encoder)
+    assert encoder.encoded == []
+
+
+def test_texts_may_be_analysed_already() -> None:
+    texts = ("a picture of Paris", "a view of Paris")
+    expected = bert_score(*texts, FakeEncoder())
+    assert bert_score(*map(TextAnalysis, texts), FakeEncoder()) == expected
+    assert 0 < expected.f1 < 1
