@@ -8,7 +8,12 @@ from typing import NoReturn, TypeVar, cast
 from services.core.errors import FieldViolation, InvalidRequestError
 from services.metrics import tokens
 from services.metrics.embeddings import TextEncoder, TokenEmbeddings
-from services.metrics.entities import EntityList, entity_violations, list_entities
+from services.metrics.entities import (
+    EntityList,
+    candidate_entity_violations,
+    entity_violations,
+    list_entities,
+)
 from services.metrics.lists import list_of_strings
 from services.metrics.matching import fold_case, normalise_typography
 from services.metrics.occurrences import EntityOccurrences, SearchableText
@@ -39,7 +44,7 @@ class TextAnalysis:
     def __init__(self, text: str) -> None:
         self.text = text
         self._searchable: dict[CaseRule, SearchableText] = {}
-        self._split: dict[TokenizerRule, list[str]] = {}
+        self._split: dict[TokenizerRule, tuple[str, ...]] = {}
         self._occurrences: tuple[_OccurrencesKey, EntityOccurrences] | None = None
         self._derived: dict[object, object] = {}
 
@@ -50,11 +55,11 @@ class TextAnalysis:
         return cast("DerivedT", self._derived[derive])
 
     @property
-    def tokens(self) -> list[str]:
+    def tokens(self) -> tuple[str, ...]:
         """The words and punctuation marks, as ``nltk.word_tokenize`` splits the text."""
         return self.split(TokenizerRule.NLTK)
 
-    def split(self, rule: TokenizerRule) -> list[str]:
+    def split(self, rule: TokenizerRule) -> tuple[str, ...]:
         """The tokens under a rule.
 
         Raises:
@@ -63,13 +68,14 @@ class TextAnalysis:
         if rule not in self._split:
             rule = rule_of(TokenizerRule, "tokenizer", rule)
             nltk = rule is TokenizerRule.NLTK
-            self._split[rule] = (
+            self._split[rule] = tuple(
                 _words(self.text, self._spans) if nltk else split_tokens(self.text, rule)
             )
         return self._split[rule]
 
-    def split_normalised(self, rule: TokenizerRule, case: CaseRule) -> list[str]:
+    def split_normalised(self, rule: TokenizerRule, case: CaseRule) -> Sequence[str]:
         """The tokens under a rule as they are compared: of the normalised text, and folded."""
+        found: Sequence[str]
         if self._typographic == self.text:
             found = self.split(rule)
         elif rule is TokenizerRule.NLTK:
@@ -102,11 +108,13 @@ class TextAnalysis:
     def occurrences(self, entities: EntityList, options: ScoringOptions) -> EntityOccurrences:
         """Where entities occur. Kept until others are asked for: a reference keeps its own."""
         key = (entities.forms, options.case, options.boundary)
-        if self._occurrences is None or self._occurrences[0] != key:
-            searchable = self.searchable(options.case)
-            found = EntityOccurrences(searchable, entities.forms, options.boundary)
-            self._occurrences = (key, found)
-        return self._occurrences[1]
+        kept = self._occurrences  # read once, as another thread may ask for other entities
+        if kept is not None and kept[0] == key:
+            return kept[1]
+        searchable = self.searchable(options.case)
+        found = EntityOccurrences(searchable, entities.forms, options.boundary)
+        self._occurrences = (key, found)
+        return found
 
     def count_occurrences(self, entities: EntityList, options: ScoringOptions) -> list[int]:
         """How often entities occur that nothing else is asked about."""
@@ -161,7 +169,7 @@ class EntityInput:
         if not valid:
             _refuse(
                 entity_violations("entities", entities)
-                + _candidate_entity_violations(candidate_entities, options)
+                + candidate_entity_violations(candidate_entities, options)
             )
 
     @property
@@ -280,20 +288,5 @@ def input_violations(
     return [
         *blank,
         *entity_violations("entities", entities),
-        *_candidate_entity_violations(candidate_entities, options or _DEFAULT_OPTIONS),
+        *candidate_entity_violations(candidate_entities, options or _DEFAULT_OPTIONS),
     ]
-
-
-def _candidate_entity_violations(
-    candidate_entities: Sequence[str] | None, options: ScoringOptions
-) -> list[FieldViolation]:
-    field = "candidate_entities"
-    if options.generated_entities is GeneratedEntitiesRule.GIVEN:
-        if candidate_entities is None:
-            description = "must be given, if only as an empty list, since the options say so"
-            return [FieldViolation(field, description)]
-        return entity_violations(field, candidate_entities)
-    if candidate_entities:
-        description = "must be left out unless the options say that they are given"
-        return [FieldViolation(field, description)]
-    return []

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from services.core.errors import FieldViolation
 from services.metrics.matching import fold_case, normalise_entity
-from services.metrics.options import CaseRule, TokenizerRule
+from services.metrics.options import CaseRule, GeneratedEntitiesRule, ScoringOptions, TokenizerRule
 from services.metrics.splitting import split_tokens
 
 # The entities of a reference come again with every explanation of every model, and some entities
@@ -81,3 +81,19 @@ def entity_violations(field: str, entities: Sequence[str]) -> list[FieldViolatio
             description = f"must differ from {field}[{earlier}]"
             violations.append(FieldViolation(f"{field}[{index}]", description))
     return violations
+
+
+def candidate_entity_violations(
+    candidate_entities: Sequence[str] | None, options: ScoringOptions
+) -> list[FieldViolation]:
+    """Says what is wrong with a candidate's own entities, or that they are missing or unasked."""
+    field = "candidate_entities"
+    if options.generated_entities is GeneratedEntitiesRule.GIVEN:
+        if candidate_entities is None:
+            description = "must be given, if only as an empty list, since the options say so"
+            return [FieldViolation(field, description)]
+        return entity_violations(field, candidate_entities)
+    if candidate_entities:
+        description = "must be left out unless the options say that they are given"
+        return [FieldViolation(field, description)]
+    return []
