@@ -1,63 +1,45 @@
-"""The ``expart`` command: parses the command line and turns errors into one line and a code.
+"""Where the ``expart`` command starts: imports next to nothing before Ctrl-C is taken care of."""
 
-Exit codes: 0 done, 1 a service failed or a sweep ended with unfinished questions, 2 wrong input,
-130 interrupted.
-"""
-
+import os
+import signal
 import sys
+from importlib import import_module
+from types import FrameType
 
-import typer
-from pydantic import ValidationError
-
-from services.cli.leaderboard_command import leaderboard
-from services.cli.score_command import score
-from services.cli.score_options import HELP as SCORE_HELP
-from services.cli.serve_command import serve
-from services.cli.sweep_command import sweep_app
-from services.core.errors import ExpArtError, UserInputError
-
-EXIT_FAILED = 1
-EXIT_WRONG_INPUT = 2
-
-app = typer.Typer(
-    name="expart",
-    help="Serve large vision-language models, sweep ExpArt over them, and read the results.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(serve)
-app.add_typer(sweep_app, name="sweep")
-app.command(help=SCORE_HELP)(score)
-app.command()(leaderboard)
+from services.cli.exit_codes import EXIT_INTERRUPTED
 
 
 def main() -> None:
     """Runs the command and exits with its code."""
-    sys.exit(run(sys.argv[1:]))
-
-
-def run(arguments: list[str]) -> int:
-    """Runs the command with these arguments and returns its exit code."""
+    # Ctrl-C may be ignored, as it is for what a script runs in the background.
+    is_interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_interruptible:
+        signal.signal(signal.SIGINT, _leave_at_once)
+    app = import_module("services.cli.app").make_app(sys.argv[1:])
+    if is_interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        app(arguments, prog_name="expart")
-    except SystemExit as end:
-        return int(end.code or 0)
-    except ExpArtError as error:
-        print(f"expart: error: {error.message}", file=sys.stderr)
-        return EXIT_WRONG_INPUT if isinstance(error, UserInputError) else EXIT_FAILED
-    except ValidationError as error:
-        # Settings are read from the environment; whatever else is validated has its own message.
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"])
-        print(f"expart: error: {error.title}.{name}: {first['msg']}", file=sys.stderr)
-        return EXIT_WRONG_INPUT
-    except OSError as error:
-        print(f"expart: error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return EXIT_FAILED
-    return 0
+        code = import_module("services.cli.app").run_app(app, sys.argv[1:])
+    except KeyboardInterrupt:  # before the command itself had begun, or after its end
+        code = _interrupted()
+    if is_interruptible:
+        # The work is over; nobody wants to see Python's own shutdown interrupted.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
+
+
+def _leave_at_once(number: int, frame: FrameType | None) -> None:
+    """Ends the process while it is being loaded: there is nothing to tidy up yet.
+
+    An exception would go through the imports of other packages, which take it for a fault.
+    """
+    del number, frame
+    os._exit(_interrupted())
+
+
+def _interrupted() -> int:
+    os.write(2, b"expart: interrupted\n")
+    return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Ctrl-C ends a command with one line and the exit code that shells expect."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
-# 128 and SIGINT's number, as POSIX shells report a process that Ctrl-C ended.
-EXIT_INTERRUPTED = 130
+from services.cli.exit_codes import EXIT_INTERRUPTED
 
 
 @contextmanager
@@ -18,3 +18,13 @@ def interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         print("expart: interrupted", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def end_as_by_ctrl_c() -> None:
+    """Has SIGTERM, as process managers send it, and SIGHUP, of a terminal that closes, be Ctrl-C.
+
+    A SIGHUP that is ignored, as under nohup, stays so.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))

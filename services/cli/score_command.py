@@ -2,21 +2,20 @@
 
 import asyncio
 import json
-import os
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 
 import typer
 from rich.console import Console
 
 from services.cli import connection_options, score_options
-from services.cli.interruption import interruptible
+from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.settings import CliSettings
+from services.cli.standard_output import check_standard_output, printing_the_result
 from services.core.errors import UserInputError
 from services.metrics.options import ScoringOptions
 from services.rpc.channel import open_channel
 from services.rpc.client_security import ClientSecurity
+from services.rpc.read_settings import read_settings
 from services.scoring.score_file.job import ScoreFileJob, score_file
 from services.scoring.score_file.local import EncoderChoice, LocalRowScorer, local_settings
 from services.scoring.score_file.remote import RemoteRowScorer
@@ -25,12 +24,15 @@ from services.scoring.score_file.summary import FileSummary
 from services.scoring.settings import load_settings
 from services.telemetry.logging import configure_logging
 
-# 128 and SIGPIPE's number, as POSIX shells report a process whose reader went away.
-EXIT_BROKEN_PIPE = 141
-
 _DEFAULTS = ScoringOptions()
 
 
+def add_to(app: typer.Typer) -> None:
+    """Adds the command to the app."""
+    app.command("score", help=score_options.HELP)(score)
+
+
+@interruptible()
 def score(
     file: score_options.File,
     *,
@@ -59,6 +61,7 @@ def score(
     token_file: connection_options.TokenFile = None,
 ) -> None:
     """Score the rows of a file by the metrics, and print the means."""
+    check_standard_output()
     options = ScoringOptions(case, boundary, tokenizer, partial_match, no_pairs, generated_entities)
     choice = ScoringChoice(_metric_names(metrics or []), options)
     job = ScoreFileJob(file, choice, out, overwrite=overwrite, skip_bad=skip_bad)
@@ -72,7 +75,7 @@ def score(
         }
         _refuse(local, "scoring on this machine")
         security = connection_options.client_security(
-            CliSettings(),
+            read_settings(CliSettings),
             tls=tls,
             tls_ca=tls_ca,
             tls_certificate=tls_certificate,
@@ -127,10 +130,8 @@ def _remote(
 
 def _run(job: ScoreFileJob, scorer: RowScorer, console: Console) -> FileSummary:
     configure_logging(json=False, level="ERROR")
-    # SIGTERM, as process managers send it, means the same as Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    with interruptible():
-        return asyncio.run(score_file(job, scorer, console))
+    end_as_by_ctrl_c()
+    return asyncio.run(score_file(job, scorer, console))
 
 
 def _metric_names(options: Sequence[str]) -> tuple[str, ...]:
@@ -164,6 +165,7 @@ def _print_result(summary: FileSummary, *, as_json: bool) -> None:
     """Prints the result, and nothing else, on standard output.
 
     Raises:
+        StandardOutputError: It cannot be written.
         Exit: Nobody reads it any more.
     """
     text = (
@@ -171,9 +173,5 @@ def _print_result(summary: FileSummary, *, as_json: bool) -> None:
         if as_json
         else summary.to_text()
     )
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Python would try to flush what is left when it exits, and fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(EXIT_BROKEN_PIPE) from None
+    with printing_the_result():
+        print(text)

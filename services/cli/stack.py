@@ -13,6 +13,7 @@ from services.cli.settings import CliSettings
 from services.generation.catalog import Catalog, load_catalog
 from services.generation.local import LocalGeneration, LocalStackError, start_local
 from services.generation.settings import GenerationSettings
+from services.rpc.read_settings import read_settings
 from services.sweep.endpoints import Endpoints
 
 _WATCH_INTERVAL_S = 1.0
@@ -22,9 +23,9 @@ def local_catalog() -> Catalog:
     """Reads the model catalog that the environment names, by default the project's own.
 
     Raises:
-        UserInputError: The catalog is wrong.
+        UserInputError: The catalog, or a variable of the environment, is wrong.
     """
-    settings = GenerationSettings()
+    settings = read_settings(GenerationSettings)
     return load_catalog(settings.catalog_folder, settings.models_folder)
 
 
@@ -89,7 +90,7 @@ def local_stack(
         LocalStackError: A service did not start, or a model could not be loaded.
     """
     catalog = local_catalog().select(models)
-    generation_settings = GenerationSettings()
+    generation_settings = read_settings(GenerationSettings)
     if plaintext:
         generation_settings = generation_settings.in_plaintext()
     with scoring_process(settings.log_folder, plaintext=plaintext) as scoring:

@@ -16,6 +16,7 @@ from services.cli.interruption import interruptible
 from services.cli.settings import CliSettings
 from services.cli.stack import local_catalog, local_stack
 from services.core.errors import UserInputError
+from services.rpc.read_settings import read_settings
 from services.sweep.clients import served_models
 from services.sweep.directory import ModelDirectory
 from services.sweep.endpoints import Endpoints
@@ -34,12 +35,18 @@ EXIT_INCOMPLETE = 1
 sweep_app = typer.Typer(help="Run sweeps.", no_args_is_help=True)
 
 
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the app."""
+    app.add_typer(sweep_app, name="sweep")
+
+
 @sweep_app.callback()
 def sweep() -> None:
     """Run sweeps."""
 
 
 @sweep_app.command("run")
+@interruptible()
 def run(  # noqa: PLR0917 - typer passes them by name
     spec_file: Annotated[Path, typer.Argument(help="The sweep's YAML file.", metavar="SPEC")],
     generation: Annotated[
@@ -60,7 +67,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
     if local == bool(generation or scoring) or bool(generation) != bool(scoring):
         raise UserInputError("give either --local, or both --generation and --scoring")
     console = Console()
-    settings = CliSettings()
+    settings = read_settings(CliSettings)
     spec = load_spec(spec_file)
     endpoints = None
     if not local:
@@ -83,7 +90,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
     console.print(plan.summary(), soft_wrap=True, markup=False)
     complete = True
     if plan.has_work:
-        with interruptible(), ExitStack() as stack:
+        with ExitStack() as stack:
             if endpoints is None:
                 names = tuple(dict.fromkeys(choice.model for choice in spec.models))
                 endpoints = stack.enter_context(

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
-from pydantic import ValidationError
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
@@ -18,7 +17,7 @@ from services.rpc.server import RpcServer
 from services.scoring.build import build_scorer, item_limits
 from services.scoring.heap import collect_garbage_rarely
 from services.scoring.servicer import ScoringServicer
-from services.scoring.settings import PREFIX, ScoringSettings, load_settings
+from services.scoring.settings import ScoringSettings, load_settings
 from services.scoring.worker_process import WorkerLostError
 from services.telemetry.logging import configure_logging
 
@@ -96,10 +95,6 @@ def main() -> int:
         settings = load_settings()
     except UserInputError as error:
         return _fail(error.message)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = PREFIX + "_".join(map(str, first["loc"])).upper()
-        return _fail(f"{name}: {first['msg']}, got {first['input']!r}")
     configure_logging(json=settings.log_format == "json", level=settings.log_level)
     try:
         asyncio.run(serve(settings))

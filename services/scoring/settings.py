@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.core.errors import UserInputError
+from services.rpc.read_settings import read_settings
 from services.rpc.settings import RpcSettings
 
 PREFIX = "EXPART_SCORING_"
@@ -98,8 +99,8 @@ def load_settings() -> ScoringSettings:
     """Reads the settings from the environment.
 
     Raises:
-        UserInputError: A variable with the prefix is a misspelt setting.
-        ValidationError: A value is not allowed.
+        UserInputError: A variable with the prefix is a misspelt setting, or has a value that is
+            not allowed.
     """
     known = [name.upper() for name in ScoringSettings.model_fields]
     for variable in sorted(os.environ):  # noqa: TID251 - this module may
@@ -109,4 +110,4 @@ def load_settings() -> ScoringSettings:
         # What resembles no setting is let be: Kubernetes sets EXPART_SCORING_PORT_… for a service.
         if nearest := difflib.get_close_matches(name, known, n=1):
             raise UserInputError(f"{variable} is no setting; the nearest is {PREFIX}{nearest[0]}")
-    return ScoringSettings()
+    return read_settings(ScoringSettings)

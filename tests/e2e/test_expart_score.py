@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -304,6 +305,30 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
     process.stderr.close()
     assert process.wait(TIMEOUT_S) == 141
     assert errors == b""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "problem"),
+    [
+        (">/dev/full", "standard output: No space left on device"),
+        (">&-", "standard output: is closed, and the result would be lost"),
+    ],
+)
+def test_a_result_that_cannot_be_printed_is_an_error(
+    tmp_path: Path, redirection: str, problem: str
+) -> None:
+    path = write_json_lines(tmp_path / "rows.jsonl", ROWS[:1])
+    command = shlex.join([*COMMAND, str(path), "--json", "--workers", "1"])
+    run = subprocess.run(
+        ["/bin/sh", "-c", f"{command} {redirection}"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+    assert run.returncode == 1
+    assert only_line(run) == problem
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:

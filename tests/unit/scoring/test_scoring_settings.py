@@ -42,3 +42,31 @@ def test_case_does_not_matter_and_variables_of_others_are_let_be(
         monkeypatch.setenv(f"EXPART_SCORING_{name}", "tcp://10.0.0.1:50051")
     monkeypatch.setenv("expart_scoring_workers", "3")
     assert load_settings().workers == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("WORKERS", "many", "Input should be a valid integer"),
+        ("ENCODER_DEVICE", "gpu", "String should match pattern"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(f"EXPART_SCORING_{name}", value)
+    with pytest.raises(UserInputError) as caught:
+        load_settings()
+    assert caught.value.message.startswith(f"EXPART_SCORING_{name}: {reason}")
+    assert caught.value.message.endswith(f", got {value!r}")
+
+
+def test_a_long_value_is_cut_and_further_mistakes_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EXPART_SCORING_WORKERS", "x" * 1000)
+    monkeypatch.setenv("EXPART_SCORING_BATCH_ITEMS", "0")
+    with pytest.raises(UserInputError) as caught:
+        load_settings()
+    # The quotation mark counts as one of the 80 characters.
+    assert caught.value.message.endswith(f", got '{'x' * 79}… (and 1 more)")

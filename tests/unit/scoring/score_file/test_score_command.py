@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.cli.__main__ import run
+from services.cli.app import run
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -55,6 +55,23 @@ def test_options_that_make_no_sense_cost_one_line(
     rows: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert message in refusal(capsys, rows, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments"),
+    [("EXPART_SCORING_WORKERS", []), ("EXPART_CLI_TLS", ["--scoring", "127.0.0.1:9"])],
+)
+def test_a_wrong_variable_is_named_as_the_user_set_it(
+    rows: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    arguments: list[str],
+) -> None:
+    monkeypatch.setenv(variable, "perhaps")
+    message = refusal(capsys, rows, *arguments)
+    assert message.startswith(f"{variable}: Input should be a valid ")
+    assert message.endswith(", got 'perhaps'")
 
 
 def test_the_scores_do_not_replace_the_rows(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,67 @@
+"""Parses the command line, and turns errors into one line and a code.
+
+Exit codes: 0 done, 1 a service failed or a sweep ended with unfinished questions, 2 wrong input,
+130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import typer
+
+from services.cli.exit_codes import EXIT_FAILED, EXIT_WRONG_INPUT
+from services.cli.settings import quieten_grpc
+from services.core.errors import ExpArtError, UserInputError
+
+# In the order of the help. A command's module has a function add_to that adds it.
+_MODULES = {
+    "serve": "services.cli.serve_command",
+    "sweep": "services.cli.sweep_command",
+    "score": "services.cli.score_command",
+    "leaderboard": "services.cli.leaderboard_command",
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the command with these arguments and returns its exit code."""
+    return run_app(make_app(arguments), arguments)
+
+
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """Makes the app; of the commands it loads the one that is called, else all of them."""
+    # gRPC reads it when it is first imported.
+    quieten_grpc()
+    app = typer.Typer(
+        name="expart",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(expart)
+    called = [name for name in arguments[:1] if name in _MODULES]
+    for name in called or _MODULES:
+        import_module(_MODULES[name]).add_to(app)
+    return app
+
+
+def expart() -> None:
+    """Serve large vision-language models, sweep ExpArt over them, and read the results."""
+
+
+def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Runs an app that was made for these arguments and returns its exit code."""
+    try:
+        app(list(arguments), prog_name="expart")
+    except SystemExit as end:
+        return int(end.code or 0)
+    except ExpArtError as error:
+        print(f"expart: error: {error.message}", file=sys.stderr)
+        return EXIT_WRONG_INPUT if isinstance(error, UserInputError) else EXIT_FAILED
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"expart: error: {place}{error.strerror or error}", file=sys.stderr)
+        return EXIT_FAILED
+    return 0

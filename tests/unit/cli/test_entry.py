@@ -1,0 +1,77 @@
+"""How the ``expart`` command starts: little at first, and interruptible from then on."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+# Runs the command with an import that takes for ever, and says when it has come to it.
+STUCK = """
+import sys, time
+from importlib.abc import MetaPathFinder
+
+class Stuck(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == STUCK_AT:
+            print("importing", flush=True)
+            try:
+                time.sleep(60)
+            except BaseException as error:  # as some packages take whatever comes for a fault
+                raise ImportError("broken") from error
+
+sys.meta_path.insert(0, Stuck())
+from services.cli.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["services.cli.app", "typer", "grpc", "numpy", "services.cli.score_command"]
+)
+def test_ctrl_c_while_the_command_is_loaded_costs_one_line(module: str) -> None:
+    script = f"STUCK_AT = {module!r}\n{STUCK}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "score", "rows.jsonl"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "expart: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "unwanted"),
+    [
+        ("score", {"ray", "deltalake", "torch", "services.sweep", "services.generation"}),
+        ("leaderboard", {"ray", "grpc", "torch", "services.scoring", "services.generation"}),
+    ],
+)
+def test_a_command_loads_what_it_needs_only(command: str, unwanted: set[str]) -> None:
+    script = (
+        "import sys; from services.cli.app import make_app; make_app(sys.argv[1:]); "
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script, command], capture_output=True, text=True, check=True
+    )
+    assert unwanted.isdisjoint(loaded.stdout.split())
+
+
+def test_the_entry_point_itself_loads_no_package() -> None:
+    script = "import sys, services.cli.__main__; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-S", "-c", script], capture_output=True, text=True, check=True
+    )
+    ours = {name for name in loaded.stdout.split() if name.startswith("services")}
+    assert ours == {
+        "services",
+        "services.cli",
+        "services.cli.__main__",
+        "services.cli.exit_codes",
+    }
+    assert {"typer", "pydantic", "grpc"}.isdisjoint(loaded.stdout.split())
