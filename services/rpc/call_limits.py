@@ -28,6 +28,9 @@ class CallLimits:
         unary_timeout_s: How long a call with one response may take if its caller set no deadline.
         idle_timeout_s: How long the server waits for a client's next request while it has none to
             work on, or for it to take a response.
+        max_connection_age_s: Age at which a connection takes no new calls, so that clients connect
+            again and spread over the instances; 0: none.
+        max_connection_grace_s: How long its open calls may then go on before they are cut off.
     """
 
     max_calls: int = 4000
@@ -36,6 +39,8 @@ class CallLimits:
     call_burst_per_client: int = 100
     unary_timeout_s: float = 600.0
     idle_timeout_s: float = 600.0
+    max_connection_age_s: float = 0.0
+    max_connection_grace_s: float = 3600.0
 
 
 @dataclass(slots=True)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from services.core.errors import DrainingError, UnauthenticatedError
+from services.core.errors import DrainingError, OverloadedError, UnauthenticatedError
 from services.rpc.call_limits import CallLimiter
 from services.rpc.clients import certified_name, peer_address
+from services.rpc.limits import MAX_PROBES, PROBE_RETRY_AFTER_S
 from services.rpc.tokens import TokenFile
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class CallGate:
         self._limiter = limiter
         self._has_certified_clients = has_certified_clients
         self._draining = False
+        self._probes = 0
         # Calls that a drain waits for; who looks around by reflection can be cut off.
         self._working = 0
         self._idle = asyncio.Event()
@@ -96,7 +98,8 @@ class CallGate:
             OverloadedError: The server, or this client, is at a limit; it says when to try again.
         """
         if is_probe(method):
-            yield
+            with self._admit_probe():
+                yield
             return
         with self._limiter.admit(client):
             if method.startswith(_REFLECTION):
@@ -110,6 +113,20 @@ class CallGate:
                 self._working -= 1
                 if not self._working:
                     self._idle.set()
+
+    @contextmanager
+    def _admit_probe(self) -> Iterator[None]:
+        if self._probes >= MAX_PROBES:
+            raise OverloadedError(
+                f"{MAX_PROBES} health checks are in flight, as many as may be",
+                retry_after_s=PROBE_RETRY_AFTER_S,
+                max_probes=str(MAX_PROBES),
+            )
+        self._probes += 1
+        try:
+            yield
+        finally:
+            self._probes -= 1
 
 
 def _authorization(metadata: Metadata) -> str | None:

@@ -229,7 +229,7 @@ class CallInterceptor(aio.ServerInterceptor):
         try:
             result = await work(caller)
         except asyncio.CancelledError:
-            left_s = context.time_remaining()
+            left_s = cast("float | None", context.time_remaining())
             out_of_time = left_s is not None and left_s < _CLOCKS_DIFFER_S
             code = "DEADLINE_EXCEEDED" if out_of_time else "CANCELLED"
             raise

@@ -14,5 +14,10 @@ KEEPALIVE_TIME_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 20_000
 MIN_PING_INTERVAL_MS = 10_000
 
-# A health check's request is a few bytes, and anybody may make one.
+# Anybody may check the health, and is not counted as a client. A check's request is a few bytes and
+# its answer takes no time; who watches costs a little memory for as long as it lasts.
 PROBE_IDLE_TIMEOUT_S = 5.0
+PROBE_RETRY_AFTER_S = 5.0
+MAX_PROBES = 300
+MAX_HEALTH_WATCHES = 100
+MAX_HEALTH_NAME_BYTES = 256

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from math import ceil
 
 import grpc
 import structlog
@@ -13,6 +14,7 @@ from services.core.errors import UserInputError
 from services.rpc import limits
 from services.rpc.call_limits import CallLimiter, CallLimits
 from services.rpc.gate import CallGate
+from services.rpc.health import BoundedHealthServicer
 from services.rpc.interceptors import CallInterceptor
 from services.rpc.security import ServerSecurity
 from services.telemetry.call_log import CallLog
@@ -83,7 +85,7 @@ class RpcServer:
         guard = CallInterceptor(self._gate, self._call_log, call_limits)
         options = _options(call_limits, max_request_bytes, reuse_port=reuse_port)
         self._server = aio.server(interceptors=[*interceptors, guard], options=options)
-        self._health = health.aio.HealthServicer()
+        self._health = BoundedHealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         register(self._server)
         reflection.enable_server_reflection(
@@ -159,6 +161,16 @@ def _options(
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", limits.MIN_PING_INTERVAL_MS),
         ("grpc.http2.max_ping_strikes", 0),
+        *_age_options(call_limits),
+    ]
+
+
+def _age_options(call_limits: CallLimits) -> list[tuple[str, int]]:
+    if not call_limits.max_connection_age_s:
+        return []
+    return [
+        ("grpc.max_connection_age_ms", ceil(call_limits.max_connection_age_s * 1000)),
+        ("grpc.max_connection_age_grace_ms", ceil(call_limits.max_connection_grace_s * 1000)),
     ]
 
 

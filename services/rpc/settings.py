@@ -53,6 +53,12 @@ class RpcSettings(BaseSettings):
         default=600.0,
         description="Longest wait for a client to send a request or to take a response.",
     )
+    max_connection_age_s: float = Field(
+        default=0.0, ge=0, description="Age at which a connection takes no new calls; 0: none."
+    )
+    max_connection_grace_s: PositiveFloat = Field(
+        default=3600.0, description="How long the calls of such a connection may go on."
+    )
 
     def in_plaintext(self) -> Self:
         """Gives the settings of a server that asks nobody for anything."""
@@ -78,4 +84,6 @@ class RpcSettings(BaseSettings):
             call_burst_per_client=self.call_burst_per_client,
             unary_timeout_s=self.unary_timeout_s,
             idle_timeout_s=self.idle_timeout_s,
+            max_connection_age_s=self.max_connection_age_s,
+            max_connection_grace_s=self.max_connection_grace_s,
         )
