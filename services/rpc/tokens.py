@@ -7,7 +7,8 @@ The file has one token a line, after the name of the client that it is for::
     dashboard  3fA8hJ5uLpX2oGqWvY7nKtIe
 
 Blank lines and what follows a ``#`` at the start of a line are ignored. A name may have several
-tokens, so that a token can be replaced while both are in use; a token belongs to one name.
+tokens, so that a token can be replaced while both are in use; a token belongs to one name. Where
+there is no token, nobody may call: so the last one can be taken away.
 """
 
 import hashlib
@@ -81,10 +82,10 @@ def parse_tokens(content: bytes, source: str) -> dict[str, str]:
         source: What to call it in messages.
 
     Returns:
-        The client's name of every token.
+        The client's name of every token; where there is none, nobody may call.
 
     Raises:
-        UserInputError: A line is wrong, or there is no token; no message holds a token.
+        UserInputError: A line is wrong; no message holds a token.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -104,8 +105,6 @@ def parse_tokens(content: bytes, source: str) -> dict[str, str]:
         name, token = words
         tokens[token] = name
         lines[token] = number
-    if not tokens:
-        raise UserInputError(f"{source}: holds no token; a line is a client's name and its token")
     return tokens
 
 

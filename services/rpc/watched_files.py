@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,10 +17,12 @@ ValueT = TypeVar("ValueT")
 
 # The files are looked at no more often than this, and only when somebody wants what they hold.
 CHECK_INTERVAL_S = 1.0
+# A file that is wrong is read again this often while it stays so, and what is wrong said again.
+RETRY_INTERVAL_S = 60.0
 # A pair of files is replaced one after the other; what was read in between is read again.
 _ATTEMPTS = 3
 
-_Stamp = tuple[tuple[int, int, int, int] | None, ...]
+_Stamp = tuple[tuple[int, int, int, int, int] | None, ...]
 
 
 class WatchedFiles(Generic[ValueT]):
@@ -27,7 +30,8 @@ class WatchedFiles(Generic[ValueT]):
 
     Files that are replaced by renaming, rewritten in place, or reached by a link that now leads
     elsewhere (as Kubernetes replaces mounted Secrets) are read again. While a new content is
-    broken, the old one stays in force and the log says why. Safe to use from several threads.
+    broken or missing, the old one stays in force and the log says why, every minute. Safe to use
+    from several threads.
 
     Args:
         paths: The files; only those are watched.
@@ -53,6 +57,7 @@ class WatchedFiles(Generic[ValueT]):
         self._clock = clock
         self._lock = threading.Lock()
         self._checked_at = clock()
+        self._retry_at = inf
         self._stamp, self._value = self._read_whole()
 
     def current(self) -> ValueT:
@@ -66,16 +71,17 @@ class WatchedFiles(Generic[ValueT]):
 
     def _refresh(self) -> None:
         stamp = self._look()
-        if stamp == self._stamp:
+        # What could not be read may be readable later though no file changed (too many open files).
+        if stamp == self._stamp and self._clock() < self._retry_at:
             return
         files = [str(path) for path in self._paths]
         try:
             self._stamp, self._value = self._read_whole()
         except UserInputError as error:
-            # Told once: the next look finds the same files, unless somebody mends them.
-            self._stamp = stamp
+            self._stamp, self._retry_at = stamp, self._clock() + RETRY_INTERVAL_S
             _log.error("files_not_reloaded", files=files, cause=error.message)
             return
+        self._retry_at = inf
         _log.info("files_reloaded", files=files)
 
     def _read_whole(self) -> tuple[_Stamp, ValueT]:
@@ -108,9 +114,10 @@ def read_file(path: Path, setting: str) -> bytes:
         raise UserInputError(f"{setting}: cannot read {path}: {error.strerror}") from error
 
 
-def _stamp_of(path: Path) -> tuple[int, int, int, int] | None:
+def _stamp_of(path: Path) -> tuple[int, int, int, int, int] | None:
     try:
         found = path.stat()
     except OSError:
         return None
-    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+    # The time of change is what a copy that keeps the time of modification cannot set.
+    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)

@@ -37,8 +37,6 @@ def test_a_client_may_have_two_tokens_while_one_replaces_the_other() -> None:
         ("a " + "x" * 513, "line 1 has a token of 513 characters"),
         (f"a {GOOD}ü", "line 1 has a token with other characters"),
         (f"a {GOOD},x", "line 1 has a token with other characters"),
-        ("", "holds no token"),
-        ("# nothing\n\n", "holds no token"),
         (b"\xff\xfe\x00", "is no text"),
     ],
 )
@@ -51,11 +49,29 @@ def test_a_wrong_line_is_named_and_no_token_is_shown(text: str | bytes, problem:
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize("text", ["", "# nothing\n\n"])
+def test_a_file_without_tokens_lets_nobody_in(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "tokens"
+    path.write_text(f"sweeper {GOOD}\n")
+    tokens = TokenFile(path, check_interval_s=0)
+    assert tokens.client_of(f"Bearer {GOOD}") == "sweeper"
+    path.write_text(text)
+    for guess in (GOOD, ""):
+        with pytest.raises(UnauthenticatedError):
+            tokens.client_of(f"Bearer {guess}")
+    # A missing file, though, may be an accident: what was known stays.
+    path.write_text(f"sweeper {GOOD}\n")
+    assert tokens.client_of(f"Bearer {GOOD}") == "sweeper"
+    path.unlink()
+    assert tokens.client_of(f"Bearer {GOOD}") == "sweeper"
+
+
 @given(st.binary(max_size=200))
 def test_any_content_is_read_or_refused_in_one_line(content: bytes) -> None:
     message = None
     try:
-        assert parse_tokens(content, "f")
+        parsed = parse_tokens(content, "f")
+        assert all(name and token for token, name in parsed.items())
     except UserInputError as error:
         message = error.message
     if message is not None:

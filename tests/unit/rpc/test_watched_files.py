@@ -1,5 +1,6 @@
 """Files that are read again when they change."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,35 @@ def test_a_broken_or_missing_file_leaves_the_old_content_and_is_said_once(
     assert [event["event"] for event in logged] == ["files_not_reloaded", "files_reloaded"]
     cause = "it is broken" if broken else f"setting: cannot read {file}: No such file or directory"
     assert logged[0]["cause"] == cause
+
+
+def test_what_is_wrong_is_said_again_every_minute_while_it_lasts(file: Path) -> None:
+    clock = Clock()
+    held = watching(file, clock)
+    with capture_logs() as logged:
+        replace(file, "broken")
+        for _ in range(125):  # seconds: said at 1, 61 and 121
+            clock.now += 1.0
+            assert held.current() == "one"
+        replace(file, "mended")
+        for _ in range(125):
+            clock.now += 1.0
+            assert held.current() == "mended"
+    said = ["files_not_reloaded"] * 3 + ["files_reloaded"]
+    assert [event["event"] for event in logged] == said
+
+
+def test_a_file_of_the_same_size_and_time_of_modification_counts_too(file: Path) -> None:
+    clock = Clock()
+    held = watching(file, clock)
+    before = file.stat()
+    while file.stat().st_ctime_ns == before.st_ctime_ns:  # clocks of files are coarse
+        file.write_text("two")
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = file.stat()
+    assert (after.st_mtime_ns, after.st_size) == (before.st_mtime_ns, before.st_size)
+    clock.now = 1.0
+    assert held.current() == "two"
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_read_again(tmp_path: Path) -> None:
