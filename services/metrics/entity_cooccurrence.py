@@ -11,9 +11,9 @@ count the unscorable ones as 0. If the options say that the candidate's entities
 that are not among them count as not mentioned.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from services.metrics.analysis import ScoringInput, TextAnalysis
 from services.metrics.length import length_penalty
@@ -172,39 +172,34 @@ def _sign_corpus(signature: str) -> str:
     return sign_micro(one)
 
 
+@cache
+def _sign(options: ScoringOptions, window: str) -> str:
+    return signature(
+        f"ecooc_{window}",
+        window=window,
+        nopairs=options.no_pairs.value,
+        **generated_knobs(options),
+        **matching_knobs(options),
+        **token_knobs(options, sentences=True),
+    )
+
+
 def _metric(suffix: str, radius: int | None) -> Metric:
-    name = f"ecooc_{suffix}"
-
-    def compute(item: ScoringInput) -> tuple[float | Unscorable, tuple[float, ...]]:
-        return _compute(item, radius)
-
-    @cache
-    def sign(options: ScoringOptions) -> str:
-        return signature(
-            name,
-            window=suffix,
-            nopairs=options.no_pairs.value,
-            **generated_knobs(options),
-            **matching_knobs(options),
-            **token_knobs(options, sentences=True),
-        )
-
     where = {
         "0": "in one sentence",
         "1": "within a sentence and its neighbours",
         "2": "within a sentence and the two on either side",
         "inf": "anywhere in the text",
     }[suffix]
-    signing: Callable[[ScoringOptions], str] = sign
     return Metric(
-        name=name,
+        name=f"ecooc_{suffix}",
         description=(
             f"Share of the reference's entity pairs {where} that the explanation has too, "
             "times the length penalty."
         ),
         statistic_names=_STATISTICS,
-        compute=compute,
-        sign=signing,
+        compute=partial(_compute, radius=radius),
+        sign=partial(_sign, window=suffix),
         corpus_value=_corpus_value,
         sign_corpus=_sign_corpus,
     )

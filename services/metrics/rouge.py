@@ -76,23 +76,22 @@ def _corpus_value(sums: Sequence[float]) -> float | None:
     return 2 * matched / (candidate + reference) if reference else None
 
 
+@cache
+def _sign(_options: ScoringOptions, name: str) -> str:
+    tokens = f"rouge_score-{ROUGE_SCORE_VERSION}.default"
+    return signature(name, measure="f1", stem="no", tok=tokens)
+
+
 def _metric(
     suffix: str, what: str, compute: Callable[[ScoringInput], tuple[float, tuple[float, ...]]]
 ) -> Metric:
     name = f"rouge_{suffix}"
-
-    @cache
-    def sign(_options: ScoringOptions) -> str:
-        return signature(
-            name, measure="f1", stem="no", tok=f"rouge_score-{ROUGE_SCORE_VERSION}.default"
-        )
-
     return Metric(
         name=name,
         description=f"F-measure of the {what} that explanation and reference share.",
         statistic_names=_STATISTICS,
         compute=compute,
-        sign=sign,
+        sign=partial(_sign, name=name),
         corpus_value=_corpus_value,
     )
 

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import pickle
 import pkgutil
 from dataclasses import replace
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from services.metrics import (
     METRICS,
     BoundaryRule,
     CaseRule,
+    Metric,
     ScoringInput,
     ScoringOptions,
     Unscorable,
@@ -119,3 +121,17 @@ def test_the_examples_in_the_documentation_are_true() -> None:
     assert package.failed == 0
     assert package.attempted >= 8
     assert attempted >= 5
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_can_be_sent_to_another_process(name: str) -> None:
+    ours, sent = METRICS[name], pickle.loads(pickle.dumps(METRICS[name]))
+    assert isinstance(sent, Metric)
+    texts = ("Paris, Rome and Oslo.", "In Rome and Paris.", ["Paris", "Rome"])
+    item = ScoringInput(*texts, encoder=FakeEncoder())
+    score = sent.score(item)
+    assert score == ours.score(item)
+    assert sent.sign_corpus(score.signature) == ours.sign_corpus(score.signature)
+    if ours.corpus_value is not None:
+        assert sent.corpus_value is not None
+        assert sent.corpus_value(score.statistics) == ours.corpus_value(score.statistics)
