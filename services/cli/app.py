@@ -1,7 +1,7 @@
 """Parses the command line, and turns errors into one line and a code.
 
-Exit codes: 0 done, 1 a service failed or a sweep ended with unfinished questions, 2 wrong input,
-130 interrupted.
+Exit codes: 0 done, 1 a service failed or a sweep ended with unfinished questions, 2 wrong input
+(a token or certificates that a service refuses, too), 130 interrupted.
 """
 
 import sys
@@ -12,7 +12,15 @@ import typer
 
 from services.cli.exit_codes import EXIT_FAILED, EXIT_WRONG_INPUT
 from services.cli.settings import quieten_grpc
-from services.core.errors import ExpArtError, UserInputError
+from services.core.errors import (
+    ExpArtError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UserInputError,
+)
+
+# The user must change what the command is given: an argument, a file, a token, a certificate.
+_WRONG_INPUT = (UserInputError, UnauthenticatedError, PermissionDeniedError)
 
 # In the order of the help. A command's module has a function add_to that adds it.
 _MODULES = {
@@ -59,7 +67,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
         return int(end.code or 0)
     except ExpArtError as error:
         print(f"expart: error: {error.message}", file=sys.stderr)
-        return EXIT_WRONG_INPUT if isinstance(error, UserInputError) else EXIT_FAILED
+        return EXIT_WRONG_INPUT if isinstance(error, _WRONG_INPUT) else EXIT_FAILED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         print(f"expart: error: {place}{error.strerror or error}", file=sys.stderr)

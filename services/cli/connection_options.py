@@ -1,12 +1,20 @@
 """The options of every command that calls services which run already."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.cli.settings import CliSettings
+from services.core.errors import UserInputError
 from services.rpc.client_security import ClientSecurity
+
+# Of gRPC's name resolvers those that a person may want. Source: gRPC's doc/naming.md.
+_TARGET_SCHEMES = frozenset({"dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds"})
+_HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%A-Za-z]+\]):(?P<port>[0-9]{1,5})")
+_MAX_PORT = 65535
+_MAX_SHOWN_CHARS = 80
 
 Tls = Annotated[
     bool, typer.Option("--tls", help="Call by TLS, trusting the well-known authorities.")
@@ -27,6 +35,27 @@ TlsServerName = Annotated[
 TokenFile = Annotated[
     Path | None, typer.Option("--token-file", help="File with the token to send with every call.")
 ]
+
+
+def check_address(option: str, address: str) -> None:
+    """Checks where a service is said to be, before anything is asked of it.
+
+    Args:
+        option: What names it.
+        address: ``host:port``, or another target of gRPC's, such as ``dns:///host:port``.
+
+    Raises:
+        UserInputError: It is neither.
+    """
+    scheme, colon, rest = address.partition(":")
+    if colon and scheme in _TARGET_SCHEMES and rest.strip("/") and rest.isprintable():
+        return
+    found = _HOST_AND_PORT.fullmatch(address)
+    if found is None or not 1 <= int(found["port"]) <= _MAX_PORT:
+        raise UserInputError(
+            f"{option}: must be HOST:PORT, such as 127.0.0.1:50051, or a gRPC target, such as "
+            f"dns:///HOST:PORT; is {address[:_MAX_SHOWN_CHARS]!r}"
+        )
 
 
 def client_security(

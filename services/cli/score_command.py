@@ -52,7 +52,7 @@ def score(
     partial_match: score_options.PartialMatch = _DEFAULTS.partial_match,
     no_pairs: score_options.NoPairs = _DEFAULTS.no_pairs,
     generated_entities: score_options.GeneratedEntities = _DEFAULTS.generated_entities,
-    patience: score_options.Patience = 60.0,
+    patience: score_options.Patience = None,
     tls: connection_options.Tls = False,
     tls_ca: connection_options.TlsCa = None,
     tls_certificate: connection_options.TlsCertificate = None,
@@ -67,6 +67,7 @@ def score(
     job = ScoreFileJob(file, choice, out, overwrite=overwrite, skip_bad=skip_bad)
     console = Console(stderr=True)
     if scoring:
+        connection_options.check_address("--scoring", scoring)
         local = {
             "--workers": workers,
             "--encoder": encoder,
@@ -83,7 +84,8 @@ def score(
             tls_server_name=tls_server_name,
             token_file=token_file,
         )
-        summary = _run(job, _remote(scoring, security, choice, patience, console), console)
+        patience_s = score_options.DEFAULT_PATIENCE_S if patience is None else patience
+        summary = _run(job, _remote(scoring, security, choice, patience_s, console), console)
     else:
         connection = {
             "--tls": tls,
@@ -92,6 +94,7 @@ def score(
             "--tls-key": tls_key,
             "--tls-server-name": tls_server_name,
             "--token-file": token_file,
+            "--patience": patience,
         }
         _refuse(connection, "a scoring service: name it by --scoring")
         chosen = EncoderChoice(encoder, encoder_layer, encoder_device)
@@ -108,7 +111,7 @@ def _refuse(options: Mapping[str, object], owner: str) -> None:
         UserInputError: One of them is given.
     """
     for name, value in options.items():
-        if value:
+        if value is not None and value is not False and value != "":
             raise UserInputError(f"{name} belongs to {owner}")
 
 

@@ -62,8 +62,11 @@ defaults from them too (EXPART_SCORING_ENCODER_LAYER and the like).
 
 \b
 Exit codes: 0 done; 1 the service, the workers or the disk failed; 2 wrong
-input; 130 interrupted; 141 nobody reads the result.
+input, options, token or certificates; 130 interrupted; 141 nobody reads the
+result.
 """
+
+DEFAULT_PATIENCE_S = 60.0
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="The file to score.")]
 Scoring = Annotated[
@@ -114,11 +117,12 @@ EncoderDevice = Annotated[
     typer.Option(metavar="DEVICE", help="What the encoder runs on: cpu (default), cuda or cuda:N."),
 ]
 Patience = Annotated[
-    float,
+    float | None,
     typer.Option(
         min=0,
         metavar="SECONDS",
-        help="How long to go on trying while the service is lost or full.",
+        help="How long to go on trying while the service is lost or full; by default "
+        f"{DEFAULT_PATIENCE_S:g}.",
     ),
 ]
 Case = Annotated[CaseRule, typer.Option(help="Whether upper and lower case differ in entities.")]

@@ -71,6 +71,8 @@ def run(  # noqa: PLR0917 - typer passes them by name
     spec = load_spec(spec_file)
     endpoints = None
     if not local:
+        connection_options.check_address("--generation", generation)
+        connection_options.check_address("--scoring", scoring)
         security = connection_options.client_security(
             settings,
             tls=tls,

@@ -278,8 +278,14 @@ def test_a_secured_service_is_called_with_a_certificate_and_a_token(tmp_path: Pa
     with scoring_server(tmp_path, **settings) as secured:
         options = (path, "--scoring", secured.address, "--tls-ca", authority.file, "--json")
         refused = expart_score(*options)
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "--token-file" in only_line(refused)
+        unknown_token = tmp_path / "unknown"
+        unknown_token.write_text("another-0123456789abcdefghij\n", encoding="utf-8")
+        assert expart_score(*options, "--token-file", unknown_token).returncode == 2
+        untrusted = expart_score(path, "--scoring", secured.address, "--tls", "--json")
+        assert untrusted.returncode == 2
+        assert "--tls-ca" in only_line(untrusted)
         answered = expart_score(*options, "--token-file", token)
     assert result_of(answered)["rows"] == {"read": 6, "scored": 6, "skipped": 0}
 

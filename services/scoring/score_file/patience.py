@@ -3,7 +3,13 @@
 import math
 import random
 
-from services.core.errors import OverloadedError, ServiceError, TransientError
+from services.core.errors import (
+    OverloadedError,
+    PermissionDeniedError,
+    ServiceError,
+    TransientError,
+    UnauthenticatedError,
+)
 from services.scoring.score_file.row_scorer import ScoreFileError
 
 _FIRST_BACKOFF_S = 0.25
@@ -34,11 +40,16 @@ class Patience:
         """Takes note of a failure.
 
         Returns:
-            Seconds to wait: ever longer, half of it left to chance, and no less than was asked for.
+            Seconds to wait: ever longer, half of it left to chance, and no less than was asked for;
+            but no longer than patience lasts.
 
         Raises:
+            UnauthenticatedError: The caller must name another token or other certificates.
+            PermissionDeniedError: The same.
             ScoreFileError: Trying again is of no use, or there were only failures for too long.
         """
+        if isinstance(error, UnauthenticatedError | PermissionDeniedError):
+            raise type(error)(f"{self._place}: {error.message}") from error
         if not isinstance(error, TransientError):
             raise ScoreFileError(f"{self._place}: {error.message}") from error
         if self._failing_since_s is None:
@@ -53,4 +64,5 @@ class Patience:
         delay_s = longest_s * (0.5 + random.random() / 2)  # noqa: S311 - spreads many callers
         if isinstance(error, OverloadedError):
             delay_s = max(delay_s, error.retry_after_s)
-        return delay_s
+        # The last attempt is made when patience ends, and not long after it.
+        return min(delay_s, self._limit_s - failing_s)

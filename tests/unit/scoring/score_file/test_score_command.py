@@ -46,6 +46,18 @@ def rows(tmp_path: Path) -> Path:
             ["--encoder", "here", "--encoder-device", "gpu"],
             "--encoder-device: must be cpu, cuda or cuda:N, is 'gpu'",
         ),
+        (["--patience", "0"], "--patience belongs to a scoring service"),
+        *(
+            (
+                ["--scoring", address],
+                f"--scoring: must be HOST:PORT, such as 127.0.0.1:50051, or a "
+                f"gRPC target, such as dns:///HOST:PORT; is {address!r}",
+            )
+            for address in (
+                *("localhost", "localhost:", "localhost:http", "localhost:0", "localhost:65536"),
+                *("http://localhost:1", "a b:1", "dns:", "dns:///", "::1:50051", " ", ":50051"),
+            )
+        ),
         (["--token-file", "token"], "--token-file belongs to a scoring service"),
         (["--out", "scores.csv"], "must end in one of .jsonl, .ndjson, .parquet"),
         (["--out", "nowhere/scores.jsonl"], "there is no folder nowhere"),

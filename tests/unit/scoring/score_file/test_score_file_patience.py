@@ -2,7 +2,14 @@
 
 import pytest
 
-from services.core.errors import EngineUnavailableError, OverloadedError, PermissionDeniedError
+from services.core.errors import (
+    EngineUnavailableError,
+    OverloadedError,
+    PermissionDeniedError,
+    ServiceError,
+    UnauthenticatedError,
+    UnimplementedError,
+)
 from services.scoring.score_file.patience import Patience
 from services.scoring.score_file.row_scorer import ScoreFileError
 
@@ -32,4 +39,19 @@ def test_patience_is_measured_from_the_first_of_failures_in_a_row() -> None:
 
 def test_what_trying_again_cannot_help_is_not_tried_again() -> None:
     with pytest.raises(ScoreFileError, match="there: not you"):
-        Patience(60, "there").delay_after(PermissionDeniedError("not you"), 0.0)
+        Patience(60, "there").delay_after(UnimplementedError("not you"), 0.0)
+
+
+def test_no_delay_outlasts_patience() -> None:
+    patience = Patience(3, "there")
+    full = OverloadedError("full", retry_after_s=25.0)
+    assert patience.delay_after(full, 100.0) == 3.0
+    assert patience.delay_after(full, 102.5) == 0.5
+    with pytest.raises(ScoreFileError, match="given up after 3 s"):
+        patience.delay_after(full, 103.001)
+
+
+@pytest.mark.parametrize("kind", [UnauthenticatedError, PermissionDeniedError])
+def test_who_may_not_call_must_change_the_options(kind: type[ServiceError]) -> None:
+    with pytest.raises(kind, match="there: not you"):
+        Patience(60, "there").delay_after(kind("not you"), 0.0)

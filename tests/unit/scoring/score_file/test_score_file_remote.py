@@ -218,7 +218,7 @@ async def test_a_refused_caller_does_not_try_again() -> None:
     service = ScriptedService([[PermissionDeniedError("not you")]])
     async with serving(service) as address:
         (answer,) = await score(scorer_for(address), rows(1))
-    assert isinstance(answer, ScoreFileError)
+    assert isinstance(answer, PermissionDeniedError)
     assert answer.message == f"{address}: not you"
 
 
