@@ -1,6 +1,7 @@
 """The options of every command that calls services which run already."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -83,3 +84,14 @@ def client_security(
     )
     security.check()
     return security
+
+
+def note_clear_token(security: ClientSecurity, *addresses: str) -> None:
+    """Says once, on standard error, that a token is sent where others may read it."""
+    clear = [address for address in addresses if security.sends_token_in_the_clear(address)]
+    if clear:
+        print(
+            f"expart: note: the token is sent to {' and '.join(clear)} without TLS; whoever is in "
+            "between can read it (--tls or --tls-ca encrypts)",
+            file=sys.stderr,
+        )

@@ -84,6 +84,7 @@ def score(
             tls_server_name=tls_server_name,
             token_file=token_file,
         )
+        connection_options.note_clear_token(security, scoring)
         patience_s = score_options.DEFAULT_PATIENCE_S if patience is None else patience
         summary = _run(job, _remote(scoring, security, choice, patience_s, console), console)
     else:

@@ -82,6 +82,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
             tls_server_name=tls_server_name,
             token_file=token_file,
         )
+        connection_options.note_clear_token(security, generation, scoring)
         endpoints = Endpoints(generation=generation, scoring=scoring, security=security)
     directory: ModelDirectory = (
         CatalogDirectory(local_catalog())

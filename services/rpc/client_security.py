@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 
 from services.core.errors import UserInputError
+from services.rpc.addresses import is_loopback
 from services.rpc.tls import check_authorities, check_pair
 from services.rpc.watched_files import CHECK_INTERVAL_S, WatchedFiles, read_file
 
@@ -34,6 +35,10 @@ class ClientSecurity:
     def uses_tls(self) -> bool:
         """Whether connections are encrypted."""
         return self.tls or self.tls_ca_file is not None or self.tls_certificate_file is not None
+
+    def sends_token_in_the_clear(self, address: str) -> bool:
+        """Whether whoever is between here and this address can read the token."""
+        return self.token_file is not None and not self.uses_tls and not is_loopback(address)
 
     def check(self) -> None:
         """Reads every file once, to say early what is wrong with them.
@@ -65,10 +70,9 @@ class ClientSecurity:
         if certificate is None or key is None:
             return grpc.ssl_channel_credentials(authorities)
         names = ("TLS certificate", "TLS key")
-        check_pair(certificate, key, names)
-        return grpc.ssl_channel_credentials(
-            authorities, read_file(key, names[1]), read_file(certificate, names[0])
-        )
+        content = read_file(certificate, names[0])
+        check_pair(certificate, content, key, names)
+        return grpc.ssl_channel_credentials(authorities, read_file(key, names[1]), content)
 
     def token(self, *, check_interval_s: float = CHECK_INTERVAL_S) -> WatchedFiles[str] | None:
         """Reads the token; none where none is to be sent.

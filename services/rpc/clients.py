@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
+# As long as a common name may be (X.520, ub-common-name), and as the name of a token.
+MAX_NAME_CHARS = 64
+
 
 def peer_address(peer: str) -> str:
     """Gives the address in gRPC's name of a peer, without its port.
@@ -23,6 +26,9 @@ def peer_address(peer: str) -> str:
 def certified_name(properties: Mapping[str, Iterable[bytes]]) -> str | None:
     """Gives the name in a client's verified certificate, if it showed one.
 
+    Of a long name only the first :data:`MAX_NAME_CHARS` characters count, and what cannot be
+    printed is replaced: names stand in messages and in the log.
+
     Args:
         properties: What gRPC knows of the connection (its auth context).
 
@@ -32,5 +38,10 @@ def certified_name(properties: Mapping[str, Iterable[bytes]]) -> str | None:
     for kind in ("x509_common_name", "x509_subject_alternative_name"):
         for value in properties.get(kind, ()):
             if value:
-                return value.decode(errors="replace")
+                return _printable(value.decode(errors="replace"))
     return None
+
+
+def _printable(name: str) -> str:
+    cut = name[:MAX_NAME_CHARS]
+    return "".join(character if character.isprintable() else "\ufffd" for character in cut)

@@ -1,12 +1,12 @@
 """What a server asks of those who call it: TLS, client certificates, tokens."""
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 import grpc
 
 from services.core.errors import UserInputError
+from services.rpc.addresses import is_loopback
 from services.rpc.tls import TlsFiles, server_credentials
 from services.rpc.tokens import TokenFile
 
@@ -69,14 +69,4 @@ class ServerSecurity:
 
     def sends_tokens_in_the_clear(self, address: str) -> bool:
         """Whether whoever is between a client and this address can read the client's token."""
-        return self.token_file is not None and not self.has_tls and not _is_loopback(address)
-
-
-def _is_loopback(address: str) -> bool:
-    if address.startswith("unix:"):
-        return True
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return self.token_file is not None and not self.has_tls and not is_loopback(address)

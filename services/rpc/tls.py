@@ -73,20 +73,26 @@ def _configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
     if files.client_ca is not None:
         authorities = read_file(files.client_ca, "tls_client_ca_file")
         check_authorities(authorities, files.client_ca, "tls_client_ca_file")
-    check_pair(files.certificate, files.key, ("tls_certificate_file", "tls_key_file"))
+    check_pair(files.certificate, certificate, files.key, ("tls_certificate_file", "tls_key_file"))
     return grpc.ssl_server_certificate_configuration(
         [(key, certificate)], root_certificates=authorities
     )
 
 
-def check_pair(certificate: Path, key: Path, settings: tuple[str, str]) -> None:
+def check_pair(certificate: Path, content: bytes, key: Path, settings: tuple[str, str]) -> None:
     """Refuses what is no certificate with its own key; gRPC would fail every handshake instead.
+
+    Args:
+        certificate: Where the certificate lies.
+        content: What the file holds.
+        key: Where its private key lies.
+        settings: The names of the two settings, for messages.
 
     Raises:
         UserInputError: It says which file is wrong, by the names of the two settings.
     """
     certificate_setting, key_setting = settings
-    _check_certificate(certificate, certificate_setting)
+    check_authorities(content, certificate, certificate_setting)
     try:
         # A key with a passphrase asks for it at the terminal unless one is given.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -116,8 +122,3 @@ def check_authorities(content: bytes, path: Path, setting: str) -> None:
         context.load_verify_locations(cadata=content.decode("ascii"))
     except (ssl.SSLError, ValueError) as error:
         raise UserInputError(f"{setting}: {path} holds no certificate in PEM") from error
-
-
-def _check_certificate(path: Path, setting: str) -> None:
-    content = read_file(path, setting)
-    check_authorities(content, path, setting)

@@ -172,6 +172,42 @@ def test_a_certificate_names_its_client_by_common_name_else_by_alternative_name(
     assert certified_name({"transport_security_type": [b"ssl"]}) is None
 
 
+def test_a_certificates_name_is_cut_and_has_nothing_that_acts_on_a_terminal() -> None:
+    assert certified_name({"x509_common_name": [b"a" * 64]}) == "a" * 64
+    assert certified_name({"x509_common_name": [b"a" * 65]}) == "a" * 64
+    hostile = (
+        b"x\x1b[2J\r\ny\xe2\x80\xaez\xff"  # clear the screen, new line, right to left, no UTF-8
+    )
+    assert certified_name({"x509_common_name": [hostile]}) == "x\ufffd[2J\ufffd\ufffdy\ufffdz\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("address", "is_clear"),
+    [
+        ("127.0.0.1:1", False),
+        ("127.8.8.8:1", False),
+        ("[::1]:1", False),
+        ("ipv6:[::1]:1", False),
+        ("localhost:1", False),
+        ("dns:///localhost:1", False),
+        ("dns://192.0.2.1/localhost:1", False),
+        ("unix:/run/x", False),
+        ("192.0.2.7:1", True),
+        ("ipv4:192.0.2.7:1", True),
+        ("dns:///scoring.example:1", True),
+        ("localhost.example:1", True),
+        ("xds:///scoring", True),
+    ],
+)
+def test_a_client_knows_when_its_token_can_be_read_on_the_way(
+    tmp_path: Path, address: str, is_clear: bool
+) -> None:
+    token = tmp_path / "token"
+    assert ClientSecurity(token_file=token).sends_token_in_the_clear(address) is is_clear
+    assert not ClientSecurity(token_file=token, tls=True).sends_token_in_the_clear(address)
+    assert not ClientSecurity().sends_token_in_the_clear(address)
+
+
 class SomeSettings(RpcSettings):
     model_config = SettingsConfigDict(env_prefix="EXPART_SOME_", frozen=True, extra="forbid")
 
