@@ -9,6 +9,9 @@ Source: Hayashi et al., ACL 2024; arXiv:2609.00629, appendix A.5. Where the refe
 the metric is unscorable, or 0 if the options say so; :mod:`services.metrics.statistics` can also
 count the unscorable ones as 0. If the options say that the candidate's entities are given, those
 that are not among them count as not mentioned.
+
+Time and memory grow with the square of the number of entities, a bit a pair: 3,000 take 1 MiB and
+tenths of a second for each window and text, 10,000 take 12 MiB and seconds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -92,8 +95,8 @@ def cooccurring(occurrences: EntityOccurrences, radius: int | None) -> int:
         radius: How many sentences on either side belong to a window; None for the whole text.
 
     Returns:
-        The pairs as a bit mask: of n entities, bit n * i + j says that i and j occur in some
-        window, and so does bit n * j + i.
+        The pairs as a bit mask, in which each entity has a row of bits: bit j of row i says that
+        i and j occur in some window, and so does bit i of row j.
     """
     if radius not in occurrences.pairs:
         occurrences.pairs[radius] = _find_pairs(occurrences, radius)
@@ -127,10 +130,9 @@ def _union(masks: Sequence[int]) -> int:
 
 
 def _matrix(rows: Sequence[int]) -> int:
-    size, matrix = len(rows), 0
-    for row in reversed(rows):
-        matrix = matrix << size | row
-    return matrix
+    # Rows of whole bytes, which are put together in one go however many there are.
+    width = (len(rows) + 7) // 8
+    return int.from_bytes(b"".join([row.to_bytes(width, "little") for row in rows]), "little")
 
 
 def _pair_count(pairs: int) -> int:

@@ -1,14 +1,17 @@
 """Finds entities in a text, by the rules of :mod:`services.metrics.matching`.
 
 The time is bounded whatever texts and entities hold: what occurs often is found by the
-interpreter's own search in a text of one character a word.
+interpreter's own search in a text of one character a word. So a text may hold 1,114,111 different
+words at most; one that holds more is refused.
 """
 
 import string
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
+from services.core.errors import InvalidRequestError
 from services.metrics.matching import fold_case, is_free, joined_pieces
 from services.metrics.options import BoundaryRule, CaseRule
 
@@ -21,6 +24,9 @@ _PATIENCE = 32
 # followed by as many characters that nobody looks for.
 _LONG_TEXT_CHARS = 8_000
 _FILLING_CHARS = 30_000
+
+# One character each for them, and one for the filling.
+_MOST_PIECES = sys.maxunicode
 
 _ASCII_WORD = frozenset(string.ascii_letters + string.digits + "_")
 
@@ -60,6 +66,9 @@ class SearchableText:
 
         Returns:
             Offsets of the occurrences, ascending; they do not overlap.
+
+        Raises:
+            InvalidRequestError: The text has too many different words (see the module).
         """
         text, haystack, length = self.text, self._haystack, len(entity)
         last = len(text) - length  # what is found after it reaches into the filling
@@ -139,6 +148,12 @@ class _Pieces:
     __slots__ = ("_codes", "_offsets", "_text")
 
     def __init__(self, pieces: Sequence[str]) -> None:
+        count = len(set(pieces))
+        if count > _MOST_PIECES:
+            raise InvalidRequestError(
+                f"entities cannot be looked for in a text of {count:,} different words; give one "
+                f"of at most {_MOST_PIECES:,}"
+            )
         codes: dict[str, str] = {}
         text = "".join([codes.setdefault(piece, chr(len(codes))) for piece in pieces])
         self._text = _followed_by(text, chr(len(codes)))

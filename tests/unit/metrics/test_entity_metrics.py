@@ -170,3 +170,13 @@ def test_one_reference_analysis_serves_many_candidates() -> None:
             list(METRICS),
         )
         assert kept == fresh
+
+
+@pytest.mark.parametrize("count", [2, 7, 8, 9, 16, 1_500])
+def test_pairs_are_counted_for_any_number_of_entities(count: int) -> None:
+    # The candidate has all but the last: of n(n - 1)/2 pairs those of n - 1 entities.
+    names = [f"e{number}" for number in range(count)]
+    item = ScoringInput(" ".join(names[:-1]), " ".join(names), names)
+    pairs = (count - 1) * (count - 2) // 2, count * (count - 1) // 2
+    for metric in ("ecooc_0", "ecooc_inf"):
+        assert METRICS[metric].score(item).statistics[1:3] == pairs

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.core.errors import InvalidRequestError
 from services.metrics import BoundaryRule, CaseRule, ScoringInput, ScoringOptions, occurrences
 from services.metrics.occurrences import SearchableText
 
@@ -100,3 +101,16 @@ def test_nothing_is_found_after_a_long_texts_end() -> None:
             item = ScoringInput(text, "r", [entity], ScoringOptions(boundary=boundary))
             extra = 2_000 if (entity, boundary) == ("Rom", BoundaryRule.SUBSTRING) else 0
             assert item.in_candidate.counts == [expected + extra]
+
+
+def test_a_text_of_more_different_words_than_there_are_characters_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Its 40 occurrences are looked for in pieces: Rome, a space, and the numbers.
+    assert occurrences._MOST_PIECES == 0x10FFFF
+    text = "Rome " * 40 + " ".join(map(str, range(8)))
+    monkeypatch.setattr(occurrences, "_MOST_PIECES", 10)
+    assert ScoringInput(text, "r", ["Rome"]).in_candidate.counts == [40]
+    item = ScoringInput(f"{text} 8", "r", ["Rome"])
+    with pytest.raises(InvalidRequestError, match="11 different words; give one of at most 10"):
+        item.in_candidate.counts  # noqa: B018
