@@ -365,7 +365,7 @@ def wait_for_scores(folder: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_leaves_no_file_and_no_process(tmp_path: Path, number: int) -> None:
     with start("-", "--out", tmp_path / "out.jsonl", "--workers", "2") as process:
         send(process, ROWS * 100)

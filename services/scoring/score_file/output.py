@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from services.core.errors import UserInputError
 from services.scoring.score_file.output_json_lines import JsonLinesWriter
 from services.scoring.score_file.output_parquet import ParquetWriter
+from services.scoring.score_file.placing import check_free, place
 from services.scoring.score_file.row_scorer import ScoredMetric, ScoreFileError
 from services.scoring.score_file.score_columns import ScoredRow
 
@@ -44,7 +45,8 @@ class ScoreOutput:
         overwrite: Whether it may replace a file.
 
     Raises:
-        UserInputError: The suffix is of no known format, the folder is not there, or a file is.
+        UserInputError: The suffix is of no known format, the folder is not there, or the name is
+            taken by a file that may not be replaced, or by no file.
     """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
@@ -104,15 +106,7 @@ class ScoreOutput:
         try:
             self._writer.finish(summary)
             _make_durable(self._scratch)
-            if self.summary_path is not None:
-                text = json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=2)
-                scratch = self._scratch.with_suffix(".summary")
-                try:
-                    scratch.write_text(text + "\n", encoding="utf-8")
-                    scratch.replace(self.summary_path)
-                finally:
-                    scratch.unlink(missing_ok=True)
-            self._scratch.replace(self.path)
+            self._place_both(summary)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -132,10 +126,27 @@ class ScoreOutput:
 
     def _check_free(self) -> None:
         for path in (self.path, self.summary_path):
-            if path is not None and path.exists() and not self._overwrite:
-                raise UserInputError(f"--out {path}: is there already; --overwrite replaces it")
-            if path is not None and path.is_dir():
-                raise UserInputError(f"--out {path}: is a folder")
+            if path is not None:
+                check_free(path, overwrite=self._overwrite)
+
+    def _place_both(self, summary: Mapping[str, object]) -> None:
+        """Lets the file appear, and before it the summary that lies beside it."""
+        if self.summary_path is None:
+            place(self._scratch, self.path, overwrite=self._overwrite)
+            return
+        text = json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=2)
+        scratch = self._scratch.with_suffix(".summary")
+        try:
+            scratch.write_text(text + "\n", encoding="utf-8")
+            place(scratch, self.summary_path, overwrite=self._overwrite)
+        finally:
+            scratch.unlink(missing_ok=True)
+        try:
+            place(self._scratch, self.path, overwrite=self._overwrite)
+        except (UserInputError, OSError):
+            if not self._overwrite:  # it is ours, and without its file it means nothing
+                self.summary_path.unlink(missing_ok=True)
+            raise
 
     def _failure(self, error: OSError) -> ScoreFileError:
         return ScoreFileError(f"--out {self.path}: cannot be written: {error.strerror or error}")

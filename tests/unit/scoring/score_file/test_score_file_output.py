@@ -1,6 +1,8 @@
 """Files of scores: their columns, their types, and that they appear whole or not at all."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -165,9 +167,52 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
         ("out.csv", "the name must end in one of .jsonl, .ndjson, .parquet"),
         ("nowhere/out.jsonl", "there is no folder"),
         ("folder.parquet", "is a folder"),
+        ("pipe.jsonl", "is no regular file"),
+        ("null.jsonl", "is no regular file"),
     ],
 )
 def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder.parquet").mkdir()
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "null.jsonl").symlink_to("/dev/null")
     with pytest.raises(UserInputError, match=message):
         ScoreOutput(tmp_path / name, overwrite=True)
+
+
+def test_a_file_that_appears_at_the_last_moment_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def appear_then_link(path: Path, target: Path) -> None:
+        # After every check: as another process may do it.
+        if path.suffix == ".jsonl":
+            path.write_text("precious", encoding="utf-8")
+        os.link(target, path)
+
+    monkeypatch.setattr(Path, "hardlink_to", appear_then_link)
+    with ScoreOutput(tmp_path / "out.jsonl", overwrite=False) as output:
+        output.begin(METRICS, with_problems=False)
+        output.add(ROWS[0])
+        with pytest.raises(UserInputError, match="is there already"):
+            output.finish(SUMMARY)
+    # Nor is there a summary of what nobody has.
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_file_system_without_links_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, taken: bool
+) -> None:
+    def refuse(path: Path, target: Path) -> None:
+        if taken:
+            path.write_text("precious", encoding="utf-8")
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    if taken:
+        with pytest.raises(UserInputError, match="is there already"):
+            write(tmp_path / "out.parquet", ROWS)
+        assert (tmp_path / "out.parquet").read_text(encoding="utf-8") == "precious"
+    else:
+        write(tmp_path / "out.parquet", ROWS)
+        assert pq.read_table(tmp_path / "out.parquet").num_rows == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
