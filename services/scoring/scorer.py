@@ -85,7 +85,7 @@ class Scorer:
                 raise failure
 
     async def stop(self) -> None:
-        """Ends the workers; what is still pending is cancelled."""
+        """Ends the workers; what is still pending fails with a DrainingError."""
         await asyncio.gather(*(pool.stop() for pool in self._pools))
 
     def check_room(self, cost_bytes: int, remaining_s: float | None) -> None:
@@ -173,6 +173,7 @@ def _together(parts: Sequence[FutureScores], metrics: Sequence[str]) -> FutureSc
             whole.cancel()
         elif error is not None:
             whole.set_exception(error)
+            whole.exception()  # there may be nobody left to look at it
         elif all(part.done() for part in parts):
             by_name = {score.metric: score for part in parts for score in part.result().scores}
             whole.set_result(pb.ItemScores(scores=[by_name[name] for name in metrics]))

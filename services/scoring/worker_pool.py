@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 
 import structlog
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
-from services.core.errors import InternalError, UserInputError
+from services.core.errors import DrainingError, InternalError, ServiceError
 from services.scoring.fair_queue import BatchBounds, Caller, FairQueue
 from services.scoring.task import Answer, ScoringTask, WorkerFailure
 from services.scoring.worker_process import WorkerLostError, WorkerProcess
@@ -105,13 +105,12 @@ class WorkerPool:
         self._keepers = [asyncio.create_task(self._keep_working(worker)) for worker in workers]
 
     async def stop(self) -> None:
-        """Ends the workers; what is still pending is cancelled."""
+        """Ends the workers; what is still pending fails with a DrainingError."""
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         while len(self._queue):
-            for pending in await self._queue.take(self._spec.batch, takers=1):
-                pending.scores.cancel()
+            _fail(await self._queue.take(self._spec.batch, takers=1), _stopping())
 
     def submit(self, task: ScoringTask, caller: Caller) -> asyncio.Future[pb.ItemScores]:
         """Enters a task. Cancel the future to withdraw it."""
@@ -134,11 +133,15 @@ class WorkerPool:
         again: deque[_Batch] = deque()
         try:
             while True:
-                again = await self._use(worker, again)
+                try:
+                    again = await self._use(worker, again)
+                except Exception as error:  # noqa: BLE001 - whoever waits must learn of a fault
+                    _log.error("scoring_fault", pool=self._spec.name, exc_info=error)
+                    _fail(chain.from_iterable(again), InternalError("a worker could not be used"))
+                    again = deque()
                 worker = await self._replacement()
         finally:  # the service ends
-            for pending in chain.from_iterable(again):
-                pending.scores.cancel()
+            _fail(chain.from_iterable(again), _stopping())
 
     async def _use(self, worker: WorkerProcess, again: deque[_Batch]) -> deque[_Batch]:
         """Uses a worker until it is lost.
@@ -236,7 +239,7 @@ class WorkerPool:
             await asyncio.sleep(_RESTART_DELAYS_S[min(attempt, len(_RESTART_DELAYS_S) - 1)])
             try:
                 worker = await self._start_worker()
-            except (WorkerLostError, UserInputError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a keeper that ends takes all work with it
                 _log.error("scoring_worker_start_failed", pool=self._spec.name, reason=str(error))
             else:
                 _log.info("scoring_worker_replaced", pool=self._spec.name, worker_pid=worker.pid)
@@ -254,6 +257,21 @@ def _settle(pending: _Pending, answer: Answer) -> None:
         )
     else:
         pending.scores.set_result(answer)
+
+
+def _fail(waiting: Iterable[_Pending], error: ServiceError) -> None:
+    """Answers tasks that will not be scored.
+
+    They are never cancelled: that is for their callers, who would take it for their own doing.
+    """
+    for pending in waiting:
+        if not pending.scores.done():
+            pending.scores.set_exception(error)
+            pending.scores.exception()  # there may be nobody left to look at it
+
+
+def _stopping() -> DrainingError:
+    return DrainingError("the service is shutting down; send this to another one")
 
 
 def _without_withdrawn(batch: _Batch) -> _Batch:

@@ -166,5 +166,6 @@ def _pass_on(answer: asyncio.Future[pb.ItemScores], scores: asyncio.Future[Score
         scores.cancel()
     elif error := answer.exception():
         scores.set_exception(error)
+        scores.exception()  # when all ends there is nobody left to look at it
     else:
         scores.set_result(scores_from_pb(answer.result()))

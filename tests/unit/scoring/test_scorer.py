@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from services.core.errors import InternalError, OverloadedError
+from services.core.errors import DrainingError, InternalError, OverloadedError
 from services.metrics import ScoringOptions
 from services.scoring import worker_pool
 from services.scoring.build import build_scorer
@@ -118,7 +118,7 @@ async def test_a_withdrawn_item_behind_a_wanted_one_costs_no_worker() -> None:
         await scorer.stop()
 
 
-async def test_what_is_pending_at_the_end_is_cancelled() -> None:
+async def test_what_is_pending_at_the_end_is_told_so() -> None:
     scorer = build_scorer(ScoringSettings(workers=1, batch_items=1))
     await scorer.start()
     [worker] = scorer.worker_pids
@@ -126,7 +126,7 @@ async def test_what_is_pending_at_the_end_is_cancelled() -> None:
     waiting = [scorer.submit_now(task(number)) for number in range(5)]
     await asyncio.sleep(0.1)
     await scorer.stop()
-    assert all(scores.cancelled() for scores in waiting)
+    assert all(isinstance(scores.exception(), DrainingError) for scores in waiting)
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
 

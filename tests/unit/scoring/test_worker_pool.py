@@ -2,17 +2,17 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
-from services.core.errors import InternalError, UserInputError
+from services.core.errors import DrainingError, InternalError, UserInputError
 from services.metrics import ScoringOptions
 from services.scoring.fair_queue import BatchBounds, Caller, Lane
 from services.scoring.task import ScoringTask
 from services.scoring.worker_pool import PoolSpec, WorkerPool
-from services.scoring.worker_process import WorkerLostError
+from services.scoring.worker_process import WorkerLostError, WorkerProcess
 
 TIMEOUT_S = 60.0
 TASK = ScoringTask("c", "r", (), ("length",), ScoringOptions())
@@ -102,3 +102,33 @@ async def test_a_worker_that_is_never_warm_is_an_error() -> None:
     pool = scripted("pass", greeting="time.sleep(30)", start_timeout_s=0.3)
     with pytest.raises(WorkerLostError, match=r"was not warm after 0\.3 s"):
         await pool.start()
+
+
+async def test_what_is_pending_when_the_pool_stops_was_not_cancelled_by_its_callers() -> None:
+    async with running(scripted("time.sleep(30)")) as pool:
+        # One batch of 4 is being scored, the next lies in the pipe, the third waits.
+        waiting = [pool.submit(TASK, Caller(Lane.SINGLE)) for _ in range(12)]
+        await asyncio.sleep(0.2)
+    for scores in waiting:
+        with pytest.raises(DrainingError):
+            await scores
+
+
+async def test_a_fault_of_ours_fails_what_it_met_and_nothing_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send, is_first = WorkerProcess.send, True
+
+    async def faulty(worker: WorkerProcess, tasks: Sequence[ScoringTask]) -> None:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            raise ValueError("a fault")
+        await send(worker, tasks)
+
+    monkeypatch.setattr(WorkerProcess, "send", faulty)
+    async with running(scripted("say(pickle.dumps([b''] * len(tasks)))")) as pool:
+        async with asyncio.timeout(TIMEOUT_S):
+            with pytest.raises(InternalError, match="could not be used"):
+                await pool.submit(TASK, Caller(Lane.SINGLE))
+            assert not (await pool.submit(TASK, Caller(Lane.SINGLE))).scores
