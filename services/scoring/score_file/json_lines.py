@@ -15,6 +15,7 @@ from typing import Self
 import pyarrow as pa
 
 from services.core.errors import UserInputError
+from services.scoring.score_file.guesses import other_encoding, other_format
 from services.scoring.score_file.lines import split_lines
 from services.scoring.score_file.row import BrokenRow, FileRow, RowReader, json_name
 
@@ -119,9 +120,7 @@ class JsonLinesSource:
                 if rows:
                     yield rows
         except (EOFError, OSError, zlib.error, pa.ArrowInvalid) as error:
-            raise UserInputError(
-                f"{self.name}: cannot be read any further after line {number}: {error}"
-            ) from error
+            raise UserInputError(f"{self.name}: {_unreadable(error, number)}") from error
 
     def fraction(self) -> float | None:
         """Says how much of the file has been read, 0-1; None where its size is unknown."""
@@ -149,10 +148,10 @@ class JsonLinesSource:
         except UnicodeDecodeError as error:
             byte = line[error.start]
             problem = f"must be UTF-8, has the byte 0x{byte:02X} after {error.start} bytes"
-            return BrokenRow(number, None, problem)
+            return BrokenRow(number, None, problem + other_encoding(line))
         except json.JSONDecodeError as error:
             problem = f"must be a JSON object: {error.msg} (column {error.colno})"
-            return BrokenRow(number, None, problem)
+            return BrokenRow(number, None, problem + other_format(line))
         except (ValueError, RecursionError) as error:  # too many digits, too many brackets
             return BrokenRow(number, None, f"must be a JSON object: {error}")
         if not isinstance(columns, dict):
@@ -165,3 +164,16 @@ class JsonLinesSource:
 def _without_mark(line: bytes | None) -> bytes | None:
     # At the start of the file, and wherever files were joined.
     return line and line.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _unreadable(error: Exception, number: int) -> str:
+    """Says why a file cannot be read on after so many lines."""
+    if isinstance(error, EOFError):
+        # How many lines were in what could still be uncompressed says nothing about the file.
+        return "is cut short: its compressed data ends before its end is marked"
+    if isinstance(error, gzip.BadGzipFile) and not number:
+        return (
+            "is not, or not only, gzip's data; drop .gz from the name of a file that is not "
+            "compressed"
+        )
+    return f"cannot be read any further after line {number}: {error}"

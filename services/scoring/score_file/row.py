@@ -10,6 +10,7 @@ OPTIONAL_COLUMNS = ("id", "entities", "candidate_entities")
 
 MAX_ID_CHARS = 1000
 _MAX_SHOWN_CHARS = 60
+_MAX_SHOWN_COLUMNS = 10
 _INT64_RANGE = range(-(2**63), 2**63)  # what a Parquet column of integers holds
 
 _MISSING = {
@@ -77,6 +78,14 @@ class _ColumnError(Exception):
     """A column of the row is not what it must be; the message says so."""
 
 
+class _MissingColumnError(_ColumnError):
+    """A column is not there, or null."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(f"{column} is missing; wanted is {_MISSING[column]}")
+        self.column = column
+
+
 class RowReader:
     """Makes rows of what a file holds; remembers how the first good row was named.
 
@@ -108,6 +117,8 @@ class RowReader:
                 _read_list("entities", columns.get("entities")),
                 self._read_candidate_entities(columns),
             )
+        except _MissingColumnError as error:
+            return BrokenRow(number, row_id, f"{error}{_found(error.column, columns)}")
         except _ColumnError as error:
             return BrokenRow(number, row_id, str(error))
         self._id_type, self._knows_id_type = type(row_id) if row_id is not None else None, True
@@ -158,7 +169,15 @@ def json_name(value: object) -> str:
 
 
 def _missing(column: str) -> _ColumnError:
-    return _ColumnError(f"{column} is missing; wanted is {_MISSING[column]}")
+    return _MissingColumnError(column)
+
+
+def _found(column: str, columns: Mapping[str, object]) -> str:
+    """Lists the columns of a row that lacks one: it may be misspelt."""
+    if column in columns:
+        return "; it is null"
+    names = ", ".join(shown(name) for name in list(columns)[:_MAX_SHOWN_COLUMNS])
+    return f"; the row has {names or 'no columns'}"
 
 
 def _wrong(column: str, wanted: str, value: object) -> _ColumnError:

@@ -211,7 +211,7 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(
 def test_a_compressed_file_that_is_cut_short_is_told(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(gzip.compress(json_lines_bytes() * 1000)[:-40])
-    with pytest.raises(UserInputError, match="cannot be read any further after line"):
+    with pytest.raises(UserInputError, match=r"rows\.jsonl\.gz: is cut short: its compressed"):
         read_all(path)
 
 
@@ -244,3 +244,48 @@ def test_lines_are_the_same_however_they_arrive(
     if not ends_with_newline and lines and not lines[-1]:
         expected.pop()  # nothing after the last newline is no line
     assert got == expected or (not lines and got == [b""])
+
+
+LINE = '{"candidate": "x", "reference": "y"}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        (f"[\n{LINE}]".encode(), "; is it a JSON array? write one object a line"),
+        (b"{\n", "; is the JSON spread over lines? write one object a line"),
+        (b"id,candidate,reference\n1,a,b\n", "; is it CSV? convert it to JSON Lines or Parquet"),
+        (LINE.encode("utf-16"), "; the file looks like UTF-16: save it as UTF-8"),
+        (LINE.encode("utf-16-le"), "; the file looks like UTF-16: save it as UTF-8"),
+        (gzip.compress(LINE.encode()), "; the file is compressed by gzip: let its name end in .gz"),
+        (b'{"candidat": "x"}\n', "; the row has 'candidat'"),
+        (b'{"candidate": null}\n', "; it is null"),
+        (b"{}\n", "; the row has no columns"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_what_it_looks_like(
+    tmp_path: Path, data: bytes, hint: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(data)
+    with open_source(str(path)) as source:
+        first = next(source.batches())[0]
+    assert isinstance(first, BrokenRow)
+    assert first.problem.endswith(hint)
+
+
+def test_plain_text_under_a_compressed_name_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_text(LINE, encoding="utf-8")
+    with open_source(str(path)) as source, pytest.raises(UserInputError, match=r"drop \.gz from"):
+        list(source.batches())
+
+
+def test_garbage_behind_the_compressed_data_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(LINE.encode()) + b"garbage")
+    with (
+        open_source(str(path)) as source,
+        pytest.raises(UserInputError, match="is not, or not only, gzip's data"),
+    ):
+        list(source.batches())
