@@ -3,8 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, count
+from typing import Literal
 
 import structlog
 
@@ -136,8 +138,8 @@ class WorkerPool:
                 try:
                     again = await self._use(worker, again)
                 except Exception as error:  # noqa: BLE001 - whoever waits must learn of a fault
-                    _log.error("scoring_fault", pool=self._spec.name, exc_info=error)
                     _fail(chain.from_iterable(again), InternalError("a worker could not be used"))
+                    _log_event("scoring_fault", pool=self._spec.name, fault=repr(error))
                     again = deque()
                 worker = await self._replacement()
         finally:  # the service ends
@@ -186,12 +188,8 @@ class WorkerPool:
                 group.create_task(worker.watch())
         except* WorkerLostError as losses:
             loss = losses.exceptions[0]
-            _log.error(
-                "scoring_worker_lost",
-                pool=self._spec.name,
-                worker_pid=worker.pid,
-                reason=str(loss),
-            )
+            name, pid = self._spec.name, worker.pid
+            _log_event("scoring_worker_lost", pool=name, worker_pid=pid, reason=str(loss))
         finally:
             if loss is None:
                 again.extend(in_flight)
@@ -240,9 +238,10 @@ class WorkerPool:
             try:
                 worker = await self._start_worker()
             except Exception as error:  # noqa: BLE001 - a keeper that ends takes all work with it
-                _log.error("scoring_worker_start_failed", pool=self._spec.name, reason=str(error))
+                _log_event("scoring_worker_start_failed", pool=self._spec.name, reason=str(error))
             else:
-                _log.info("scoring_worker_replaced", pool=self._spec.name, worker_pid=worker.pid)
+                name, pid = self._spec.name, worker.pid
+                _log_event("scoring_worker_replaced", "info", pool=name, worker_pid=pid)
                 return worker
         raise AssertionError("unreachable")
 
@@ -251,12 +250,17 @@ def _settle(pending: _Pending, answer: Answer) -> None:
     if pending.scores.done():  # withdrawn in the meantime
         return
     if isinstance(answer, WorkerFailure):
-        _log.error("scoring_failed", failure=answer.description)
-        pending.scores.set_exception(
-            InternalError("the item could not be scored; the service's log has the details")
-        )
+        # First of all: the log's disk may be full, and the caller must not wait for ever for that.
+        error = InternalError("the item could not be scored; the service's log has the details")
+        pending.scores.set_exception(error)
+        _log_event("scoring_failed", failure=answer.description)
     else:
         pending.scores.set_result(answer)
+
+
+def _log_event(event: str, level: Literal["error", "info"] = "error", **fields: object) -> None:
+    with suppress(OSError, ValueError):  # a log that cannot be written must not stop the work
+        getattr(_log, level)(event, **fields)
 
 
 def _fail(waiting: Iterable[_Pending], error: ServiceError) -> None:
@@ -286,9 +290,8 @@ def _blame(lost: Sequence[_Batch]) -> None:
     for pending in lost[0] if lost else ():
         pending.losses += 1
         if pending.losses >= _MAX_LOSSES and not pending.scores.done():
-            pending.scores.set_exception(
-                InternalError("a worker was lost twice while it scored this item")
-            )
+            error = InternalError("a worker was lost twice while it scored this item")
+            pending.scores.set_exception(error)
 
 
 def _second_chances(lost: Sequence[_Batch]) -> list[_Batch]:

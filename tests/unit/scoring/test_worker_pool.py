@@ -1,6 +1,7 @@
 """A pool with workers that do not do as they should."""
 
 import asyncio
+import errno
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import pytest
 
 from services.core.errors import DrainingError, InternalError, UserInputError
 from services.metrics import ScoringOptions
+from services.scoring import worker_pool
 from services.scoring.fair_queue import BatchBounds, Caller, Lane
 from services.scoring.task import ScoringTask
 from services.scoring.worker_pool import PoolSpec, WorkerPool
@@ -131,4 +133,22 @@ async def test_a_fault_of_ours_fails_what_it_met_and_nothing_after_it(
         async with asyncio.timeout(TIMEOUT_S):
             with pytest.raises(InternalError, match="could not be used"):
                 await pool.submit(TASK, Caller(Lane.SINGLE))
+            assert not (await pool.submit(TASK, Caller(Lane.SINGLE))).scores
+
+
+async def test_a_log_that_cannot_be_written_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class FullDisk:
+        def error(self, event: str, **fields: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(worker_pool, "_log", FullDisk())
+    # The first task cannot be scored, which is logged.
+    answer = "say(pickle.dumps(['a fault'] if tasks[0][0] == 'bad' else [b''] * len(tasks)))"
+    async with running(scripted(answer)) as pool:
+        bad = ScoringTask("bad", "r", (), ("length",), ScoringOptions())
+        async with asyncio.timeout(TIMEOUT_S):
+            with pytest.raises(InternalError, match="could not be scored"):
+                await pool.submit(bad, Caller(Lane.SINGLE))
             assert not (await pool.submit(TASK, Caller(Lane.SINGLE))).scores

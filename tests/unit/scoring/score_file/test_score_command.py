@@ -1,11 +1,13 @@
 """What ``expart score`` refuses before it scores anything: one line, exit code 2."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import structlog
 
 from services.cli.app import run
 
@@ -17,6 +19,13 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     (line,) = errors.splitlines()
     assert line.startswith("expart: error: ")
     return line.removeprefix("expart: error: ")
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """The command logs to a stream that is closed when its test ends."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
