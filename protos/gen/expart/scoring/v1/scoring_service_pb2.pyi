@@ -267,7 +267,9 @@ class ScoreExplanationsRequest(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
-    """Chosen by the caller, returned with the answer, at most 256 bytes. Required; unique among items in flight."""
+    """Chosen by the caller, returned with the answer. Required; unique among items in flight; 1 to 256 bytes. A longer one
+    is refused, and its first 256 bytes are returned.
+    """
     @_builtins.property
     def item(self) -> Global___ScoringItem:
         """The texts."""
