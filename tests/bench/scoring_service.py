@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from grpc import aio
@@ -22,8 +22,18 @@ def say(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-async def stream(address: str, items: Sequence[Item], count: int) -> float:
-    """Scores so many items in one stream; answers per second of the clock."""
+async def stream(
+    address: str, items: Sequence[Item], count: int, part: int, report: Callable[[float], None]
+) -> None:
+    """Scores so many items in one stream.
+
+    Args:
+        address: The service.
+        items: What to score, over and over.
+        count: How many answers to wait for.
+        part: After so many answers, each time, ...
+        report: ... this is told the answers per second of the clock since the last time.
+    """
 
     def requests() -> Iterator[pb.ScoreExplanationsRequest]:
         for number in range(count):
@@ -36,15 +46,17 @@ async def stream(address: str, items: Sequence[Item], count: int) -> float:
             )
 
     async with open_channel(address) as channel:
-        started = time.perf_counter()
         call: aio.StreamStreamCall[pb.ScoreExplanationsRequest, pb.ScoreExplanationsResponse]
         call = pb_grpc.ScoringServiceStub(channel).ScoreExplanations(requests())
         answered = 0
+        started = time.perf_counter()
         async for answer in call:
             assert answer.WhichOneof("result") == "scores"
             answered += 1
+            if answered % part == 0:
+                report(part / (time.perf_counter() - started))
+                started = time.perf_counter()
         assert answered == count
-        return count / (time.perf_counter() - started)
 
 
 def resident_mib(pid: int) -> float:
@@ -71,7 +83,7 @@ def in_process_rate(items: Sequence[Item]) -> float:
 
 
 def over_grpc(count: int, workers: int, parts: int = 3) -> None:
-    """Prints the rate of a stream, where the time goes, and the memory as the stream goes on."""
+    """Prints, for each part of one stream, its rate, where the time goes, and the memory held."""
     items = make_items(2_000, word_count=90, entity_count=6)
     alone = in_process_rate(items[:1_000])
     say(f"ScoreExplanations, one stream, {workers} workers, client on the same machine")
@@ -82,11 +94,14 @@ def over_grpc(count: int, workers: int, parts: int = 3) -> None:
     ):
         pids = {"service": server.process.pid, "client": os.getpid()}
         pids |= {f"worker {n}": pid for n, pid in enumerate(server.worker_pids(), start=1)}
-        for part in range(1, parts + 1):
-            before = {name: processor_s(pid) for name, pid in pids.items()}
-            found = asyncio.run(stream(server.address, items, count // parts))
-            share = found / alone
-            say(f"  part {part}: {found:.0f} explanations/s, {share:.0%} of one core in process")
+        part = count // parts
+        before = {name: processor_s(pid) for name, pid in pids.items()}
+
+        def report(found: float) -> None:
+            say(f"  {found:.0f} explanations/s, {found / alone:.0%} of one core in process")
             for name, pid in pids.items():
-                spent_us = (processor_s(pid) - before[name]) / (count // parts) * 1e6
+                spent_us = (processor_s(pid) - before[name]) / part * 1e6
+                before[name] = processor_s(pid)
                 say(f"    {name}: {spent_us:.0f} us an item, {resident_mib(pid):.0f} MiB")
+
+        asyncio.run(stream(server.address, items, part * parts, part, report))
