@@ -26,6 +26,9 @@ _log = structlog.get_logger()
 _FLUSH_S = 1.0
 _SPARE_STREAMS = 100
 
+# Far more than come while we are busy refusing; the connections' limits on streams bound them, too.
+_MAX_PENDING_CALLS = 100_000
+
 
 def _nothing() -> None:
     return
@@ -155,6 +158,9 @@ def _options(
         # Of one connection; what exceeds it waits at the client. With room to spare, so that a
         # call too many is told when to try again, and a health check is always answered.
         ("grpc.max_concurrent_streams", call_limits.max_calls + _SPARE_STREAMS),
+        # Beyond 1000 that wait for us gRPC would cancel calls; all are to hear when to try again.
+        ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.keepalive_time_ms", limits.KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -250,3 +251,22 @@ async def test_bytes_that_are_no_request_are_the_callers_fault(kind: str, tmp_pa
             assert "the request cannot be read" in str(error.details())
         await service.quick(channel)
         assert not service.events("call_failed")
+
+
+@both_services
+async def test_a_burst_of_calls_is_answered_or_told_when_to_try_again(
+    kind: str, tmp_path: Path
+) -> None:
+    async def code_of(call: Awaitable[object]) -> StatusCode:
+        try:
+            await call
+        except aio.AioRpcError as failure:
+            return failure.code()
+        return StatusCode.OK
+
+    async with secured_service(kind, tmp_path) as service, unretried(service.address) as channel:
+        # Far more than the server can take from gRPC at once, and not more than it says it takes.
+        calls = (code_of(service.quick(channel)) for _ in range(3500))
+        codes = set(await asyncio.gather(*calls))
+    assert StatusCode.OK in codes
+    assert codes <= {StatusCode.OK, StatusCode.RESOURCE_EXHAUSTED}
