@@ -71,15 +71,24 @@ def alive(*kinds: type[BaseException]) -> int:
     return sum(isinstance(found, kinds) for found in gc.get_objects())
 
 
-@pytest.mark.usefixtures("no_collections")
-async def test_failed_calls_leave_neither_errors_nor_requests_in_memory() -> None:
+@pytest.fixture
+async def server(no_collections: None) -> AsyncIterator[tuple[LeavingServicer, int]]:
     servicer = LeavingServicer()
-    server = RpcServer(
+    running = RpcServer(
         "127.0.0.1:0",
         [SERVICE],
         lambda inner: pb_grpc.add_ScoringServiceServicer_to_server(servicer, inner),
     )
-    port = await server.start()
+    yield servicer, await running.start()
+    await running.stop(grace_s=0)
+
+
+async def test_failed_calls_leave_neither_errors_nor_requests_in_memory(
+    server: tuple[LeavingServicer, int],
+) -> None:
+    servicer, port = server
+    # Other tests' parameters are errors, too.
+    known = alive(ServiceError, DecodeError, aio.AbortError)
     async with unretried(f"127.0.0.1:{port}") as channel:
         stub = pb_grpc.ScoringServiceStub(channel)
         health = health_pb2_grpc.HealthStub(channel)
@@ -105,8 +114,7 @@ async def test_failed_calls_leave_neither_errors_nor_requests_in_memory() -> Non
         await asyncio.sleep(0.1)
         assert servicer.count == CALLS * 3 * 2
         assert len(servicer.witnesses) == 0
-        assert alive(ServiceError, DecodeError, aio.AbortError) == 0
-    await server.stop(grace_s=0)
+        assert alive(ServiceError, DecodeError, aio.AbortError) == known
 
 
 async def code_of(call: Awaitable[object]) -> str:
