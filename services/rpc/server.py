@@ -26,9 +26,6 @@ _log = structlog.get_logger()
 _FLUSH_S = 1.0
 _SPARE_STREAMS = 100
 
-# Far more than come while we are busy refusing; the connections' limits on streams bound them, too.
-_MAX_PENDING_CALLS = 100_000
-
 
 def _nothing() -> None:
     return
@@ -152,15 +149,17 @@ class RpcServer:
 def _options(
     call_limits: CallLimits, max_request_bytes: int, *, reuse_port: bool
 ) -> list[tuple[str, int]]:
+    most_calls = call_limits.max_calls + _SPARE_STREAMS
     return [
         ("grpc.max_receive_message_length", max_request_bytes),
         ("grpc.max_send_message_length", limits.MAX_MESSAGE_BYTES),
         # Of one connection; what exceeds it waits at the client. With room to spare, so that a
         # call too many is told when to try again, and a health check is always answered.
-        ("grpc.max_concurrent_streams", call_limits.max_calls + _SPARE_STREAMS),
-        # Beyond 1000 that wait for us gRPC would cancel calls; all are to hear when to try again.
-        ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
-        ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
+        ("grpc.max_concurrent_streams", most_calls),
+        # Beyond 1000 that wait for us gRPC would cancel calls. As many as we take at once are to
+        # hear when to try again; a longer queue would only hold calls whose time is up.
+        ("grpc.server.max_pending_requests", most_calls),
+        ("grpc.server.max_pending_requests_hard_limit", most_calls),
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.keepalive_time_ms", limits.KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),

@@ -20,8 +20,10 @@ from tests.bench.scoring_service import say
 from tests.bench.scoring_texts import make_items
 from tests.contract.scoring_server import scoring_server
 
-# Large enough that two processors suffice for asking, refusing and scoring at ten times capacity.
-WORDS, ENTITIES = 2400, 60
+# An item's size decides the outcome where clients share the processors: the smaller it is, the more
+# calls make ten times the capacity, and asking and refusing take what scoring needs. Of these, two
+# processors have enough for all three only with the large one.
+SIZES = ((90, 6), (2400, 60))
 
 CLIENTS = 200
 CLIENT_PROCESSES = 2
@@ -56,6 +58,8 @@ class Load:
 
     Attributes:
         address: The service.
+        words: Words of a candidate, and of a reference.
+        entities: Entities of an item.
         clients: How many clients it is, each with a connection of its own.
         calls_per_s: Calls that each begins a second, whether or not earlier ones have ended; 0:
             one after the other without a pause.
@@ -64,6 +68,8 @@ class Load:
     """
 
     address: str
+    words: int
+    entities: int
     clients: int
     calls_per_s: float
     start_s: float
@@ -80,7 +86,7 @@ async def _clients(load: Load) -> list[Ended]:
         pb.ScoreExplanationRequest(
             item=pb.ScoringItem(candidate=i.candidate, reference=i.reference, entities=i.entities)
         )
-        for i in make_items(50, WORDS, ENTITIES)
+        for i in make_items(50, load.words, load.entities)
     ]
     ended: list[Ended] = []
     async with AsyncExitStack() as channels:
@@ -129,11 +135,18 @@ async def _client(
 
 
 def _run(
-    pool: ProcessPoolExecutor, address: str, clients: int, rate: float, for_s: float
+    pool: ProcessPoolExecutor,
+    address: str,
+    size: tuple[int, int],
+    *,
+    clients: int,
+    rate: float,
+    for_s: float,
 ) -> "_Run":
     """Puts the service under load by all processes."""
     start_s = time.monotonic() + 3.0  # by then all are connected
-    load = Load(address, clients // CLIENT_PROCESSES, rate / clients, start_s, start_s + for_s)
+    share = clients // CLIENT_PROCESSES
+    load = Load(address, *size, share, rate / clients, start_s, start_s + for_s)
     calls = [pool.submit(put_under, load) for _ in range(CLIENT_PROCESSES)]
     return _Run(start_s, start_s + for_s, [call for made in calls for call in made.result()])
 
@@ -161,10 +174,10 @@ class _Run:
         return took[int(share * (len(took) - 1))] if took else 0.0
 
 
-async def _probe(address: str, stop_s: float) -> list[Ended]:
+async def _probe(address: str, size: tuple[int, int], stop_s: float) -> list[Ended]:
     """Calls one after the other from the end of the overload on."""
     probes: list[Ended] = []
-    load = Load(address, 1, 1 / PROBE_INTERVAL_S, stop_s, stop_s + 3.0)
+    load = Load(address, *size, 1, 1 / PROBE_INTERVAL_S, stop_s, stop_s + 3.0)
     probes += await _clients(load)
     return sorted(probes, key=lambda probe: probe.sent_s)
 
@@ -179,7 +192,13 @@ def recovered_after_s(probes: Sequence[Ended], stop_s: float) -> float:
     return good_s
 
 
-def overload(workers: int, for_s: float = 8.0) -> None:
+def overload(workers: int) -> None:
+    """Puts a service of its own under load for each size of items."""
+    for size in SIZES:
+        _overload(workers, size)
+
+
+def _overload(workers: int, size: tuple[int, int], for_s: float = 8.0) -> None:
     """Prints the goodput at the peak and under overload, what was refused, and the recovery."""
     context = multiprocessing.get_context("spawn")
     with (
@@ -188,13 +207,13 @@ def overload(workers: int, for_s: float = 8.0) -> None:
         ProcessPoolExecutor(CLIENT_PROCESSES + 1, mp_context=context) as pool,
     ):
         address = server.address
-        _run(pool, address, PEAK_CLIENTS, 0, 2.0)  # warms everything up
-        peak = _run(pool, address, PEAK_CLIENTS, 0, for_s)
+        _run(pool, address, size, clients=PEAK_CLIENTS, rate=0, for_s=2.0)  # warms everything up
+        peak = _run(pool, address, size, clients=PEAK_CLIENTS, rate=0, for_s=for_s)
         offered = TIMES_CAPACITY * peak.goodput
-        say(f"{WORDS} words, {ENTITIES} entities, {workers} workers, single calls")
+        say(f"{size[0]} words, {size[1]} entities, {workers} workers, single calls")
         say(f"  {PEAK_CLIENTS} clients, one call after the other: {peak.goodput:.0f} scored/s")
-        probing = pool.submit(_probe_after, address, 3.0 + for_s)
-        loaded = _run(pool, address, CLIENTS, offered, for_s)
+        probing = pool.submit(_probe_after, address, size, 3.0 + for_s)
+        loaded = _run(pool, address, size, clients=CLIENTS, rate=offered, for_s=for_s)
         probes = probing.result()
     sent = len(loaded.calls) / for_s
     say(f"  {CLIENTS} clients, {sent:.0f} calls/s ({sent / peak.goodput:.1f} times the peak):")
@@ -209,5 +228,5 @@ def overload(workers: int, for_s: float = 8.0) -> None:
     say(f"    every call answered from {recovered_s:.2f} s after the overload on")
 
 
-def _probe_after(address: str, after_s: float) -> list[Ended]:
-    return asyncio.run(_probe(address, time.monotonic() + after_s))
+def _probe_after(address: str, size: tuple[int, int], after_s: float) -> list[Ended]:
+    return asyncio.run(_probe(address, size, time.monotonic() + after_s))
