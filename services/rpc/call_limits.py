@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from services.core.errors import OverloadedError
+from services.core.return_times import ReturnTimes
+from services.rpc.limits import KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS
 
-# Asked to come back at once, refused callers would add to the load that refused them.
-RETRY_AFTER_S = 1.0
 # Clients at rest whose rate is remembered. Beyond it the one that called the longest ago is
 # forgotten, which at worst gives it a burst too early.
 MAX_RESTING_CLIENTS = 10_000
@@ -28,6 +28,9 @@ class CallLimits:
         unary_timeout_s: How long a call with one response may take if its caller set no deadline.
         idle_timeout_s: How long the server waits for a client's next request while it has none to
             work on, or for it to take a response.
+        keepalive_s: How often a connection on which nothing comes in is asked whether its client is
+            still there, at least 1.
+        keepalive_timeout_s: How long the client may take to say so; then its calls are cancelled.
         max_connection_age_s: Age at which a connection takes no new calls, so that clients connect
             again and spread over the instances; 0: none.
         max_connection_grace_s: How long its open calls may then go on before they are cut off.
@@ -39,6 +42,8 @@ class CallLimits:
     call_burst_per_client: int = 100
     unary_timeout_s: float = 600.0
     idle_timeout_s: float = 600.0
+    keepalive_s: float = KEEPALIVE_TIME_MS / 1000
+    keepalive_timeout_s: float = KEEPALIVE_TIMEOUT_MS / 1000
     max_connection_age_s: float = 0.0
     max_connection_grace_s: float = 3600.0
 
@@ -72,6 +77,7 @@ class CallLimiter:
         self._limits = limits
         self._clock = clock
         self._in_flight = 0
+        self._return_times = ReturnTimes(clock)
         self._active: dict[str, _Client] = {}
         self._resting: OrderedDict[str, _Client] = OrderedDict()
 
@@ -93,10 +99,11 @@ class CallLimiter:
         """
         most = self._limits.max_calls
         if self._in_flight >= most:
+            retry_after_s = self._return_times.next_s()
             raise OverloadedError(
                 f"the service has {most} calls in flight, as many as it takes; "
-                f"try again in {RETRY_AFTER_S:g} s",
-                retry_after_s=RETRY_AFTER_S,
+                f"try again in {retry_after_s:.3g} s",
+                retry_after_s=retry_after_s,
                 max_calls=str(most),
             )
 
@@ -121,10 +128,11 @@ class CallLimiter:
             client = _Client(0, burst, self._clock())
         most = self._limits.max_calls_per_client
         if client.in_flight >= most:
+            retry_after_s = self._return_times.next_s()
             raise OverloadedError(
                 f"client {name} has {most} calls in flight, as many as it may have; "
-                f"try again in {RETRY_AFTER_S:g} s",
-                retry_after_s=RETRY_AFTER_S,
+                f"try again in {retry_after_s:.3g} s",
+                retry_after_s=retry_after_s,
                 client=name,
                 max_calls_per_client=str(most),
             )
@@ -132,11 +140,14 @@ class CallLimiter:
         self._resting.pop(name, None)
         self._active[name] = client
         client.in_flight += 1
+        if not self._in_flight:
+            self._return_times.note_busy()
         self._in_flight += 1
         return client
 
     def _leave(self, name: str, client: _Client) -> None:
         self._in_flight -= 1
+        self._return_times.note_done()
         client.in_flight -= 1
         if client.in_flight:
             return

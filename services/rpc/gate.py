@@ -3,7 +3,7 @@
 from __future__ import annotations  # grpc's context is generic for the type checker only
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -34,14 +34,22 @@ class CallGate:
     Args:
         tokens: The tokens of those who may call; none: everybody may.
         limiter: Counts the calls.
+        check_room: Called with a call's method; raises an OverloadedError where the service itself
+            has no room.
         has_certified_clients: Whether clients show certificates.
     """
 
     def __init__(
-        self, tokens: TokenFile | None, limiter: CallLimiter, *, has_certified_clients: bool
+        self,
+        tokens: TokenFile | None,
+        limiter: CallLimiter,
+        check_room: Callable[[str], None],
+        *,
+        has_certified_clients: bool,
     ) -> None:
         self._tokens = tokens
         self._limiter = limiter
+        self._check_room = check_room
         self._has_certified_clients = has_certified_clients
         self._draining = False
         self._probes = 0
@@ -79,6 +87,7 @@ class CallGate:
             raise DrainingError("the service is shutting down; another instance may answer")
         name = None if self._tokens is None else self._tokens.client_of(_authorization(metadata))
         self._limiter.check_room()
+        self._check_room(method)
         return name
 
     def name_client(self, token_name: str | None, context: Context) -> str:

@@ -25,10 +25,15 @@ _log = structlog.get_logger()
 # that only watches health is given to notice.
 _FLUSH_S = 1.0
 _SPARE_STREAMS = 100
+_WAITING_TIMES = 5
 
 
 def _nothing() -> None:
     return
+
+
+def _room_for_any(method: str) -> None:
+    del method
 
 
 class RpcServer:
@@ -47,6 +52,8 @@ class RpcServer:
             nothing else; none by default. For probes that speak no TLS, such as Kubernetes' own.
         max_request_bytes: Largest request that is read; gRPC itself refuses larger ones.
         on_drain: Told when the server begins to stop, so that it can end open streams.
+        check_room: Called with a method's full name before the request of a call is read; raises
+            an OverloadedError where the service could not take it on anyway.
         reuse_port: Lets several processes share the port.
         interceptors: Run outside our own interceptor, first one outermost.
 
@@ -65,6 +72,7 @@ class RpcServer:
         health_address: str = "",
         max_request_bytes: int = limits.MAX_MESSAGE_BYTES,
         on_drain: Callable[[], None] = _nothing,
+        check_room: Callable[[str], None] = _room_for_any,
         reuse_port: bool = False,
         interceptors: Sequence[aio.ServerInterceptor] = (),
     ) -> None:
@@ -79,6 +87,7 @@ class RpcServer:
         self._gate = CallGate(
             security.tokens(),
             self._limiter,
+            check_room,
             has_certified_clients=security.tls_client_ca_file is not None,
         )
         self._call_log = CallLog()
@@ -156,13 +165,15 @@ def _options(
         # Of one connection; what exceeds it waits at the client. With room to spare, so that a
         # call too many is told when to try again, and a health check is always answered.
         ("grpc.max_concurrent_streams", most_calls),
-        # Beyond 1000 that wait for us gRPC would cancel calls. As many as we take at once are to
-        # hear when to try again; a longer queue would only hold calls whose time is up.
-        ("grpc.server.max_pending_requests", most_calls),
-        ("grpc.server.max_pending_requests_hard_limit", most_calls),
+        # Beyond 1000 that wait for us gRPC would cancel calls. A burst of several times as many as
+        # we take is to hear when to try again; a longer queue would hold calls whose time is up.
+        ("grpc.server.max_pending_requests", _WAITING_TIMES * most_calls),
+        ("grpc.server.max_pending_requests_hard_limit", _WAITING_TIMES * most_calls),
         ("grpc.so_reuseport", int(reuse_port)),
-        ("grpc.keepalive_time_ms", limits.KEEPALIVE_TIME_MS),
-        ("grpc.keepalive_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_time_ms", ceil(call_limits.keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", ceil(call_limits.keepalive_timeout_s * 1000)),
+        # Measured with grpcio 1.85: without it gRPC waits a minute, whatever the timeout above says.
+        ("grpc.http2.ping_timeout_ms", ceil(call_limits.keepalive_timeout_s * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", limits.MIN_PING_INTERVAL_MS),
         ("grpc.http2.max_ping_strikes", 0),

@@ -10,18 +10,15 @@ from pathlib import Path
 
 import structlog
 
-from expart.scoring.v1 import scoring_service_pb2 as pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
 from services.core.errors import UserInputError
 from services.rpc.server import RpcServer
 from services.scoring.build import build_scorer, item_limits
 from services.scoring.heap import collect_garbage_rarely
-from services.scoring.servicer import ScoringServicer
+from services.scoring.servicer import SERVICE_NAME, ScoringServicer
 from services.scoring.settings import ScoringSettings, load_settings
 from services.scoring.worker_process import WorkerLostError
 from services.telemetry.logging import configure_logging
-
-SERVICE_NAME = pb.DESCRIPTOR.services_by_name["ScoringService"].full_name
 
 _log = structlog.get_logger()
 
@@ -50,6 +47,7 @@ async def serve(settings: ScoringSettings) -> None:
         health_address=settings.health_address,
         max_request_bytes=limits.max_request_bytes,
         on_drain=servicer.drain,
+        check_room=servicer.check_room,
     )
     await scorer.start()
     collect_garbage_rarely()

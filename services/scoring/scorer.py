@@ -6,16 +6,12 @@ from dataclasses import replace
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from services.core.errors import OverloadedError
+from services.core.return_times import ReturnTimes
 from services.metrics import METRICS
 from services.scoring.budget import Budget
 from services.scoring.fair_queue import Caller, Lane
 from services.scoring.task import ScoringTask
 from services.scoring.worker_pool import WorkerPool
-
-# What an overloaded service asks callers to wait, at least, at most, and before it knows its pace.
-_MIN_RETRY_S = 0.1
-_MAX_RETRY_S = 30.0
-_FIRST_RETRY_S = 1.0
 
 _ENCODER_METRICS = frozenset(name for name, metric in METRICS.items() if metric.needs_encoder)
 
@@ -54,6 +50,7 @@ class Scorer:
         self._max_wait_s = max_wait_s
         self._good_batch_items = good_batch_items
         self._single_calls = Caller(Lane.SINGLE)
+        self._return_times = ReturnTimes()
 
     @property
     def encoder(self) -> str:
@@ -112,7 +109,8 @@ class Scorer:
             return
         raise OverloadedError(
             f"too much is waiting to be scored: {problem}",
-            retry_after_s=_retry_after_s(wait_s),
+            # The first may come back once about half of what is pending is done.
+            retry_after_s=self._return_times.next_s(None if wait_s is None else wait_s / 2),
             max_pending_items=str(budget.max_items),
             max_pending_bytes=str(budget.max_bytes),
         )
@@ -124,8 +122,17 @@ class Scorer:
             OverloadedError: Too much is pending.
         """
         self.check_room(task.cost_bytes, None)
-        self._budgets[Lane.SINGLE].take_now(task.cost_bytes)
-        return self._enter(task, self._single_calls)
+        budget = self._budgets[Lane.SINGLE]
+        if not budget.items:
+            self._return_times.note_busy()
+        budget.take_now(task.cost_bytes)
+        scores = self._enter(task, self._single_calls)
+        scores.add_done_callback(self._note_done)
+        return scores
+
+    def _note_done(self, scores: FutureScores) -> None:
+        if not scores.cancelled():
+            self._return_times.note_done()
 
     async def submit(self, task: ScoringTask, stream: Caller) -> FutureScores:
         """Enters a task of a stream as soon as there is room for it.
@@ -186,10 +193,3 @@ def _together(parts: Sequence[FutureScores], metrics: Sequence[str]) -> FutureSc
         part.add_done_callback(part_done)
     whole.add_done_callback(whole_done)
     return whole
-
-
-def _retry_after_s(wait_s: float | None) -> float:
-    """When to try again: once about half of what is pending will be done."""
-    if wait_s is None:
-        return _FIRST_RETRY_S
-    return min(max(wait_s / 2, _MIN_RETRY_S), _MAX_RETRY_S)

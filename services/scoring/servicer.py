@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     Context = aio.ServicerContext[object, object]
 
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["ScoringService"].full_name
+_SINGLE_CALL = f"/{SERVICE_NAME}/ScoreExplanation"
+
 
 class ScoringServicer(pb_grpc.ScoringServiceServicer):
     """Answers the calls of ScoringService.
@@ -38,6 +41,15 @@ class ScoringServicer(pb_grpc.ScoringServiceServicer):
     def drain(self) -> None:
         """Ends the open streams once what they have read is answered."""
         self._draining.set()
+
+    def check_room(self, method: str) -> None:
+        """Refuses a single call, before its request is read, that would find too much pending.
+
+        Raises:
+            OverloadedError: Too much is pending.
+        """
+        if method == _SINGLE_CALL:
+            self._scorer.check_room(0, None)
 
     async def ScoreExplanation(
         self, request: pb.ScoreExplanationRequest, context: Context

@@ -133,6 +133,9 @@ def _failure(error: Exception) -> WorkerFailure:
     return WorkerFailure(f"{type(error).__name__}: {error}")
 
 
+_NICENESS = 4
+
+
 def worker_command(encoder: EncoderSpec | None = None) -> tuple[str, ...]:
     """The command that runs a worker, with or without an encoder."""
     command = (sys.executable, "-m", "services.scoring.worker")
@@ -144,6 +147,8 @@ def main() -> None:
     # The service decides when work ends, not the terminal that both may share.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Where processors are short, calls are let in or refused first, and scored then.
+    os.nice(_NICENESS)
     parser = argparse.ArgumentParser()
     parser.add_argument("--encoder")
     encoder_spec = parser.parse_args().encoder

@@ -106,7 +106,8 @@ async def test_a_client_with_as_many_calls_in_flight_as_it_may_have_is_told_when
         assert failure.code() is StatusCode.RESOURCE_EXHAUSTED
         error = error_from_rpc(failure)
         assert isinstance(error, OverloadedError)
-        assert error.retry_after_s == 1.0
+        # How fast calls end decides; here few have, some of them in no time.
+        assert 0.1 <= error.retry_after_s <= 30.0
         assert error.metadata == {"client": "127.0.0.1", "max_calls_per_client": "2"}
         # Health checks are answered all the same.
         health = health_pb2_grpc.HealthStub(channel)
