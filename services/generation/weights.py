@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from huggingface_hub import snapshot_download
+
 from services.core.digests import PREFIX, digest_of_files
 from services.core.errors import ModelFailedError
 
@@ -26,3 +28,8 @@ def folder_revision(folder: Path) -> str:
             return PREFIX + found.group(1)
     files = [path for path in folder.iterdir() if path.suffix in _WEIGHT_SUFFIXES]
     return digest_of_files(files, folder)
+
+
+def hub_commit(hub: str, revision: str) -> str:
+    """Finds the commit of weights that were downloaded: the cache names its folders after them."""
+    return Path(snapshot_download(hub, revision=revision, local_files_only=True)).name

@@ -8,6 +8,8 @@ from services.generation.engine import Engine
 
 _CLASSES = {
     "vllm": ("services.generation.engines.vllm", "VllmEngine"),
+    "transformers": ("services.generation.engines.transformers", "TransformersEngine"),
+    "openai": ("services.generation.engines.openai", "OpenAIEngine"),
     "scripted": ("services.generation.engines.scripted", "ScriptedEngine"),
 }
 

@@ -1,56 +1,47 @@
-"""vLLM's asynchronous engine, on a GPU or a CPU. The only module that imports vLLM."""
+"""vLLM's asynchronous engine, on a GPU or a CPU. Only the modules vllm* import vLLM."""
 
-import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 
 import vllm
-from huggingface_hub import snapshot_download
-from vllm import AsyncEngineArgs, RequestOutput, SamplingParams
+from vllm import AsyncEngineArgs, RequestOutput
 from vllm.exceptions import VLLMClientError
-from vllm.renderers import ChatParams, TokenizeParams
-from vllm.sampling_params import RequestOutputKind
+from vllm.lora.request import LoRARequest
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
 from services.core.errors import (
     EngineUnavailableError,
-    FieldViolation,
-    ImageInvalidError,
     InvalidRequestError,
     ModelFailedError,
-    PromptTooLongError,
+    ModelNotFoundError,
 )
+from services.generation.adapters import adapter_failure, locate_adapters
 from services.generation.catalog import ModelSpec
+from services.generation.context import fit_to_context
 from services.generation.domain import (
     EngineRequest,
     EngineResult,
     FinishReason,
-    Image,
     Sampling,
     Timings,
     TokenUsage,
 )
-from services.generation.images import ImageLimits, decode_image
+from services.generation.engines.vllm_arguments import (
+    engine_arguments,
+    lora_requests,
+    priority,
+    sampling_parameters,
+)
+from services.generation.engines.vllm_prompt import PromptRenderer, RenderedPrompt
 from services.generation.messages import one_line
-from services.generation.weights import folder_revision
+from services.generation.weights import folder_revision, hub_commit
 
-# The front has applied its limits already; whatever it let through is decoded here.
-_NO_LIMITS = ImageLimits(max_bytes=2**62, max_pixels=2**62)
-
-# An encoded picture of 6 KB may decode to 150 MB; this many are held decoded at a time.
-_CONCURRENT_PICTURES = 2
-
-# Without CUDA graphs, compilation and worker processes a laptop's engine starts in seconds.
-_CPU_ARGUMENTS: dict[str, object] = {"enforce_eager": True, "distributed_executor_backend": "uni"}
-
-_CHAT_PARAMETERS = ChatParams(chat_template_kwargs={"add_generation_prompt": True})
-# The chat template writes the special tokens itself; length is checked here, with a better message.
-_TOKENIZE_PARAMETERS = TokenizeParams(max_total_tokens=None, add_special_tokens=False)
+# How vLLM ends a generation whose picture it has dropped; asked again it takes the pixels.
+_ERROR = "error"
 
 
 class VllmEngine:
@@ -59,8 +50,9 @@ class VllmEngine:
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
         self._llm: AsyncLLM | None = None
+        self._prompts: PromptRenderer | None = None
+        self._loras: Mapping[str, LoRARequest] = {}
         self._revision = ""
-        self._pictures = asyncio.Semaphore(_CONCURRENT_PICTURES)
 
     @property
     def version(self) -> str:
@@ -75,24 +67,39 @@ class VllmEngine:
     @property
     def dtype(self) -> str:
         """What vLLM made of the catalog's dtype, such as float32."""
-        return str(self._started().model_config.dtype).removeprefix("torch.")
+        return str(self._started()[0].model_config.dtype).removeprefix("torch.")
 
     async def start(self) -> None:
-        """Loads the model; the event loop stands still meanwhile."""
+        """Loads the model and its adapters; the event loop stands still meanwhile."""
         try:
-            if self._spec.source.folder is not None:
-                self._revision = folder_revision(Path(self._spec.source.folder))
-            arguments = AsyncEngineArgs(**_engine_arguments(self._spec))
-            self._llm = AsyncLLM.from_engine_args(arguments)
-            if self._spec.source.hub is not None:
-                self._revision = _hub_commit(self._spec)
+            await self._load()
         except ModelFailedError:
+            self.stop()
             raise
         except Exception as error:
             # vLLM's loaders raise anything; whoever waits for the model needs one line.
+            self.stop()
             raise ModelFailedError(
                 f"vLLM cannot load {self._spec.weights}: {one_line(error)}"
             ) from error
+
+    async def _load(self) -> None:
+        source = self._spec.source
+        if source.folder is not None:
+            self._revision = folder_revision(Path(source.folder))
+        adapters = locate_adapters(self._spec)
+        arguments = AsyncEngineArgs(**engine_arguments(self._spec, adapters))
+        self._llm = AsyncLLM.from_engine_args(arguments)
+        if source.hub is not None:
+            self._revision = hub_commit(source.hub, source.revision)
+        self._prompts = PromptRenderer(self._llm.renderer, self._spec.chat_template)
+        await self._prompts.prepare()
+        self._loras = lora_requests(adapters)
+        for name, lora in self._loras.items():
+            try:
+                await self._llm.add_lora(lora)
+            except Exception as error:
+                raise adapter_failure(name, error) from error
 
     def stop(self) -> None:
         """Ends vLLM's processes."""
@@ -102,13 +109,13 @@ class VllmEngine:
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[str | EngineResult, None]:
         """Yields text as vLLM produces it, then the result."""
-        llm = self._started()
         arrival = time.monotonic()
+        lora = self._lora(request.adapter)
+        _, prompts = self._started()
         try:
-            prompt, usage = await self._render(llm, request)
-            sampling = self._fit(request.sampling, usage)
-            # vLLM wants ids that are unique among those in flight; callers may repeat theirs.
-            outputs = llm.generate(prompt, _parameters(sampling), uuid.uuid4().hex)
+            prompt = await prompts.render(request)
+            sampling = fit_to_context(self._spec, request.sampling, prompt.token_count)
+            outputs = self._outputs(request, prompt, sampling, lora)
             generated = 0
             async with aclosing(outputs):
                 async for output in outputs:
@@ -119,7 +126,9 @@ class VllmEngine:
                     if output.finished:
                         yield EngineResult(
                             finish_reason=_finish_reason(piece.finish_reason),
-                            usage=TokenUsage(*usage, generated),
+                            usage=TokenUsage(
+                                prompt.token_count, prompt.image_token_count, generated
+                            ),
                             timings=_timings(output, arrival),
                             sampling=sampling,
                         )
@@ -137,7 +146,7 @@ class VllmEngine:
     async def check_health(self) -> None:
         """Asks vLLM whether its core is alive."""
         try:
-            await self._started().check_health()
+            await self._started()[0].check_health()
         except EngineDeadError as error:
             raise EngineUnavailableError(f"the engine of {self._spec.name} died") from error
 
@@ -145,112 +154,57 @@ class VllmEngine:
         """Counts what vLLM has not finished yet."""
         return 0 if self._llm is None else int(self._llm.get_num_unfinished_requests())
 
-    def _started(self) -> AsyncLLM:
-        if self._llm is None:
+    def _started(self) -> tuple[AsyncLLM, PromptRenderer]:
+        if self._llm is None or self._prompts is None:
             raise EngineUnavailableError(f"the engine of {self._spec.name} is not started")
-        return self._llm
+        return self._llm, self._prompts
 
-    async def _render(
-        self, llm: AsyncLLM, request: EngineRequest
-    ) -> tuple[dict[str, object], tuple[int, int]]:
-        """Applies the chat template; counts the prompt's tokens and the image's among them."""
-        messages: list[dict[str, object]] = []
-        if request.system_text:
-            messages.append({"role": "system", "content": request.system_text})
-        text_part: dict[str, object] = {"type": "text", "text": request.instruction}
-        if request.image is None:
-            messages.append({"role": "user", "content": [text_part]})
-            return await _apply_template(llm, messages, has_image=False)
-        async with self._pictures:
-            # Large pictures take a while, and the loop serves all other streams.
-            image_part = await asyncio.to_thread(_image_part, request.image)
-            messages.append({"role": "user", "content": [image_part, text_part]})
-            return await _apply_template(llm, messages, has_image=True)
-
-    def _fit(self, sampling: Sampling, usage: tuple[int, int]) -> Sampling:
-        """Cuts max_tokens to what the context leaves."""
-        prompt_tokens, context = usage[0], self._spec.max_model_len
-        if prompt_tokens >= context:
-            raise PromptTooLongError(
-                f"prompt and image take {prompt_tokens} tokens; "
-                f"model {self._spec.name} holds {context} with the answer",
-                prompt_token_count=str(prompt_tokens),
-                max_context_token_count=str(context),
+    def _lora(self, adapter: str) -> LoRARequest | None:
+        if not adapter:
+            return None
+        if adapter not in self._loras:
+            raise ModelNotFoundError(
+                f"model {self._spec.name} has no adapter named {adapter!r}",
+                model=self._spec.name,
+                adapter=adapter,
             )
-        room = context - prompt_tokens
-        return replace(
-            sampling,
-            max_tokens=min(sampling.max_tokens, room),
-            min_tokens=min(sampling.min_tokens, room),
-        )
+        return self._loras[adapter]
 
+    async def _outputs(
+        self,
+        request: EngineRequest,
+        prompt: RenderedPrompt,
+        sampling: Sampling,
+        lora: LoRARequest | None,
+    ) -> AsyncGenerator[RequestOutput]:
+        """Runs the request in vLLM, a second time if vLLM's core has dropped its picture."""
+        llm, prompts = self._started()
 
-def _engine_arguments(spec: ModelSpec) -> dict[str, object]:
-    return {
-        **(_CPU_ARGUMENTS if spec.runs_on_cpu else {}),
-        "limit_mm_per_prompt": {"image": 1},
-        **spec.engine_arguments,
-        "model": spec.weights,
-        "revision": spec.source.revision if spec.source.hub is not None else None,
-        "dtype": spec.dtype,
-        "quantization": spec.quantization,
-        "max_model_len": spec.max_model_len,
-        "trust_remote_code": spec.trust_remote_code,
-        "disable_log_stats": False,
-    }
+        def attempt(content: dict[str, object]) -> AsyncGenerator[RequestOutput]:
+            # vLLM wants ids that are unique among those in flight; callers may repeat theirs.
+            outputs: AsyncGenerator[RequestOutput] = llm.generate(
+                content,
+                sampling_parameters(sampling),
+                uuid.uuid4().hex,
+                lora_request=lora,
+                priority=priority(request.lane),
+            )
+            return outputs
 
-
-async def _apply_template(
-    llm: AsyncLLM, messages: list[dict[str, object]], *, has_image: bool
-) -> tuple[dict[str, object], tuple[int, int]]:
-    try:
-        _, (prompt,) = await llm.renderer.render_chat_async(
-            [messages], _CHAT_PARAMETERS, _TOKENIZE_PARAMETERS
-        )
-    except VLLMClientError:
-        raise
-    except ValueError as error:
-        # What processors raise may quote the prompt, so it stays out of the answer.
-        if not has_image:
-            raise InvalidRequestError("the model's chat template refuses the request") from error
-        message = "the model's processor refuses the image, perhaps for its size or shape"
-        violations = (FieldViolation("image.data", message),)
-        raise ImageInvalidError(message, violations=violations) from error
-    image_tokens = sum(
-        place.get_num_embeds() for place in prompt.get("mm_placeholders", {}).get("image", ())
-    )
-    return prompt, (len(prompt["prompt_token_ids"]), image_tokens)
-
-
-def _hub_commit(spec: ModelSpec) -> str:
-    """Finds the commit that was loaded: the hub's cache names its folders after them."""
-    folder = snapshot_download(spec.weights, revision=spec.source.revision, local_files_only=True)
-    return Path(folder).name
-
-
-def _image_part(image: Image) -> dict[str, object]:
-    # The digest is vLLM's cache key: a picture asked about again is not encoded again.
-    return {
-        "type": "image_pil",
-        "image_pil": decode_image(image.data, _NO_LIMITS),
-        "uuid": image.digest,
-    }
-
-
-def _parameters(sampling: Sampling) -> SamplingParams:
-    return SamplingParams(
-        max_tokens=sampling.max_tokens,
-        min_tokens=sampling.min_tokens,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        seed=sampling.seed,
-        stop=list(sampling.stop),
-        repetition_penalty=sampling.repetition_penalty,
-        presence_penalty=sampling.presence_penalty,
-        frequency_penalty=sampling.frequency_penalty,
-        output_kind=RequestOutputKind.DELTA,
-    )
+        has_begun = request.image is None
+        async with aclosing(attempt(prompt.content)) as outputs:
+            async for output in outputs:
+                if not has_begun and output.outputs[0].finish_reason == _ERROR:
+                    break
+                has_begun = True
+                yield output
+        if has_begun or request.image is None:
+            return
+        prompts.forget(request.image)
+        again = await prompts.render(request)
+        async with aclosing(attempt(again.content)) as outputs:
+            async for output in outputs:
+                yield output
 
 
 def _finish_reason(reason: str | None) -> FinishReason:

@@ -52,6 +52,7 @@ def engine_with() -> EngineMaker:
     def make(renderer: ScriptedRenderer) -> Engine:
         made = module.VllmEngine(scripted_spec())
         made._llm = SimpleNamespace(renderer=renderer)
+        made._prompts = module.PromptRenderer(renderer, None)
         engine: Engine = made
         return engine
 
