@@ -25,6 +25,7 @@ _WRONG_INPUT = (UserInputError, UnauthenticatedError, PermissionDeniedError)
 # In the order of the help. A command's module has a function add_to that adds it.
 _MODULES = {
     "serve": "services.cli.serve_command",
+    "models": "services.cli.models_command",
     "sweep": "services.cli.sweep_command",
     "score": "services.cli.score_command",
     "leaderboard": "services.cli.leaderboard_command",

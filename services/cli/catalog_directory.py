@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from services.core.errors import ExpArtError, UserInputError
-from services.generation.catalog import Catalog
+from services.generation.catalog import Catalog, ModelSpec
+from services.generation.engines.scripted import ScriptedEngine
 from services.generation.weights import folder_revision
 from services.sweep.directory import ModelDescription
 
@@ -24,13 +25,25 @@ class CatalogDirectory:
         Raises:
             UserInputError: There is no such model, or its weights are not on this machine.
         """
-        source = self._catalog.get(name).source
-        if source.folder is None:
-            return ModelDescription(name=name, revision=source.revision)
-        try:
-            revision = folder_revision(Path(source.folder))
-        except ExpArtError as error:
-            raise UserInputError(
-                f"model {name}: {error.message}; `make models` assembles the demo models"
-            ) from error
-        return ModelDescription(name=name, revision=revision)
+        spec = self._catalog.get(name)
+        return ModelDescription(name, _revision(spec), tuple(sorted(spec.adapters)))
+
+
+def _revision(spec: ModelSpec) -> str:
+    """Names what answers: the same as the model itself will once it runs, as far as that is known.
+
+    Raises:
+        UserInputError: The weights are not on this machine.
+    """
+    if spec.openai is not None:
+        return spec.openai.model
+    if spec.engine == "scripted":
+        return ScriptedEngine(spec).revision
+    if spec.source.folder is None:
+        return spec.source.revision
+    try:
+        return folder_revision(Path(spec.source.folder))
+    except ExpArtError as error:
+        raise UserInputError(
+            f"model {spec.name}: {error.message}; `make models` assembles the demo models"
+        ) from error
