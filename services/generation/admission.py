@@ -1,56 +1,109 @@
-"""Bounds what a front takes on: requests a model, and image bytes altogether."""
+"""Bounds how many requests of each model a front takes on and sends on."""
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
-from services.core.errors import OverloadedError
-from services.generation.catalog import ModelSpec
+from services.core.errors import ModelFailedError, ModelNotFoundError
+from services.generation.catalog import Catalog, ModelSpec, ScalingSpec
+from services.generation.domain import ModelCondition, ModelState
+from services.generation.lanes import ModelQueue, Ticket
 
-# Asked to come back at once, refused callers would add to the load that refused them.
-_RETRY_AFTER_S = 1.0
+
+def places_of(scaling: ScalingSpec, ready_replicas: int) -> int:
+    """Says how many requests may be at a model's replicas, or on their way to them.
+
+    As many as the replicas that are ready work on, and one replica's worth where none is: that
+    wakes a model which is scaled to zero. While more replicas may come, there is always enough
+    that autoscaling sees the need for one more: it divides what it sees by the target.
+
+    >>> scaling = ScalingSpec(max_replicas=3, target_ongoing_requests=8, max_ongoing_requests=10)
+    >>> [places_of(scaling, ready) for ready in range(4)]
+    [10, 16, 24, 30]
+    """
+    working = max(1, ready_replicas) * scaling.max_ongoing_requests
+    if ready_replicas >= scaling.max_replicas:
+        return working
+    return max(working, math.ceil((ready_replicas + 1) * scaling.target_ongoing_requests))
 
 
 class Admission:
-    """Counts what is in flight and refuses what exceeds the bounds.
+    """One queue a model.
 
     Args:
-        max_image_bytes: Most image bytes of all requests in flight together.
+        catalog: The models.
+        interactive_share: Part of the places, and of the places to wait, that sweep calls never
+            take; 0 to below 1.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, max_image_bytes: int) -> None:
-        self._max_image_bytes = max_image_bytes
-        self._requests: Counter[str] = Counter()
-        self._image_bytes = 0
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        interactive_share: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._interactive_share = interactive_share
+        self._clock = clock
+        self._queues: dict[str, ModelQueue] = {}
+        self.use_catalog(catalog)
 
-    @contextmanager
-    def admit(self, spec: ModelSpec, image_bytes: int) -> Iterator[None]:
-        """Holds a place while a request of this model is in flight.
+    def use_catalog(self, catalog: Catalog) -> None:
+        """Takes other models; for those that are gone nobody waits any longer."""
+        known, self._queues = self._queues, {}
+        for spec in catalog:
+            queue = known.pop(spec.name, None)
+            if queue is None:
+                queue = self._new_queue(spec)
+            else:
+                queue.bound(spec.scaling.max_queued_requests)
+            self._queues[spec.name] = queue
+        for name, queue in known.items():
+            queue.refuse_all(_gone(name))
+        self._specs = {spec.name: spec for spec in catalog}
+
+    def queue(self, model: str) -> ModelQueue:
+        """Gives the queue of a model of the catalog."""
+        return self._queues[model]
+
+    def place(self, spec: ModelSpec, ticket: Ticket) -> AbstractAsyncContextManager[None]:
+        """Waits for a place at a model's replicas and holds it; errors as of ModelQueue.place.
 
         Raises:
-            OverloadedError: All places are taken; it says when to try again.
+            ModelNotFoundError: The model has been taken out of the catalog.
         """
-        scaling = spec.scaling
-        limit = scaling.max_replicas * scaling.max_ongoing_requests + scaling.max_queued_requests
-        if self._requests[spec.name] >= limit:
-            raise OverloadedError(
-                f"model {spec.name} has {limit} requests in flight, as many as it takes; "
-                f"try again in {_RETRY_AFTER_S:g} s",
-                retry_after_s=_RETRY_AFTER_S,
-                model=spec.name,
-                max_requests=str(limit),
-            )
-        if self._image_bytes + image_bytes > self._max_image_bytes:
-            raise OverloadedError(
-                f"images in flight hold {self._image_bytes} bytes, at most "
-                f"{self._max_image_bytes} are taken; try again in {_RETRY_AFTER_S:g} s",
-                retry_after_s=_RETRY_AFTER_S,
-                max_image_bytes=str(self._max_image_bytes),
-            )
-        self._requests[spec.name] += 1
-        self._image_bytes += image_bytes
-        try:
-            yield
-        finally:
-            self._requests[spec.name] -= 1
-            self._image_bytes -= image_bytes
+        if spec.name not in self._queues:
+            raise _gone(spec.name)
+        return self._queues[spec.name].place(ticket)
+
+    def adjust(self, conditions: Mapping[str, ModelCondition]) -> None:
+        """Takes how the models are: more replicas take more, and of a failed one nobody waits."""
+        for name, condition in conditions.items():
+            queue = self._queues[name]
+            if condition.state is ModelState.FAILED:
+                queue.refuse_all(failure_of(name, condition))
+            queue.resize(places_of(self._specs[name].scaling, condition.ready_replica_count))
+
+    def _new_queue(self, spec: ModelSpec) -> ModelQueue:
+        return ModelQueue(
+            spec.name,
+            places=places_of(spec.scaling, 0),
+            max_waiting=spec.scaling.max_queued_requests,
+            interactive_share=self._interactive_share,
+            clock=self._clock,
+        )
+
+
+def _gone(model: str) -> ModelNotFoundError:
+    return ModelNotFoundError(f"model {model} is not served any more", model=model)
+
+
+def failure_of(model: str, condition: ModelCondition) -> ModelFailedError:
+    """Makes the error of a call to a model that could not be loaded."""
+    return ModelFailedError(
+        f"model {model} could not be loaded: {condition.reason}",
+        model=model,
+        cause=condition.reason,
+    )

@@ -1,23 +1,27 @@
 """Between the contract's messages and the domain, and nowhere else."""
 
+import re
 import uuid
 
 from google.protobuf import duration_pb2
 
 from expart.generation.v1 import generation_service_pb2 as pb
 from services.core.digests import digest_of
-from services.core.errors import FieldViolation, ImageNotFoundError, InvalidRequestError
+from services.core.errors import FieldViolation, ImageTooLargeError, InvalidRequestError
 from services.generation.domain import (
     Completion,
     ExplanationEvent,
     ExplanationRequest,
     FinishReason,
     Image,
+    ImageHeader,
+    ImageReference,
     Lane,
     ModelInfo,
     ModelState,
     Sampling,
     SamplingRequest,
+    StoredImage,
     TextDelta,
 )
 from services.generation.images import check_bytes
@@ -26,6 +30,9 @@ from services.generation.sampling import sampling_violations
 MAX_REQUEST_ID_CHARS = 128
 # Far beyond any model's context, and short enough to tokenise in a moment.
 MAX_TEXT_CHARS = 200_000
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_DIGEST_FORM = 'must be "sha256:" and 64 lowercase hexadecimal digits'
 
 _OPTIONAL_SAMPLING_FIELDS = (
     "max_tokens",
@@ -63,15 +70,11 @@ def explanation_request(
     Raises:
         InvalidRequestError: Fields are missing, malformed or out of range; it names all of them.
         ImageTooLargeError: The encoded image has more than ``image_max_bytes``.
-        ImageNotFoundError: The image was named by a digest, and none is stored here.
     """
     sampling = _sampling_request(message.sampling)
     violations = [*_field_violations(message), *sampling_violations(sampling)]
     if violations:
-        first = violations[0]
-        raise InvalidRequestError(
-            f"{first.field} {first.description}", violations=tuple(violations)
-        )
+        raise _invalid(violations)
     return ExplanationRequest(
         request_id=message.request_id or uuid.uuid4().hex,
         model=message.model,
@@ -81,6 +84,42 @@ def explanation_request(
         system_text=message.system_text,
         sampling=sampling,
         lane=_LANES[message.lane],
+        is_named=bool(message.request_id),
+    )
+
+
+def upload_step(message: pb.PutImageRequest, *, image_max_bytes: int) -> ImageHeader | bytes:
+    """Reads one step of an upload.
+
+    Raises:
+        InvalidRequestError: It carries nothing, or a malformed header.
+        ImageTooLargeError: It announces more than ``image_max_bytes``.
+    """
+    if message.WhichOneof("part") == "chunk":
+        return message.chunk
+    if not message.HasField("header"):
+        raise _invalid([FieldViolation("part", "must hold a header or a chunk")])
+    header = message.header
+    if not _DIGEST.fullmatch(header.digest):
+        raise _invalid([FieldViolation("header.digest", _DIGEST_FORM)])
+    if header.size_bytes < 1:
+        description = f"must be at least 1; got {header.size_bytes}"
+        raise _invalid([FieldViolation("header.size_bytes", description)])
+    if header.size_bytes > image_max_bytes:
+        said = f"the image has {header.size_bytes} bytes; at most {image_max_bytes} are accepted"
+        raise ImageTooLargeError(
+            said,
+            violations=(FieldViolation("header.size_bytes", said),),
+            bytes=str(header.size_bytes),
+            max_bytes=str(image_max_bytes),
+        )
+    return ImageHeader(header.digest, header.size_bytes)
+
+
+def stored_message(stored: StoredImage) -> pb.PutImageResponse:
+    """Writes which image is stored."""
+    return pb.PutImageResponse(
+        digest=stored.digest, size_bytes=stored.size_bytes, already_stored=stored.already_stored
     )
 
 
@@ -90,6 +129,7 @@ def completion_message(completion: Completion) -> pb.Completion:
     return pb.Completion(
         request_id=completion.request_id,
         finish_reason=_FINISH_REASONS[completion.finish_reason],
+        truncated=completion.finish_reason is FinishReason.LENGTH,
         usage=pb.TokenUsage(
             prompt_token_count=usage.prompt_token_count,
             image_token_count=usage.image_token_count,
@@ -99,6 +139,9 @@ def completion_message(completion: Completion) -> pb.Completion:
             queue_duration=_duration(timings.queue_s),
             prefill_duration=_duration(timings.prefill_s),
             decode_duration=_duration(timings.decode_s),
+            admission_duration=_duration(timings.admission_s),
+            first_token_duration=_duration(timings.first_token_s),
+            total_duration=_duration(timings.total_s),
         ),
         provenance=pb.Provenance(
             model=origin.model,
@@ -132,6 +175,7 @@ def model_message(info: ModelInfo) -> pb.Model:
         state_reason=info.condition.reason,
         max_context_token_count=info.max_context_token_count,
         ready_replica_count=info.condition.ready_replica_count,
+        adapters=info.adapters,
     )
 
 
@@ -159,8 +203,11 @@ def _field_violations(
         )
         if len(text) > MAX_TEXT_CHARS
     )
-    if message.HasField("image") and not (message.image.data or message.image.digest):
-        found.append(FieldViolation("image", "must hold data or a digest"))
+    if message.HasField("image"):
+        if not (message.image.data or message.image.digest):
+            found.append(FieldViolation("image", "must hold data or a digest"))
+        elif message.image.digest and not _DIGEST.fullmatch(message.image.digest):
+            found.append(FieldViolation("image.digest", _DIGEST_FORM))
     if message.lane not in _LANES:
         found.append(FieldViolation("lane", f"is no known lane; got {message.lane}"))
     return found
@@ -172,16 +219,15 @@ def _is_printable(text: str) -> bool:
 
 def _image(
     message: pb.GenerateExplanationRequest | pb.StreamExplanationRequest, max_bytes: int
-) -> Image | None:
+) -> Image | ImageReference | None:
     if not message.HasField("image"):
         return None
     if message.image.digest:
-        raise ImageNotFoundError(
-            "this service stores no images; send the image's bytes", digest=message.image.digest
-        )
+        return ImageReference(message.image.digest)
+    data = message.image.data
     # Before hashing, which would hold up the event loop for as long as the caller likes.
-    check_bytes(message.image.data, max_bytes)
-    return Image(message.image.data, digest_of(message.image.data))
+    check_bytes(data, max_bytes)
+    return Image(data, digest_of(data))
 
 
 def _sampling_request(message: pb.SamplingParameters) -> SamplingRequest:
@@ -205,3 +251,8 @@ def _duration(seconds: float) -> duration_pb2.Duration:
     message = duration_pb2.Duration()
     message.FromNanoseconds(round(seconds * 1e9))
     return message
+
+
+def _invalid(violations: list[FieldViolation]) -> InvalidRequestError:
+    first = violations[0]
+    return InvalidRequestError(f"{first.field} {first.description}", violations=tuple(violations))

@@ -42,6 +42,30 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageReference:
+    """Names a picture that was sent before by its digest."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """Announces a picture that is about to be uploaded."""
+
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A picture that can be named by its digest; ``already_stored`` if it could before."""
+
+    digest: str
+    size_bytes: int
+    already_stored: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SamplingRequest:
     """What a caller asks for; None takes the model's default. Ranges as in the proto."""
 
@@ -75,27 +99,40 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class ExplanationRequest:
-    """One explanation that a caller asks for."""
+    """One explanation that a caller asks for.
+
+    ``is_named`` says whether the caller chose the id, and so may repeat the request by it.
+    """
 
     request_id: str
     model: str
     adapter: str
-    image: Image | None
+    image: Image | ImageReference | None
     instruction: str
     system_text: str
     sampling: SamplingRequest
     lane: Lane
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """One explanation as an engine gets it: checked, every default filled in."""
+    """One explanation as an engine gets it: checked, every default filled in.
+
+    ``adapter`` is the name of a LoRA adapter of the model's catalog entry, empty for the base
+    model. ``lane`` says whom an engine serves first when it cannot serve all. ``timeout_s`` are the
+    seconds that the caller still waits when the engine gets the request: whoever calls the engine
+    ends what takes longer, but an engine may refuse at once what cannot be ready in time.
+    """
 
     request_id: str
     image: Image | None
     instruction: str
     system_text: str
     sampling: Sampling
+    adapter: str = ""
+    lane: Lane = Lane.INTERACTIVE
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +146,42 @@ class TokenUsage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds from arrival to scheduling, to the first token, and from there to the last."""
+    """Seconds that one request took.
+
+    Attributes:
+        queue_s: From arrival at the engine until it was scheduled.
+        prefill_s: From there to the first token.
+        decode_s: From the first token to the last.
+        admission_s: Before all that: from arrival at the front until it was sent to a replica.
+        total_s: From arrival at the front until its answer was complete there.
+    """
 
     queue_s: float
     prefill_s: float
     decode_s: float
+    admission_s: float = 0.0
+    total_s: float = 0.0
+
+    @property
+    def first_token_s(self) -> float:
+        """From arrival at the front to the first token, without the way to the replica."""
+        return self.admission_s + self.queue_s + self.prefill_s
 
 
 @dataclass(frozen=True, slots=True)
 class EngineResult:
-    """What an engine knows about a generation that ended. ``sampling`` is what was applied."""
+    """What an engine knows about a generation that ended. ``sampling`` is what was applied.
+
+    ``revision`` and ``engine_version`` are those of this very answer, from engines that learn them
+    only with it; empty where the engine's own hold.
+    """
 
     finish_reason: FinishReason
     usage: TokenUsage
     timings: Timings
     sampling: Sampling
+    revision: str = ""
+    engine_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,23 +234,26 @@ class ModelCondition:
         reason: One line saying why it is loading or failed, otherwise empty.
         ready_replica_count: Replicas that can answer now.
         revision: Revision of the weights, empty until known.
+        wakes: Whether a call may wait for a replica that comes up from zero.
     """
 
     state: ModelState
     reason: str = ""
     ready_replica_count: int = 0
     revision: str = ""
+    wakes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model of the catalog with its present condition."""
+    """A model of the catalog with its present condition; ``adapters`` are sorted names."""
 
     name: str
     source: str
     engine: str
     max_context_token_count: int
     condition: ModelCondition
+    adapters: tuple[str, ...] = ()
 
 
 ModelConditions = Mapping[str, ModelCondition]

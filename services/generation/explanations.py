@@ -1,31 +1,103 @@
 """The generation service without gRPC: checks a request, admits it, sends it to a model."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 
 from services.core.errors import (
+    DeadlineExceededError,
     FieldViolation,
+    GenerationAbortedError,
     InvalidRequestError,
-    ModelFailedError,
-    ModelLoadingError,
-    ModelNotFoundError,
+    UnsupportedParameterError,
 )
 from services.generation.admission import Admission
+from services.generation.capabilities import unsupported_fields
 from services.generation.catalog import Catalog, ModelSpec
 from services.generation.domain import (
+    Completion,
     EngineRequest,
     Explanation,
     ExplanationEvent,
     ExplanationRequest,
+    Image,
     ModelCondition,
     ModelInfo,
-    ModelState,
+    Sampling,
+    TextDelta,
 )
 from services.generation.image_check import ImageChecker
+from services.generation.image_store import ImageStore
+from services.generation.images import ImageLimits
+from services.generation.lanes import Ticket
+from services.generation.replay import Replays, key_of
 from services.generation.router import ModelRouter
 from services.generation.sampling import fill_sampling, limit_violations
+from services.generation.served_models import ServedModels
+from services.generation.shared_generation import SharedGeneration, WhenOver
 
-_UNKNOWN = ModelCondition(ModelState.LOADING, "the model is being deployed")
+
+@dataclass(frozen=True, slots=True)
+class ImageShelf:
+    """Where pictures are found, and what finds out whether they can be decoded."""
+
+    store: ImageStore
+    checker: ImageChecker
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A request that nothing is wrong with, as far as that shows without its picture.
+
+    Attributes:
+        spec: The model's entry.
+        request: What was asked.
+        sampling: The same with the defaults filled in.
+        client: Who asked.
+        arrived: When, by the monotonic clock.
+        timeout_s: Seconds that the caller waits; None for as long as it takes.
+    """
+
+    spec: ModelSpec
+    request: ExplanationRequest
+    sampling: Sampling
+    client: str
+    arrived: float
+    timeout_s: float | None
+
+    @property
+    def ticket(self) -> Ticket:
+        deadline = None if self.timeout_s is None else self.arrived + self.timeout_s
+        return Ticket(self.request.lane, self.client, deadline)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that the caller still waits."""
+        if self.timeout_s is None:
+            return None
+        return self.timeout_s - (time.monotonic() - self.arrived)
+
+    def engine_request(self, image: Image | None) -> EngineRequest:
+        return EngineRequest(
+            request_id=self.request.request_id,
+            image=image,
+            instruction=self.request.instruction,
+            system_text=self.request.system_text,
+            sampling=self.sampling,
+            adapter=self.request.adapter,
+            lane=self.request.lane,
+        )
+
+    def timed(self, completion: Completion, sent: float) -> Completion:
+        """Adds the times that the front has seen; ``sent`` is when a replica was called."""
+        timings = replace(
+            completion.timings,
+            admission_s=sent - self.arrived,
+            total_s=time.monotonic() - self.arrived,
+        )
+        return replace(completion, timings=timings)
 
 
 class ExplanationService:
@@ -34,40 +106,72 @@ class ExplanationService:
     Args:
         catalog: The models that are served.
         router: Reaches them.
-        images: Checks pictures.
+        images: Finds and checks pictures.
         admission: Bounds what is in flight.
+        replays: Remembers what named requests were answered with.
     """
 
     def __init__(
-        self, catalog: Catalog, router: ModelRouter, images: ImageChecker, admission: Admission
+        self,
+        catalog: Catalog,
+        router: ModelRouter,
+        images: ImageShelf,
+        admission: Admission,
+        replays: Replays,
     ) -> None:
-        self._catalog = catalog
+        self._models = ServedModels(catalog)
         self._router = router
         self._images = images
         self._admission = admission
-        self._conditions: Mapping[str, ModelCondition] = {}
+        self._replays = replays
 
-    async def explain(self, request: ExplanationRequest, timeout_s: float | None) -> Explanation:
+    async def explain(
+        self, request: ExplanationRequest, timeout_s: float | None, client: str = ""
+    ) -> Explanation:
         """Generates an explanation; see the proto for the errors."""
-        spec, prepared = self._prepare(request)
-        with self._admission.admit(spec, _image_bytes(request)):
-            await self._check_image(request)
-            return await self._router.explain(spec.name, prepared, timeout_s)
+        job = self._job(request, timeout_s, client)
+        del request  # its picture may be a copy of one that is held already
+        if not job.request.is_named:
+            return await self._whole(job)
+        while True:
+            found, is_ours = self._join(job, self._whole_into)
+            if isinstance(found, Explanation):
+                return found
+            try:
+                return await found.result()
+            except DeadlineExceededError:
+                # The deadline of whoever called first ended it, and ours is later: begin anew.
+                if is_ours:
+                    raise
 
     async def stream(
-        self, request: ExplanationRequest, timeout_s: float | None
+        self, request: ExplanationRequest, timeout_s: float | None, client: str = ""
     ) -> AsyncGenerator[ExplanationEvent, None]:
         """Yields text deltas, then the completion; see the proto for the errors."""
-        spec, prepared = self._prepare(request)
-        with self._admission.admit(spec, _image_bytes(request)):
-            await self._check_image(request)
-            async with aclosing(self._router.stream(spec.name, prepared, timeout_s)) as events:
-                async for event in events:
-                    yield event
+        job = self._job(request, timeout_s, client)
+        del request
+        while True:
+            found, is_ours = self._join(job, self._stream_into)
+            has_begun = False
+            try:
+                async with aclosing(_events(found)) as events:
+                    async for event in events:
+                        has_begun = True
+                        yield event
+            except DeadlineExceededError as error:
+                if is_ours:
+                    raise
+                if has_begun:
+                    raise GenerationAbortedError(
+                        "the generation ended at the deadline of the call that began it; "
+                        "send the request again"
+                    ) from error
+            else:
+                return
 
     def models(self) -> list[ModelInfo]:
         """Lists the catalog, sorted by name, with states as of the last refresh."""
-        return [self._info(spec) for spec in self._catalog]
+        return self._models.infos()
 
     def model(self, name: str) -> ModelInfo:
         """Gets one model, with its state as of the last refresh.
@@ -75,76 +179,110 @@ class ExplanationService:
         Raises:
             ModelNotFoundError: There is none of that name.
         """
-        return self._info(self._spec(name))
+        return self._models.info(name)
+
+    def use_catalog(self, catalog: Catalog) -> None:
+        """Serves other models from now on; calls in flight are not touched."""
+        self._models.use_catalog(catalog)
+        self._admission.use_catalog(catalog)
 
     async def refresh(self) -> Mapping[str, ModelCondition]:
         """Asks how the models are; calls are judged by the answer until the next refresh."""
-        self._conditions = await self._router.conditions()
-        return {spec.name: self._condition(spec) for spec in self._catalog}
+        self._models.note(await self._router.conditions())
+        conditions = self._models.conditions()
+        self._admission.adjust(conditions)
+        return conditions
 
-    def _spec(self, name: str) -> ModelSpec:
-        if name not in self._catalog:
-            raise ModelNotFoundError(
-                f"no model named {name!r}; there are {', '.join(self._catalog.names)}", model=name
-            )
-        return self._catalog.get(name)
-
-    def _condition(self, spec: ModelSpec) -> ModelCondition:
-        return self._conditions.get(spec.name, _UNKNOWN)
-
-    def _info(self, spec: ModelSpec) -> ModelInfo:
-        return ModelInfo(
-            name=spec.name,
-            source=spec.source_label,
-            engine=spec.engine,
-            max_context_token_count=spec.max_model_len,
-            condition=self._condition(spec),
-        )
-
-    def _prepare(self, request: ExplanationRequest) -> tuple[ModelSpec, EngineRequest]:
+    def _job(self, request: ExplanationRequest, timeout_s: float | None, client: str) -> _Job:
         """Finds out what is wrong with a request, but for its image, before any model sees it."""
-        spec = self._spec(request.model)
-        if request.adapter:
-            raise ModelNotFoundError(
-                f"model {spec.name} has no adapter named {request.adapter!r}",
-                model=spec.name,
-                adapter=request.adapter,
-            )
+        arrived = time.monotonic()
+        spec = self._models.spec(request.model, request.adapter)
+        unsupported = unsupported_fields(spec, request.sampling)
+        if unsupported:
+            raise _refusal(UnsupportedParameterError, unsupported)
         sampling = fill_sampling(request.sampling, spec.sampling.filled())
         violations = limit_violations(sampling)
         if violations:
-            raise _invalid(violations)
-        self._check_callable(spec)
-        prepared = EngineRequest(
-            request_id=request.request_id,
-            image=request.image,
-            instruction=request.instruction,
-            system_text=request.system_text,
-            sampling=sampling,
-        )
-        return spec, prepared
+            raise _refusal(InvalidRequestError, violations)
+        if isinstance(request.image, Image):
+            request = replace(request, image=self._images.store.known(request.image))
+        return _Job(spec, request, sampling, client, arrived, timeout_s)
 
-    async def _check_image(self, request: ExplanationRequest) -> None:
-        # Within the admission: pictures that wait for their check hold memory too.
-        if request.image is not None:
-            await self._images.check(request.image)
+    def _join(
+        self, job: _Job, work: Callable[[_Job, SharedGeneration], Coroutine[None, None, None]]
+    ) -> tuple[SharedGeneration | Explanation, bool]:
+        """Finds a request's result or generation, or begins it; says whether it was begun here."""
 
-    def _check_callable(self, spec: ModelSpec) -> None:
-        condition = self._condition(spec)
-        if condition.state is ModelState.LOADING:
-            raise ModelLoadingError(f"model {spec.name} is being loaded", model=spec.name)
-        if condition.state is ModelState.FAILED:
-            raise ModelFailedError(
-                f"model {spec.name} could not be loaded: {condition.reason}",
-                model=spec.name,
-                cause=condition.reason,
-            )
+        def begin(when_over: WhenOver) -> SharedGeneration:
+            return SharedGeneration(partial(work, job), when_over)
+
+        if not job.request.is_named:
+            return begin(lambda _: None), True
+        key = key_of(job.request, job.client)
+        found = self._replays.find(key)
+        if found is not None:
+            return found, False
+        return self._replays.start(key, begin), True
+
+    async def _whole(self, job: _Job) -> Explanation:
+        async with self._admitted(job) as request:
+            sent = time.monotonic()
+            answer = await self._router.explain(job.spec.name, request, job.left_s)
+        return replace(answer, completion=job.timed(answer.completion, sent))
+
+    async def _whole_into(self, job: _Job, generation: SharedGeneration) -> None:
+        answer = await self._whole(job)
+        if answer.text:
+            generation.add(TextDelta(answer.text))
+        generation.add(answer.completion)
+
+    async def _stream_into(self, job: _Job, generation: SharedGeneration) -> None:
+        async with self._admitted(job) as request:
+            sent = time.monotonic()
+            answering = self._router.stream(job.spec.name, request, job.left_s)
+            async with aclosing(answering) as events:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        generation.add(event)
+                    else:
+                        generation.add(job.timed(event, sent))
+
+    @asynccontextmanager
+    async def _admitted(self, job: _Job) -> AsyncIterator[EngineRequest]:
+        """Holds a request's picture and its place at a replica."""
+        self._models.check_callable(job.spec)
+        asked, place = job.request.image, self._admission.place(job.spec, job.ticket)
+        if asked is None:
+            async with place:
+                yield job.engine_request(None)
+            return
+        async with self._images.store.use(asked, job.request.lane) as image, place:
+            # With a place: pictures that wait for their check hold memory too.
+            await self._images.checker.check(image, _model_limits(job.spec))
+            self._images.store.approve(image)
+            yield job.engine_request(image)
 
 
-def _image_bytes(request: ExplanationRequest) -> int:
-    return len(request.image.data) if request.image is not None else 0
+async def _events(
+    found: SharedGeneration | Explanation,
+) -> AsyncGenerator[ExplanationEvent, None]:
+    if isinstance(found, SharedGeneration):
+        async with aclosing(found.events()) as events:
+            async for event in events:
+                yield event
+        return
+    if found.text:
+        yield TextDelta(found.text)
+    yield found.completion
 
 
-def _invalid(violations: list[FieldViolation]) -> InvalidRequestError:
+def _model_limits(spec: ModelSpec) -> ImageLimits:
+    own = spec.image
+    return ImageLimits(own.max_bytes, own.max_pixels, own.max_aspect_ratio)
+
+
+def _refusal(
+    kind: type[InvalidRequestError], violations: list[FieldViolation]
+) -> InvalidRequestError:
     first = violations[0]
-    return InvalidRequestError(f"{first.field} {first.description}", violations=tuple(violations))
+    return kind(f"{first.field} {first.description}", violations=tuple(violations))

@@ -10,9 +10,13 @@ from expart.generation.v1 import generation_service_pb2_grpc as pb_grpc
 from services.generation.admission import Admission
 from services.generation.catalog import Catalog
 from services.generation.domain import ModelCondition, ModelState
-from services.generation.explanations import ExplanationService
+from services.generation.explanations import ExplanationService, ImageShelf
 from services.generation.image_check import ImageChecker
+from services.generation.image_folder import ImageFolder
+from services.generation.image_store import ImageStore, StoreLimits
+from services.generation.image_upload import ImageUploads, UploadLimits
 from services.generation.images import ImageLimits
+from services.generation.replay import ReplayLimits, Replays
 from services.generation.router import ModelRouter
 from services.generation.servicer import SERVICE_NAME, GenerationServicer
 from services.generation.settings import GenerationSettings
@@ -46,10 +50,20 @@ class Front:
         reuse_port: bool = False,
     ) -> None:
         self._settings = settings
-        limits = ImageLimits(settings.image_max_bytes, settings.image_max_pixels)
+        self._models = catalog.names
+        limits = ImageLimits(
+            settings.image_max_bytes, settings.image_max_pixels, settings.image_max_aspect_ratio
+        )
         self._images = ImageChecker(limits)
-        admission = Admission(settings.image_max_bytes_in_flight)
-        self._service = ExplanationService(catalog, router, self._images, admission)
+        store = ImageStore(_store_limits(settings), _image_folder(settings))
+        self._uploads = ImageUploads(store, self._images, _upload_limits(settings))
+        self._service = ExplanationService(
+            catalog,
+            router,
+            ImageShelf(store, self._images),
+            Admission(catalog, interactive_share=settings.interactive_share),
+            Replays(_replay_limits(settings)),
+        )
         self._server = RpcServer(
             settings.address,
             [SERVICE_NAME],
@@ -61,6 +75,11 @@ class Front:
         )
         self._refreshing: asyncio.Task[None] | None = None
 
+    @property
+    def calls_in_flight(self) -> int:
+        """Calls that were let in and have not ended."""
+        return self._server.calls_in_flight
+
     async def start(self) -> int:
         """Starts to listen and returns the port that was bound."""
         await self._report(await self._service.refresh())
@@ -68,15 +87,29 @@ class Front:
         self._refreshing = asyncio.create_task(self._keep_refreshing())
         return port
 
+    async def use_catalog(self, catalog: Catalog) -> None:
+        """Serves other models from now on; calls in flight and connections go on.
+
+        A model that is gone is NOT_SERVING to health checks; a new one is loading until its state
+        is next asked for.
+        """
+        gone = set(self._models) - set(catalog.names)
+        self._models = catalog.names
+        self._service.use_catalog(catalog)
+        for name in gone:
+            await self._server.set_health(name, serving=False)
+
     async def stop(self) -> None:
         """Refuses new calls, lets those in flight end for a while, and stops."""
         if self._refreshing is not None:
             self._refreshing.cancel()
         await self._server.stop(self._settings.drain_s)
-        self._images.close()
+        await self._images.close()
 
     def _register(self, server: aio.Server) -> None:
-        servicer = GenerationServicer(self._service, image_max_bytes=self._settings.image_max_bytes)
+        servicer = GenerationServicer(
+            self._service, self._uploads, image_max_bytes=self._settings.image_max_bytes
+        )
         pb_grpc.add_GenerationServiceServicer_to_server(servicer, server)
 
     async def _keep_refreshing(self) -> None:
@@ -90,4 +123,31 @@ class Front:
 
     async def _report(self, conditions: Mapping[str, ModelCondition]) -> None:
         for name, condition in conditions.items():
-            await self._server.set_health(name, serving=condition.state in _SERVING)
+            callable_ = condition.state in _SERVING or condition.wakes
+            await self._server.set_health(name, serving=callable_)
+
+
+def _store_limits(settings: GenerationSettings) -> StoreLimits:
+    return StoreLimits(
+        max_kept_bytes=settings.image_store_max_bytes,
+        max_used_bytes=settings.image_max_bytes_in_flight,
+        interactive_share=settings.interactive_share,
+    )
+
+
+def _image_folder(settings: GenerationSettings) -> ImageFolder | None:
+    if settings.image_folder is None:
+        return None
+    return ImageFolder(settings.image_folder, settings.image_folder_max_bytes)
+
+
+def _upload_limits(settings: GenerationSettings) -> UploadLimits:
+    return UploadLimits(settings.max_image_uploads, settings.max_image_uploads_per_client)
+
+
+def _replay_limits(settings: GenerationSettings) -> ReplayLimits:
+    return ReplayLimits(
+        max_entries=settings.replay_max_entries,
+        max_bytes=settings.replay_max_bytes,
+        max_age_s=settings.replay_max_age_s,
+    )

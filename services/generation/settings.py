@@ -5,10 +5,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
+from services.generation.engine_watch import GenerationLimits
 from services.rpc.limits import MAX_MESSAGE_BYTES
+from services.rpc.paths import OptionalFile
 from services.rpc.settings import RpcSettings
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -32,20 +34,98 @@ class GenerationSettings(RpcSettings):
         default=20 * 2**20, le=MAX_MESSAGE_BYTES, description="Largest encoded image."
     )
     image_max_pixels: PositiveInt = Field(
-        default=50_000_000, description="Most pixels of an image, checked before decoding."
+        default=50_000_000,
+        le=89_000_000,  # where Pillow begins to warn
+        description="Most pixels of an image, checked before decoding.",
+    )
+    image_max_aspect_ratio: float = Field(
+        default=200.0,
+        ge=1,
+        description="Most times that an image's longer edge may be its shorter one.",
     )
     image_max_bytes_in_flight: PositiveInt = Field(
-        default=512 * 2**20, description="Most image bytes that a front holds at a time."
+        default=512 * 2**20,
+        description="Most image bytes that a front's requests and uploads hold at a time; a "
+        "picture that several requests use counts once.",
     )
+    image_store_max_bytes: PositiveInt = Field(
+        default=256 * 2**20,
+        description="Most image bytes that a front keeps for requests that name them by digest.",
+    )
+    image_folder: OptionalFile = Field(
+        default=None,
+        description="Folder through which fronts share images that were uploaded; none: each "
+        "front has its own.",
+    )
+    image_folder_max_bytes: PositiveInt = Field(
+        default=4 * 2**30, description="Most image bytes in that folder."
+    )
+    max_image_uploads: PositiveInt = Field(
+        default=32, description="Most images that are being uploaded at a time."
+    )
+    max_image_uploads_per_client: PositiveInt = Field(
+        default=8, description="The same of one client."
+    )
+    interactive_share: float = Field(
+        default=0.125,
+        ge=0,
+        lt=1,
+        description="Part of a model's places, of the places to wait for them, and of the image "
+        "bytes in flight that the sweep lane leaves to the interactive one.",
+    )
+    replay_max_entries: NonNegativeInt = Field(
+        default=10_000, description="Most results that are kept for repeated request_ids."
+    )
+    replay_max_bytes: NonNegativeInt = Field(
+        default=64 * 2**20, description="Most memory that they take."
+    )
+    replay_max_age_s: PositiveFloat = Field(default=900.0, description="How long a result is kept.")
     delta_interval_s: NonNegativeFloat = Field(
         default=0.03, description="Least time between text deltas; the first is sent at once."
     )
     state_interval_s: PositiveFloat = Field(
         default=1.0, description="How often the models' states are refreshed."
     )
+    generation_timeout_s: PositiveFloat = Field(
+        default=600.0, description="Longest duration of a generation whose caller set no deadline."
+    )
+    release_s: PositiveFloat = Field(
+        default=10.0,
+        description="How long an engine may go on with a generation that was ended; an engine that "
+        "takes longer is replaced.",
+    )
+    standstill_s: PositiveFloat = Field(
+        default=60.0,
+        description="How long the event loop of a replica may stand still; then the replica ends "
+        "itself, with its stack in the log, and is replaced.",
+    )
+    health_check_period_s: PositiveFloat = Field(
+        default=5.0, description="How often Serve checks the health of replicas and fronts."
+    )
+    health_check_timeout_s: PositiveFloat = Field(
+        default=10.0,
+        description="How long a check may take; whoever fails three in a row is replaced.",
+    )
+    replica_drain_s: NonNegativeFloat = Field(
+        default=30.0,
+        description="How long generations may go on in a replica that is retired or replaced.",
+    )
+    front_replicas: PositiveInt = Field(
+        default=1, description="Fronts; those of one node share the port."
+    )
+    front_replicas_per_node: PositiveInt | None = Field(
+        default=None,
+        description="Most fronts on one node; 1 behind a load balancer over nodes. "
+        "Without a limit Ray spreads them as it can.",
+    )
     drain_s: NonNegativeFloat = Field(
         default=10.0, description="How long calls in flight may take to end on shutdown."
     )
+
+    @property
+    def generation_limits(self) -> GenerationLimits:
+        """When a replica ends what does not end by itself."""
+        return GenerationLimits(timeout_s=self.generation_timeout_s, release_s=self.release_s)
 
     @property
     def address(self) -> str:

@@ -1,10 +1,27 @@
 """Who calls: the name under which a client is counted and logged."""
 
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from urllib.parse import unquote
 
 # As long as a common name may be (X.520, ub-common-name), and as the name of a token.
 MAX_NAME_CHARS = 64
+
+# gRPC runs every call in a task of its own, and so in a context of its own.
+_calling: ContextVar[str] = ContextVar("calling_client", default="")
+
+
+def calling_client() -> str:
+    """Names the client of the call that is being answered, for the servicer that answers it.
+
+    Empty outside of a call.
+    """
+    return _calling.get()
+
+
+def note_calling_client(name: str) -> None:
+    """Notes whose call the current task answers."""
+    _calling.set(name)
 
 
 def peer_address(peer: str) -> str:

@@ -16,7 +16,7 @@ from grpc import aio
 from services.core.errors import DeadlineExceededError, ServiceError, UnimplementedError
 from services.rpc.answers import abort, forget_frames, is_foreseen, to_service_error
 from services.rpc.call_limits import CallLimits
-from services.rpc.clients import peer_address
+from services.rpc.clients import note_calling_client, peer_address
 from services.rpc.conversation import Conversation
 from services.rpc.gate import CallGate, is_probe
 from services.rpc.limits import PROBE_IDLE_TIMEOUT_S
@@ -182,6 +182,7 @@ class CallInterceptor(aio.ServerInterceptor):
                             await behaviour(asked, context)
                             return
                         responses = cast("AsyncGenerator[object]", behaviour(asked, context))
+                        del asked  # a request's picture is the servicer's to keep or let go
                         async with aclosing(responses):
                             async for response in responses:
                                 await talk.write(response)
@@ -225,6 +226,7 @@ class CallInterceptor(aio.ServerInterceptor):
         """Does a call's work; answers its error, if it has one; logs its end."""
         code, reason = "OK", ""
         name = self._gate.name_client(call.token_name, context)
+        note_calling_client(name)
         caller = _Caller(name, peer_address(context.peer()))
         try:
             result = await work(caller)

@@ -205,14 +205,6 @@ async def test_getting_an_unknown_model_names_those_there_are(front: RunningFron
     assert details(caught.value)[0].metadata["model"] == "nope"
 
 
-async def test_put_image_is_not_served_yet(front: RunningFront) -> None:
-    header = pb.PutImageRequest(header=pb.ImageHeader(digest=DIGEST, size_bytes=1))
-    with pytest.raises(aio.AioRpcError) as caught:
-        await front.stub.PutImage(iter([header]), timeout=TIMEOUT_S)
-    assert caught.value.code() == StatusCode.UNIMPLEMENTED
-    assert details(caught.value)[0].reason == "UNIMPLEMENTED"
-
-
 async def test_too_many_requests_are_refused_with_a_delay_and_the_others_are_answered() -> None:
     spec = scripted_spec("busy", first_token_s=60).model_copy(
         update={
@@ -223,19 +215,21 @@ async def test_too_many_requests_are_refused_with_a_delay_and_the_others_are_ans
     )
     async with generation_front(spec) as front:
         request = pb.GenerateExplanationRequest(model="busy", instruction="Explain.")
-        # Two that a replica takes, and one that may wait.
-        calls = [front.stub.GenerateExplanation(request) for _ in range(3)]
-        waiting = [asyncio.ensure_future(call) for call in calls]
-        await until(lambda: front.runners["busy"].running_count() == 3)
-        with pytest.raises(aio.AioRpcError) as caught:
-            await front.stub.GenerateExplanation(request, timeout=TIMEOUT_S)
-        assert caught.value.code() == StatusCode.RESOURCE_EXHAUSTED
-        assert details(caught.value)[0].reason == "OVERLOADED"
-        status = rpc_status.from_call(caught.value)
+        # Two that a replica takes, one that may wait, and one too many.
+        calls = [front.stub.GenerateExplanation(request) for _ in range(4)]
+        answers = [asyncio.ensure_future(call) for call in calls]
+        done, waiting = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        (refused,) = done
+        failure = refused.exception()
+        assert isinstance(failure, aio.AioRpcError)
+        assert failure.code() == StatusCode.RESOURCE_EXHAUSTED
+        assert details(failure)[0].reason == "OVERLOADED"
+        status = rpc_status.from_call(failure)
         assert status is not None
         retry = error_details_pb2.RetryInfo()
         assert any(detail.Unpack(retry) for detail in status.details)
         assert retry.retry_delay.ToNanoseconds() > 0
+        await until(lambda: front.runners["busy"].running_count() == 2)
         for call in calls:
             call.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
@@ -243,17 +237,28 @@ async def test_too_many_requests_are_refused_with_a_delay_and_the_others_are_ans
 
 
 async def test_image_bytes_in_flight_are_bounded() -> None:
-    data = picture().data
+    red, blue = picture("red").data, picture("blue").data
     spec = scripted_spec("busy", first_token_s=60)
-    async with generation_front(spec, image_max_bytes_in_flight=len(data)) as front:
-        request = pb.GenerateExplanationRequest(
+
+    def request(data: bytes) -> pb.GenerateExplanationRequest:
+        return pb.GenerateExplanationRequest(
             model="busy", instruction="Explain.", image=content_pb2.Image(data=data)
         )
-        call = front.stub.GenerateExplanation(request)
-        waiting = asyncio.ensure_future(call)
-        await until(lambda: front.runners["busy"].running_count() == 1)
+
+    async with generation_front(spec, image_max_bytes_in_flight=len(red) + 1) as front:
+        # One picture takes its room once, however many ask about it.
+        calls = [front.stub.GenerateExplanation(request(red)) for _ in range(2)]
+        waiting = [asyncio.ensure_future(call) for call in calls]
+        await until(lambda: front.runners["busy"].running_count() == 2)
         with pytest.raises(aio.AioRpcError) as caught:
-            await front.stub.GenerateExplanation(request, timeout=TIMEOUT_S)
+            await front.stub.GenerateExplanation(request(blue), timeout=TIMEOUT_S)
         assert details(caught.value)[0].reason == "OVERLOADED"
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await until(lambda: front.runners["busy"].running_count() == 0)
+        call = front.stub.GenerateExplanation(request(blue))
+        waiting = [asyncio.ensure_future(call)]
+        await until(lambda: front.runners["busy"].running_count() == 1)
         call.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -70,6 +70,24 @@ async def test_an_answer_says_what_really_ran(front: RunningFront) -> None:
     assert origin.sampling.repetition_penalty == 1.0
     # Greedy: no chance, no seed.
     assert not origin.sampling.HasField("seed")
+    assert completion.truncated
+    times = completion.timings
+    parts = (times.admission_duration, times.queue_duration, times.prefill_duration)
+    first_token_ns = sum(part.ToNanoseconds() for part in parts)
+    # Each is rounded to a nanosecond.
+    assert abs(times.first_token_duration.ToNanoseconds() - first_token_ns) <= 3
+    whole_ns = first_token_ns + times.decode_duration.ToNanoseconds()
+    assert times.total_duration.ToNanoseconds() >= whole_ns > 0
+
+
+async def test_an_answer_that_ends_by_itself_is_not_truncated(front: RunningFront) -> None:
+    first = await front.stub.GenerateExplanation(whole(), timeout=TIMEOUT_S)
+    stop = first.text.split()[2]
+    answer = await front.stub.GenerateExplanation(
+        whole(sampling=pb.SamplingParameters(stop=[stop])), timeout=TIMEOUT_S
+    )
+    assert answer.completion.finish_reason == pb.FINISH_REASON_STOP
+    assert not answer.completion.truncated
 
 
 async def test_a_drawn_seed_is_reported_and_gives_the_answer_again(front: RunningFront) -> None:
@@ -92,11 +110,11 @@ async def test_a_request_without_an_id_is_given_one(front: RunningFront) -> None
 async def test_a_stream_is_the_whole_answer_in_pieces_and_one_completion(
     front: RunningFront,
 ) -> None:
-    answer = await front.stub.GenerateExplanation(whole(request_id="same"), timeout=TIMEOUT_S)
+    answer = await front.stub.GenerateExplanation(whole(request_id="one"), timeout=TIMEOUT_S)
     events = [
         event
         async for event in front.stub.StreamExplanation(
-            streamed(request_id="same"), timeout=TIMEOUT_S
+            streamed(request_id="another"), timeout=TIMEOUT_S
         )
     ]
     kinds = [event.WhichOneof("event") for event in events]

@@ -32,9 +32,9 @@ class _ModelStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelState
     MODEL_STATE_READY: _ModelState.ValueType  # 1
     """At least one replica answers."""
     MODEL_STATE_LOADING: _ModelState.ValueType  # 2
-    """A replica is starting; calls wait or answer UNAVAILABLE."""
+    """A replica is starting. Calls answer UNAVAILABLE; where it comes up from zero, they wait for it."""
     MODEL_STATE_SCALED_TO_ZERO: _ModelState.ValueType  # 3
-    """No replica runs; the next call starts one and waits for it."""
+    """No replica runs; the next call starts one and waits for it until the call's deadline."""
     MODEL_STATE_FAILED: _ModelState.ValueType  # 4
     """It could not be loaded; calls answer UNAVAILABLE until it is mended."""
 
@@ -46,9 +46,9 @@ MODEL_STATE_UNSPECIFIED: ModelState.ValueType  # 0
 MODEL_STATE_READY: ModelState.ValueType  # 1
 """At least one replica answers."""
 MODEL_STATE_LOADING: ModelState.ValueType  # 2
-"""A replica is starting; calls wait or answer UNAVAILABLE."""
+"""A replica is starting. Calls answer UNAVAILABLE; where it comes up from zero, they wait for it."""
 MODEL_STATE_SCALED_TO_ZERO: ModelState.ValueType  # 3
-"""No replica runs; the next call starts one and waits for it."""
+"""No replica runs; the next call starts one and waits for it until the call's deadline."""
 MODEL_STATE_FAILED: ModelState.ValueType  # 4
 """It could not be loaded; calls answer UNAVAILABLE until it is mended."""
 Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
@@ -88,7 +88,9 @@ class _LaneEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Lane.ValueType],
     LANE_INTERACTIVE: _Lane.ValueType  # 1
     """A person or program waits for the answer."""
     LANE_SWEEP: _Lane.ValueType  # 2
-    """Bulk work that yields to interactive calls."""
+    """Bulk work that yields to interactive calls: it waits for as long as any of them do, and never takes the last part of
+    the places.
+    """
 
 class Lane(_Lane, metaclass=_LaneEnumTypeWrapper):
     """Who waits for whom when the service is full."""
@@ -98,7 +100,9 @@ LANE_UNSPECIFIED: Lane.ValueType  # 0
 LANE_INTERACTIVE: Lane.ValueType  # 1
 """A person or program waits for the answer."""
 LANE_SWEEP: Lane.ValueType  # 2
-"""Bulk work that yields to interactive calls."""
+"""Bulk work that yields to interactive calls: it waits for as long as any of them do, and never takes the last part of
+the places.
+"""
 Global___Lane: _TypeAlias = Lane  # noqa: Y015
 
 @_typing.final
@@ -117,7 +121,11 @@ class GenerateExplanationRequest(_message.Message):
     LANE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen by the caller, at most 128 printable ASCII characters. Repeating it with the same body returns the same
-    result. Empty: the service picks one and the call cannot be repeated by id.
+    result without a second generation: at once if the first call has ended, and otherwise together with it. Whether
+    the answer is streamed, the lane, and how the image is given may differ; any other difference answers
+    ALREADY_EXISTS with reason REQUEST_ID_CONFLICT. Ids of different clients have nothing to do with each other. Each
+    instance of the service remembers results for itself, within bounds of number, memory and age; failures are not
+    remembered. Empty: the service picks one and the call cannot be repeated by id.
     """
     model: _builtins.str
     """Name of a model in the catalog. Required."""
@@ -200,9 +208,7 @@ class StreamExplanationRequest(_message.Message):
     SAMPLING_FIELD_NUMBER: _builtins.int
     LANE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the caller, at most 128 printable ASCII characters. Repeating it with the same body returns the same
-    result. Empty: the service picks one and the call cannot be repeated by id.
-    """
+    """As in GenerateExplanationRequest. A repeated call gets the text so far as one delta, then the rest as it comes."""
     model: _builtins.str
     """Name of a model in the catalog. Required."""
     adapter: _builtins.str
@@ -469,7 +475,7 @@ class SamplingParameters(_message.Message):
     top_k: _builtins.int
     """Only the k likeliest tokens, at least 1; 0 means all."""
     seed: _builtins.int
-    """Seed of this request's random numbers, at least 0."""
+    """Seed of this request's random numbers, at least 0. Unset: drawn, and reported, where chance plays a part."""
     repetition_penalty: _builtins.float
     """Above 1 discourages repeating what prompt and output hold, above 0 and at most 2; 1 is neutral."""
     presence_penalty: _builtins.float
@@ -550,10 +556,15 @@ class Completion(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The caller's request_id, or the one that the service picked."""
     finish_reason: Global___FinishReason.ValueType
     """Why generation ended."""
+    truncated: _builtins.bool
+    """Whether the answer was cut off: true exactly where finish_reason is FINISH_REASON_LENGTH. A prompt is never cut:
+    one that is too long is refused.
+    """
     @_builtins.property
     def usage(self) -> Global___TokenUsage:
         """Tokens read and written."""
@@ -574,10 +585,11 @@ class Completion(_message.Message):
         usage: Global___TokenUsage | None = ...,
         timings: Global___Timings | None = ...,
         provenance: Global___Provenance | None = ...,
+        truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "provenance", b"provenance", "request_id", b"request_id", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "provenance", b"provenance", "request_id", b"request_id", "timings", b"timings", "truncated", b"truncated", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -615,16 +627,19 @@ Global___TokenUsage: _TypeAlias = TokenUsage  # noqa: Y015
 
 @_typing.final
 class Timings(_message.Message):
-    """Times of one request, as the engine saw them. Their sum is the time from arrival at the engine to the last token."""
+    """Times of one request. A repeated request has those of the generation that its result is from."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     QUEUE_DURATION_FIELD_NUMBER: _builtins.int
     PREFILL_DURATION_FIELD_NUMBER: _builtins.int
     DECODE_DURATION_FIELD_NUMBER: _builtins.int
+    ADMISSION_DURATION_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_DURATION_FIELD_NUMBER: _builtins.int
+    TOTAL_DURATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def queue_duration(self) -> _duration_pb2.Duration:
-        """From arrival at the replica until the engine scheduled the request."""
+        """From arrival at the engine until it scheduled the request."""
 
     @_builtins.property
     def prefill_duration(self) -> _duration_pb2.Duration:
@@ -634,16 +649,33 @@ class Timings(_message.Message):
     def decode_duration(self) -> _duration_pb2.Duration:
         """From the first token to the last."""
 
+    @_builtins.property
+    def admission_duration(self) -> _duration_pb2.Duration:
+        """Before these: from arrival at the service until the request was sent to a replica, waiting for its turn included."""
+
+    @_builtins.property
+    def first_token_duration(self) -> _duration_pb2.Duration:
+        """From arrival at the service to the first token: the sum of admission, queue and prefill."""
+
+    @_builtins.property
+    def total_duration(self) -> _duration_pb2.Duration:
+        """From arrival at the service until the answer was complete there. What it exceeds the sum of admission, queue,
+        prefill and decode by is the way between the service's processes, or a replica that was being started.
+        """
+
     def __init__(
         self,
         *,
         queue_duration: _duration_pb2.Duration | None = ...,
         prefill_duration: _duration_pb2.Duration | None = ...,
         decode_duration: _duration_pb2.Duration | None = ...,
+        admission_duration: _duration_pb2.Duration | None = ...,
+        first_token_duration: _duration_pb2.Duration | None = ...,
+        total_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decode_duration", b"decode_duration", "prefill_duration", b"prefill_duration", "queue_duration", b"queue_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admission_duration", b"admission_duration", "decode_duration", b"decode_duration", "first_token_duration", b"first_token_duration", "prefill_duration", b"prefill_duration", "queue_duration", b"queue_duration", "total_duration", b"total_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_duration", b"decode_duration", "prefill_duration", b"prefill_duration", "queue_duration", b"queue_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission_duration", b"admission_duration", "decode_duration", b"decode_duration", "first_token_duration", b"first_token_duration", "prefill_duration", b"prefill_duration", "queue_duration", b"queue_duration", "total_duration", b"total_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

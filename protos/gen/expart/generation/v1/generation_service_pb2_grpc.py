@@ -67,15 +67,16 @@ class GenerationServiceServicer:
     """
 
     def GenerateExplanation(self, request, context):
-        """Generates an explanation and returns it whole. Safe to repeat with the same request_id and body.
+        """Generates an explanation and returns it whole. Safe to repeat with the same request_id: see there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamExplanation(self, request, context):
-        """Generates an explanation and returns its text as it grows, then one completion. Cancelling the call, or letting
-        its deadline pass, frees the engine's slot.
+        """Generates an explanation and returns its text as it grows, then one completion. The first text comes at once, what
+        follows in pieces of a few tens of milliseconds; text that the caller is slow to take is merged. Cancelling the
+        call, or letting its deadline pass, frees the engine's slot.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +97,10 @@ class GenerationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutImage(self, request_iterator, context):
-        """Stores an image so that later requests can name it by its digest. Storing the same image again is harmless.
+        """Stores an image so that later requests can name it by its digest. Storing the same image again is harmless, and
+        answered as soon as its header has come. The service holds images in memory of bounded size, those used last; where
+        several instances serve one address and share no folder, another may not hold it. So a caller must be ready for
+        IMAGE_NOT_FOUND at any time, and send the bytes then. An image that came with a request is held in the same way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

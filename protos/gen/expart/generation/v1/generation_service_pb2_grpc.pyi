@@ -34,17 +34,22 @@ class GenerationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GenerationServiceAsyncStub: ...
     GenerateExplanation: _grpc.UnaryUnaryMultiCallable[_generation_service_pb2.GenerateExplanationRequest, _generation_service_pb2.GenerateExplanationResponse]
-    """Generates an explanation and returns it whole. Safe to repeat with the same request_id and body."""
+    """Generates an explanation and returns it whole. Safe to repeat with the same request_id: see there."""
     StreamExplanation: _grpc.UnaryStreamMultiCallable[_generation_service_pb2.StreamExplanationRequest, _generation_service_pb2.StreamExplanationResponse]
-    """Generates an explanation and returns its text as it grows, then one completion. Cancelling the call, or letting
-    its deadline pass, frees the engine's slot.
+    """Generates an explanation and returns its text as it grows, then one completion. The first text comes at once, what
+    follows in pieces of a few tens of milliseconds; text that the caller is slow to take is merged. Cancelling the
+    call, or letting its deadline pass, frees the engine's slot.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_generation_service_pb2.ListModelsRequest, _generation_service_pb2.ListModelsResponse]
     """Lists every model of the catalog with its present state. The answer is complete: there are no pages."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_generation_service_pb2.GetModelRequest, _generation_service_pb2.GetModelResponse]
     """Gets one model of the catalog with its present state."""
     PutImage: _grpc.StreamUnaryMultiCallable[_generation_service_pb2.PutImageRequest, _generation_service_pb2.PutImageResponse]
-    """Stores an image so that later requests can name it by its digest. Storing the same image again is harmless."""
+    """Stores an image so that later requests can name it by its digest. Storing the same image again is harmless, and
+    answered as soon as its header has come. The service holds images in memory of bounded size, those used last; where
+    several instances serve one address and share no folder, another may not hold it. So a caller must be ready for
+    IMAGE_NOT_FOUND at any time, and send the bytes then. An image that came with a request is held in the same way.
+    """
 
 @_typing.type_check_only
 class GenerationServiceAsyncStub(GenerationServiceStub):
@@ -52,17 +57,22 @@ class GenerationServiceAsyncStub(GenerationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GenerateExplanation: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.GenerateExplanationRequest, _generation_service_pb2.GenerateExplanationResponse]  # type: ignore[assignment]
-    """Generates an explanation and returns it whole. Safe to repeat with the same request_id and body."""
+    """Generates an explanation and returns it whole. Safe to repeat with the same request_id: see there."""
     StreamExplanation: _aio.UnaryStreamMultiCallable[_generation_service_pb2.StreamExplanationRequest, _generation_service_pb2.StreamExplanationResponse]  # type: ignore[assignment]
-    """Generates an explanation and returns its text as it grows, then one completion. Cancelling the call, or letting
-    its deadline pass, frees the engine's slot.
+    """Generates an explanation and returns its text as it grows, then one completion. The first text comes at once, what
+    follows in pieces of a few tens of milliseconds; text that the caller is slow to take is merged. Cancelling the
+    call, or letting its deadline pass, frees the engine's slot.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.ListModelsRequest, _generation_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists every model of the catalog with its present state. The answer is complete: there are no pages."""
     GetModel: _aio.UnaryUnaryMultiCallable[_generation_service_pb2.GetModelRequest, _generation_service_pb2.GetModelResponse]  # type: ignore[assignment]
     """Gets one model of the catalog with its present state."""
     PutImage: _aio.StreamUnaryMultiCallable[_generation_service_pb2.PutImageRequest, _generation_service_pb2.PutImageResponse]  # type: ignore[assignment]
-    """Stores an image so that later requests can name it by its digest. Storing the same image again is harmless."""
+    """Stores an image so that later requests can name it by its digest. Storing the same image again is harmless, and
+    answered as soon as its header has come. The service holds images in memory of bounded size, those used last; where
+    several instances serve one address and share no folder, another may not hold it. So a caller must be ready for
+    IMAGE_NOT_FOUND at any time, and send the bytes then. An image that came with a request is held in the same way.
+    """
 
 class GenerationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Hosts several LVLMs and lets one of them explain a topic of an artwork."""
@@ -73,7 +83,7 @@ class GenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _generation_service_pb2.GenerateExplanationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_generation_service_pb2.GenerateExplanationResponse, _abc.Awaitable[_generation_service_pb2.GenerateExplanationResponse]]:
-        """Generates an explanation and returns it whole. Safe to repeat with the same request_id and body."""
+        """Generates an explanation and returns it whole. Safe to repeat with the same request_id: see there."""
 
     @_abc_1.abstractmethod
     def StreamExplanation(
@@ -81,8 +91,9 @@ class GenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _generation_service_pb2.StreamExplanationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_generation_service_pb2.StreamExplanationResponse], _abc.AsyncIterator[_generation_service_pb2.StreamExplanationResponse]]:
-        """Generates an explanation and returns its text as it grows, then one completion. Cancelling the call, or letting
-        its deadline pass, frees the engine's slot.
+        """Generates an explanation and returns its text as it grows, then one completion. The first text comes at once, what
+        follows in pieces of a few tens of milliseconds; text that the caller is slow to take is merged. Cancelling the
+        call, or letting its deadline pass, frees the engine's slot.
         """
 
     @_abc_1.abstractmethod
@@ -107,6 +118,10 @@ class GenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_generation_service_pb2.PutImageRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_generation_service_pb2.PutImageResponse, _abc.Awaitable[_generation_service_pb2.PutImageResponse]]:
-        """Stores an image so that later requests can name it by its digest. Storing the same image again is harmless."""
+        """Stores an image so that later requests can name it by its digest. Storing the same image again is harmless, and
+        answered as soon as its header has come. The service holds images in memory of bounded size, those used last; where
+        several instances serve one address and share no folder, another may not hold it. So a caller must be ready for
+        IMAGE_NOT_FOUND at any time, and send the bytes then. An image that came with a request is held in the same way.
+        """
 
 def add_GenerationServiceServicer_to_server(servicer: GenerationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
