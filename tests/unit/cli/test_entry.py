@@ -48,6 +48,7 @@ def test_ctrl_c_while_the_command_is_loaded_costs_one_line(module: str) -> None:
     ("command", "unwanted"),
     [
         ("score", {"ray", "deltalake", "torch", "services.sweep", "services.generation"}),
+        ("models", {"ray", "torch", "transformers", "vllm", "services.scoring", "services.sweep"}),
         ("leaderboard", {"ray", "grpc", "torch", "services.scoring", "services.generation"}),
     ],
 )
