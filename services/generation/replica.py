@@ -1,10 +1,13 @@
 """A replica of one model, as Ray Serve runs it."""
 
+import asyncio
+import faulthandler
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from services.generation.catalog import ModelSpec
 from services.generation.domain import EngineRequest, Explanation, ExplanationEvent
+from services.generation.engine_watch import GenerationLimits
 from services.generation.engines import build_engine
 from services.generation.runner import ModelRunner
 from services.telemetry.logging import configure_logging
@@ -13,16 +16,32 @@ from services.telemetry.logging import configure_logging
 class ModelReplica:
     """Hands Serve's calls to a ModelRunner; Serve replaces it when its health check fails.
 
+    A replica that is unwell takes no new generations, and those that it has may go on for the
+    ``replica_drain_s`` of the settings. One whose event loop stands still cannot even say so, and
+    nothing on it goes on: its process ends itself, callers are told at once, and Serve sees it.
+
     Args:
         spec: The model's catalog entry.
         delta_interval_s: Least time between two text deltas of a stream.
+        limits: When the watchdog ends a generation.
+        standstill_s: How long the event loop may stand still.
     """
 
-    async def __init__(self, spec: ModelSpec, delta_interval_s: float) -> None:  # type: ignore[misc]
+    async def __init__(  # type: ignore[misc]
+        self,
+        spec: ModelSpec,
+        delta_interval_s: float,
+        limits: GenerationLimits,
+        standstill_s: float,
+    ) -> None:
         # Serve awaits it: a replica counts as ready only once its model is loaded.
         configure_logging(json=True)
-        self._runner = ModelRunner(spec, build_engine(spec), delta_interval_s=delta_interval_s)
+        self._runner = ModelRunner(
+            spec, build_engine(spec), delta_interval_s=delta_interval_s, limits=limits
+        )
         await self._runner.start()
+        # Not before: engines may load without giving the event loop a turn.
+        self._alive = asyncio.create_task(_end_process_at_standstill(standstill_s))
 
     async def explain(self, request: EngineRequest, timeout_s: float | None) -> Explanation:
         """Generates an explanation and returns it whole."""
@@ -45,9 +64,22 @@ class ModelReplica:
         return self._runner.running_count()
 
     async def check_health(self) -> None:
-        """Raises if the engine is lost; Serve calls it every few seconds."""
+        """Raises if the engine must be replaced; Serve calls it every few seconds."""
         await self._runner.check_health()
 
     def __del__(self) -> None:
         """Ends the engine's processes; Serve calls it when it retires the replica."""
         self._runner.stop()
+
+
+async def _end_process_at_standstill(standstill_s: float) -> None:
+    """Ends this process, with a trace of every thread, if the event loop does not come back to it.
+
+    The timer runs in a thread of C: it fires even if no Python code can run.
+    """
+    try:
+        while True:
+            faulthandler.dump_traceback_later(standstill_s, exit=True)
+            await asyncio.sleep(standstill_s / 4)
+    finally:
+        faulthandler.cancel_dump_traceback_later()

@@ -1,15 +1,11 @@
-"""Runs one model's generations around its engine: deadlines, coalesced deltas, provenance."""
+"""Runs one model's generations around its engine: watchdog, coalesced deltas, provenance."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from dataclasses import replace
 
-from services.core.errors import (
-    DeadlineExceededError,
-    EngineUnavailableError,
-    GenerationAbortedError,
-    InternalError,
-)
+from services.core.errors import DeadlineExceededError, EngineUnavailableError
 from services.generation.catalog import ModelSpec
 from services.generation.domain import (
     Completion,
@@ -21,6 +17,8 @@ from services.generation.domain import (
     TextDelta,
 )
 from services.generation.engine import Engine
+from services.generation.engine_call import EngineCall
+from services.generation.engine_watch import EngineWatch, GenerationLimits
 
 
 class ModelRunner:
@@ -30,12 +28,27 @@ class ModelRunner:
         spec: The model's catalog entry.
         engine: Its engine; the runner starts and stops it.
         delta_interval_s: Least time between two text deltas; the first is passed on at once.
+        limits: When the watchdog steps in.
     """
 
-    def __init__(self, spec: ModelSpec, engine: Engine, *, delta_interval_s: float) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        engine: Engine,
+        *,
+        delta_interval_s: float,
+        limits: GenerationLimits | None = None,
+    ) -> None:
         self._spec = spec
         self._engine = engine
         self._delta_interval_s = delta_interval_s
+        self._limits = limits or GenerationLimits()
+        self._watch = EngineWatch(
+            # A silent endpoint would be as silent to another replica; its engine gives up itself.
+            stall_s=math.inf if spec.engine == "openai" else spec.stall_s,
+            release_s=self._limits.release_s,
+        )
+        self._question: asyncio.Task[None] | None = None
 
     @property
     def revision(self) -> str:
@@ -51,7 +64,15 @@ class ModelRunner:
         self._engine.stop()
 
     async def check_health(self) -> None:
-        """Raises EngineUnavailableError if the engine is lost."""
+        """Raises EngineUnavailableError if the engine must be replaced.
+
+        It must if it is lost, if it has produced nothing for anybody for the model's ``stall_s``
+        while it had work, or if it does not let go of what it was told to end. Generations that
+        still get tokens go on meanwhile.
+        """
+        self._check_watch()
+        if self._watch.is_suspect and (self._question is None or self._question.done()):
+            self._question = asyncio.create_task(self._ask_for_a_sign())
         await self._engine.check_health()
 
     def running_count(self) -> int:
@@ -60,17 +81,19 @@ class ModelRunner:
 
     async def explain(self, request: EngineRequest, timeout_s: float | None) -> Explanation:
         """Generates a whole explanation; arguments and errors as in stream."""
-        feed = _Feed()
-        await self._pump(request, timeout_s, feed)
-        return Explanation(feed.take(), self._complete(request, feed.result()))
+        async with self._call(request, timeout_s) as call:
+            await call.end()
+            result = call.result()
+            return Explanation(call.take(), self._complete(request, result))
 
     async def stream(
         self, request: EngineRequest, timeout_s: float | None
     ) -> AsyncGenerator[ExplanationEvent, None]:
         """Yields text deltas as they come, then the completion.
 
-        The generation ends at its deadline even if nobody reads on, and at once if the iterator
-        is closed. Text that a slow reader has not taken is merged, so it never piles up.
+        The generation ends at its deadline even if nobody reads on or the engine does not listen,
+        and at once if the iterator is closed. Text that a slow reader has not taken is merged, so
+        it never piles up.
 
         Args:
             request: What to generate.
@@ -78,47 +101,54 @@ class ModelRunner:
 
         Raises:
             DeadlineExceededError: The deadline passed.
-            EngineUnavailableError: The engine was lost before the first token.
-            GenerationAbortedError: It was lost after that.
+            EngineUnavailableError: The engine was lost, or hung, before the first token.
+            GenerationAbortedError: The same after that.
             CallerError: The request can never succeed.
         """
-        feed = _Feed()
-        pump = asyncio.create_task(self._pump(request, timeout_s, feed))
-        pump.add_done_callback(lambda _: feed.wake())
-        try:
-            while not pump.done():
-                await feed.wait()
-                if text := feed.take():
+        async with self._call(request, timeout_s) as call:
+            while not call.is_over:
+                await call.news()
+                if text := call.take():
                     yield TextDelta(text)
-                    await asyncio.wait({pump}, timeout=self._delta_interval_s)
-            await pump
-            if text := feed.take():
+                    await call.end(within_s=self._delta_interval_s)
+            result = call.result()
+            if text := call.take():
                 yield TextDelta(text)
-            yield self._complete(request, feed.result())
-        finally:
-            pump.cancel()
-            # The engine's place is free before this iterator counts as closed.
-            await asyncio.gather(pump, return_exceptions=True)
+            yield self._complete(request, result)
 
-    async def _pump(self, request: EngineRequest, timeout_s: float | None, feed: "_Feed") -> None:
-        """Moves what the engine yields into the feed, until the end or the deadline."""
-        deadline = asyncio.timeout(timeout_s)
-        try:
-            async with (
-                deadline,
-                aclosing(self._engine.generate(request)) as pieces,
-            ):
-                async for piece in pieces:
-                    feed.add(piece)
-        except TimeoutError as error:
-            if not deadline.expired():
-                # One of the engine's own, and no matter of the caller's deadline.
-                raise
-            raise DeadlineExceededError("the call's deadline passed during generation") from error
-        except EngineUnavailableError as error:
-            if feed.started:
-                raise GenerationAbortedError(error.message, **error.metadata) from error
-            raise
+    def _call(self, request: EngineRequest, timeout_s: float | None) -> EngineCall:
+        self._check_watch()
+        too_late = DeadlineExceededError("the call's deadline passed during generation")
+        if timeout_s is None:
+            timeout_s = self._limits.timeout_s
+            too_late = DeadlineExceededError(
+                f"the generation took longer than {timeout_s:g} s, the most without a deadline; "
+                "set one that is long enough",
+                generation_timeout_s=f"{timeout_s:g}",
+            )
+        elif timeout_s <= 0:
+            raise too_late
+        return EngineCall(
+            self._spec.name,
+            self._engine.generate(replace(request, timeout_s=timeout_s)),
+            self._watch,
+            timeout_s=timeout_s,
+            too_late=too_late,
+        )
+
+    def _check_watch(self) -> None:
+        if complaint := self._watch.complaint():
+            raise EngineUnavailableError(
+                f"the engine of {self._spec.name} {complaint} and is being replaced",
+                model=self._spec.name,
+            )
+
+    async def _ask_for_a_sign(self) -> None:
+        """Asks for a token; the watch hears it, or finds that the engine hangs."""
+        sampling = replace(self._spec.sampling.filled(), max_tokens=1, min_tokens=0, seed=0)
+        request = EngineRequest("", None, "Hello.", "", sampling)
+        async with self._call(request, None) as call:
+            await call.end()
 
     def _complete(self, request: EngineRequest, result: EngineResult) -> Completion:
         return Completion(
@@ -128,50 +158,13 @@ class ModelRunner:
             timings=result.timings,
             provenance=Provenance(
                 model=self._spec.name,
-                revision=self._engine.revision,
-                adapter="",
+                revision=result.revision or self._engine.revision,
+                adapter=request.adapter,
                 engine=self._spec.engine,
-                engine_version=self._engine.version,
+                engine_version=result.engine_version or self._engine.version,
                 dtype=self._engine.dtype,
                 quantization=self._spec.quantization or "",
                 sampling=result.sampling,
                 image_digest=request.image.digest if request.image is not None else "",
             ),
         )
-
-
-class _Feed:
-    """What the engine has produced and the reader has not taken yet."""
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._result: EngineResult | None = None
-        self._news = asyncio.Event()
-        self.started = False
-
-    def add(self, piece: str | EngineResult) -> None:
-        if isinstance(piece, str):
-            self._pieces.append(piece)
-            self.started = True
-        else:
-            self._result = piece
-        self._news.set()
-
-    def wake(self) -> None:
-        self._news.set()
-
-    async def wait(self) -> None:
-        """Returns once there is something new since the last wait."""
-        await self._news.wait()
-        self._news.clear()
-
-    def take(self) -> str:
-        """Takes the text that has come in."""
-        text = "".join(self._pieces)
-        self._pieces.clear()
-        return text
-
-    def result(self) -> EngineResult:
-        if self._result is None:
-            raise InternalError("the engine ended without a result")
-        return self._result
