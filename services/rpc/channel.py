@@ -48,6 +48,10 @@ def open_channel(address: str, security: ClientSecurity | None = None) -> aio.Ch
         ("grpc.max_send_message_length", limits.MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", limits.KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),
+        # Measured with grpcio 1.85: it waits a minute for an answer whatever the timeout above says,
+        # and after two questions it asks no more while a call is silent.
+        ("grpc.http2.ping_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.max_pings_without_data", 0),
         ("grpc.service_config", service_config()),
         # A proxy configured for the machine must not capture calls to the local stack.
         ("grpc.enable_http_proxy", 0),

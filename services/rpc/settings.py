@@ -6,6 +6,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings
 
 from services.rpc.call_limits import CallLimits
+from services.rpc.limits import KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS
 from services.rpc.paths import OptionalFile
 from services.rpc.security import ServerSecurity
 
@@ -53,6 +54,15 @@ class RpcSettings(BaseSettings):
         default=600.0,
         description="Longest wait for a client to send a request or to take a response.",
     )
+    keepalive_s: float = Field(
+        default=KEEPALIVE_TIME_MS / 1000,
+        ge=1,
+        description="How often a silent connection is asked whether its client is still there.",
+    )
+    keepalive_timeout_s: PositiveFloat = Field(
+        default=KEEPALIVE_TIMEOUT_MS / 1000,
+        description="How long its answer may take; then its calls are cancelled.",
+    )
     max_connection_age_s: float = Field(
         default=0.0, ge=0, description="Age at which a connection takes no new calls; 0: none."
     )
@@ -84,6 +94,8 @@ class RpcSettings(BaseSettings):
             call_burst_per_client=self.call_burst_per_client,
             unary_timeout_s=self.unary_timeout_s,
             idle_timeout_s=self.idle_timeout_s,
+            keepalive_s=self.keepalive_s,
+            keepalive_timeout_s=self.keepalive_timeout_s,
             max_connection_age_s=self.max_connection_age_s,
             max_connection_grace_s=self.max_connection_grace_s,
         )
