@@ -80,6 +80,11 @@ class Front:
         """Calls that were let in and have not ended."""
         return self._server.calls_in_flight
 
+    @property
+    def uploads_in_flight(self) -> int:
+        """Images that are being uploaded."""
+        return self._uploads.running_count
+
     async def start(self) -> int:
         """Starts to listen and returns the port that was bound."""
         await self._report(await self._service.refresh())

@@ -45,6 +45,7 @@ async def generation_front(
     *specs: ModelSpec,
     arranged: Mapping[str, ModelCondition] | None = None,
     build: Callable[[ModelSpec], Engine] = build_engine,
+    reuse_port: bool = False,
     **settings: object,
 ) -> AsyncIterator[RunningFront]:
     """Runs a front for some models; further arguments are its settings."""
@@ -54,7 +55,9 @@ async def generation_front(
     await router.start()
     values = {"port": 0, "drain_s": 0, "state_interval_s": 0.02, **settings}
     chosen = GenerationSettings.model_validate(values)
-    front = Front(Catalog({spec.name: spec for spec in specs}), router, chosen)
+    front = Front(
+        Catalog({spec.name: spec for spec in specs}), router, chosen, reuse_port=reuse_port
+    )
     port = await front.start()
     address = f"127.0.0.1:{port}"
     try:
