@@ -9,7 +9,7 @@ from grpc import aio
 from expart.generation.v1 import generation_service_pb2_grpc as pb_grpc
 from services.generation.admission import Admission
 from services.generation.catalog import Catalog
-from services.generation.domain import ModelCondition, ModelState
+from services.generation.domain import Lane, ModelCondition, ModelState
 from services.generation.explanations import ExplanationService, ImageShelf
 from services.generation.image_check import ImageChecker
 from services.generation.image_folder import ImageFolder
@@ -57,11 +57,12 @@ class Front:
         self._images = ImageChecker(limits)
         store = ImageStore(_store_limits(settings), _image_folder(settings))
         self._uploads = ImageUploads(store, self._images, _upload_limits(settings))
+        self._admission = Admission(catalog, interactive_share=settings.interactive_share)
         self._service = ExplanationService(
             catalog,
             router,
             ImageShelf(store, self._images),
-            Admission(catalog, interactive_share=settings.interactive_share),
+            self._admission,
             Replays(_replay_limits(settings)),
         )
         self._server = RpcServer(
@@ -84,6 +85,14 @@ class Front:
     def uploads_in_flight(self) -> int:
         """Images that are being uploaded."""
         return self._uploads.running_count
+
+    def running_count(self, model: str) -> int:
+        """Calls that have a place at a model's replicas."""
+        return self._admission.queue(model).running_count
+
+    def waiting_count(self, model: str, lane: Lane) -> int:
+        """Calls of a lane that wait for a place at a model's replicas."""
+        return self._admission.queue(model).waiting_count(lane)
 
     async def start(self) -> int:
         """Starts to listen and returns the port that was bound."""
