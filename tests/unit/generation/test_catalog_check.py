@@ -74,15 +74,6 @@ def test_nothing_is_found_in_a_good_entry() -> None:
             {
                 "engine": "transformers",
                 "architecture": "OtherForCausalLM",
-                "sampling": {"presence_penalty": 1.0},
-            },
-            "sampling.presence_penalty is not supported by model small (engine transformers); "
-            "leave it out or give 0; got 1",
-        ),
-        (
-            {
-                "engine": "transformers",
-                "architecture": "OtherForCausalLM",
                 "engine_arguments": {"max_batch_size": 0},
             },
             "engine_arguments.max_batch_size must be at least 1; got 0",
@@ -110,6 +101,23 @@ def test_what_would_fail_later_is_wrong_now(keys: dict[str, object], expected: s
     ((verdict, text),) = findings(entry(**keys))
     assert verdict is Verdict.WRONG
     assert text.startswith(expected)
+
+
+def test_a_default_that_the_engine_cannot_honour_is_wrong() -> None:
+    spec = ModelSpec.model_validate(
+        {
+            "name": "closed",
+            "max_model_len": 128,
+            "engine": "openai",
+            "openai": {"base_url": "http://127.0.0.1:1/v1", "model": "m"},
+            "sampling": {"top_k": 5},
+        }
+    )
+    assert (
+        Verdict.WRONG,
+        "sampling.top_k is not supported by model closed (engine openai); "
+        "leave it out or give 0; got 5",
+    ) in findings(spec)
 
 
 @pytest.mark.parametrize(
