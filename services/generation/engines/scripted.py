@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from services.core.digests import PREFIX
-from services.core.errors import EngineUnavailableError, ModelFailedError, PromptTooLongError
+from services.core.errors import EngineUnavailableError, ModelFailedError
 from services.generation.catalog import ModelSpec
+from services.generation.context import fit_to_context
 from services.generation.domain import EngineRequest, EngineResult, Sampling, Timings, TokenUsage
 from services.generation.engines.scripted_faults import FaultScript
 from services.generation.engines.scripted_text import cut, words
@@ -105,18 +106,5 @@ class ScriptedEngine:
         """Counts the prompt, and cuts max_tokens to what the context leaves."""
         image_tokens = IMAGE_TOKEN_COUNT if request.image is not None else 0
         prompt_tokens = image_tokens + len(f"{request.system_text} {request.instruction}".split())
-        context = self._spec.max_model_len
-        if prompt_tokens >= context:
-            raise PromptTooLongError(
-                f"prompt and image take {prompt_tokens} tokens; "
-                f"model {self._spec.name} holds {context} with the answer",
-                prompt_token_count=str(prompt_tokens),
-                max_context_token_count=str(context),
-            )
-        room = context - prompt_tokens
-        sampling = replace(
-            request.sampling,
-            max_tokens=min(request.sampling.max_tokens, room),
-            min_tokens=min(request.sampling.min_tokens, room),
-        )
+        sampling = fit_to_context(self._spec, request.sampling, prompt_tokens)
         return TokenUsage(prompt_tokens, image_tokens, 0), sampling
