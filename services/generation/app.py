@@ -1,21 +1,39 @@
 """Builds the Ray Serve applications: one a model, and the front. The only wiring."""
 
 import math
+import warnings
 from collections.abc import Mapping
 
+from pydantic import JsonValue
 from ray import serve
 from ray.serve import Application
 
-from services.generation.catalog import Catalog, ModelSpec
+from services.generation.catalog import Catalog, ModelSpec, ScalingSpec
 from services.generation.front_replica import FrontReplica
 from services.generation.names import FRONT_DEPLOYMENT, MODEL_DEPLOYMENT
 from services.generation.replica import ModelReplica
-from services.generation.settings import GenerationSettings
+from services.generation.settings import SERVE_ENVIRONMENT, GenerationSettings
 
-_HEALTH_CHECK_PERIOD_S = 5.0
-_HEALTH_CHECK_TIMEOUT_S = 30.0
 # A front only moves messages; this bounds Serve's own calls to it, not ours over gRPC.
 _FRONT_ONGOING_REQUESTS = 100
+# The new front listens on the same port before the old one drains.
+_FRONT_SURGE_PERCENT = 100
+
+# Serve's defaults, 10 and 30 s, are for web pages: a new replica would be asked for half a minute
+# after the load came, on top of the minutes that a model takes to load.
+_METRICS_INTERVAL_S = 1.0
+_LOOK_BACK_S = 5.0
+
+# What replicas alone need of an entry.
+_NO_MATTER_OF_THE_FRONT = {
+    "chat_template",
+    "engine_arguments",
+    "environment",
+    "memory_gib",
+    "parameter_count",
+    "requires",
+    "scripted",
+}
 
 _ENGINE_ENVIRONMENT: Mapping[str, str] = {
     "DO_NOT_TRACK": "1",
@@ -45,36 +63,24 @@ def build_model_app(
         settings: Settings of the service.
         start_attempts: How often loading is tried before the model counts as failed.
     """
-    scaling = spec.scaling
-    replicas: dict[str, object] = {"num_replicas": scaling.max_replicas}
-    if scaling.min_replicas != scaling.max_replicas:
-        replicas = {
-            "autoscaling_config": {
-                "min_replicas": scaling.min_replicas,
-                "initial_replicas": scaling.min_replicas,
-                "max_replicas": scaling.max_replicas,
-                "target_ongoing_requests": scaling.target_ongoing_requests,
-                "upscale_delay_s": scaling.upscale_delay_s,
-                "downscale_delay_s": scaling.downscale_delay_s,
-            }
-        }
-    deployment = serve.deployment(
-        ModelReplica,
-        name=MODEL_DEPLOYMENT,
-        max_ongoing_requests=scaling.max_ongoing_requests,
-        # The front bounds what waits; Serve's bound counts a caller, and refuses inexactly.
-        max_queued_requests=-1,
-        max_constructor_retry_count=start_attempts,
-        health_check_period_s=_HEALTH_CHECK_PERIOD_S,
-        health_check_timeout_s=_HEALTH_CHECK_TIMEOUT_S,
-        ray_actor_options={
-            "num_cpus": spec.num_cpus,
-            "num_gpus": spec.num_gpus,
-            "runtime_env": {"env_vars": engine_environment(spec)},
-        },
-        **replicas,
-    )
-    return deployment.bind(spec, settings.delta_interval_s)
+    with warnings.catch_warnings():
+        # The variables that are to replace metrics_interval_s one day do nothing in ray 2.60.
+        warnings.filterwarnings("ignore", "The `metrics_interval_s` field", DeprecationWarning)
+        deployment = serve.deployment(
+            ModelReplica,
+            name=MODEL_DEPLOYMENT,
+            # The front bounds what waits; Serve's bound counts a caller, and refuses inexactly.
+            max_queued_requests=-1,
+            max_constructor_retry_count=start_attempts,
+            health_check_period_s=settings.health_check_period_s,
+            health_check_timeout_s=settings.health_check_timeout_s,
+            graceful_shutdown_timeout_s=settings.replica_drain_s,
+            **scaling_options(spec.scaling),
+            **_placement_options(spec),
+        )
+        return deployment.bind(
+            spec, settings.delta_interval_s, settings.generation_limits, settings.standstill_s
+        )
 
 
 def build_front_app(catalog: Catalog, settings: GenerationSettings) -> Application:
@@ -82,14 +88,45 @@ def build_front_app(catalog: Catalog, settings: GenerationSettings) -> Applicati
     deployment = serve.deployment(
         FrontReplica,
         name=FRONT_DEPLOYMENT,
-        num_replicas=1,
+        num_replicas=settings.front_replicas,
+        max_replicas_per_node=settings.front_replicas_per_node,
         max_ongoing_requests=_FRONT_ONGOING_REQUESTS,
-        health_check_period_s=_HEALTH_CHECK_PERIOD_S,
-        health_check_timeout_s=_HEALTH_CHECK_TIMEOUT_S,
+        max_surge_percent=_FRONT_SURGE_PERCENT,
+        health_check_period_s=settings.health_check_period_s,
+        health_check_timeout_s=settings.health_check_timeout_s,
         graceful_shutdown_timeout_s=settings.drain_s + 5,
-        ray_actor_options={"num_cpus": 0},
+        ray_actor_options={"num_cpus": 0, "runtime_env": {"env_vars": dict(SERVE_ENVIRONMENT)}},
+        user_config=front_config(catalog),
     )
-    return deployment.bind(list(catalog), settings)
+    return deployment.bind(settings)
+
+
+def scaling_options(scaling: ScalingSpec) -> dict[str, JsonValue]:
+    """Makes what Serve may change of a model without starting its replicas anew."""
+    options: dict[str, JsonValue] = {"max_ongoing_requests": scaling.max_ongoing_requests}
+    if scaling.min_replicas == scaling.max_replicas:
+        return {**options, "num_replicas": scaling.max_replicas}
+    autoscaling: dict[str, JsonValue] = {
+        "min_replicas": scaling.min_replicas,
+        "initial_replicas": scaling.min_replicas,
+        "max_replicas": scaling.max_replicas,
+        "target_ongoing_requests": scaling.target_ongoing_requests,
+        "metrics_interval_s": _METRICS_INTERVAL_S,
+        "look_back_period_s": _LOOK_BACK_S,
+        "upscale_delay_s": scaling.upscale_delay_s,
+        "downscale_delay_s": scaling.downscale_delay_s,
+    }
+    return {**options, "autoscaling_config": autoscaling}
+
+
+def front_config(catalog: Catalog) -> dict[str, JsonValue]:
+    """Makes what tells the front its models; Serve passes changes on to a front that runs."""
+    return {
+        "models": [
+            spec.model_dump(mode="json", exclude_unset=True, exclude=_NO_MATTER_OF_THE_FRONT)
+            for spec in catalog
+        ]
+    }
 
 
 def engine_environment(spec: ModelSpec) -> dict[str, str]:
@@ -101,3 +138,22 @@ def engine_environment(spec: ModelSpec) -> dict[str, str]:
     if not spec.needs_download:
         environment["HF_HUB_OFFLINE"] = "1"
     return environment | dict(spec.environment)
+
+
+def _placement_options(spec: ModelSpec) -> dict[str, object]:
+    """Says what a replica takes of a node; whoever is split over GPUs takes them of one node.
+
+    The replica starts in the first bundle and takes none of its GPU: the engine's own workers, one
+    a bundle, do.
+    """
+    environment = {**SERVE_ENVIRONMENT, **engine_environment(spec)}
+    actor = {"num_cpus": spec.num_cpus, "runtime_env": {"env_vars": environment}}
+    if spec.tensor_parallel_size == 1:
+        return {"ray_actor_options": {**actor, "num_gpus": spec.num_gpus}}
+    others = [{"GPU": 1.0} for _ in range(spec.tensor_parallel_size - 1)]
+    return {
+        "ray_actor_options": actor,
+        "placement_group_bundles": [{"CPU": spec.num_cpus, "GPU": 1.0}, *others],
+        # What the layers exchange for every token is too much for a network.
+        "placement_group_strategy": "STRICT_PACK",
+    }

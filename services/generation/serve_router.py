@@ -1,9 +1,11 @@
 """Reaches models through Ray Serve's deployment handles."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import grpc
 import structlog
@@ -16,6 +18,7 @@ from ray.serve.exceptions import (
     RequestCancelledError,
 )
 from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
 
 from services.core.errors import (
     EngineUnavailableError,
@@ -25,7 +28,7 @@ from services.core.errors import (
     ServiceError,
 )
 from services.generation.catalog import Catalog
-from services.generation.conditions import model_condition
+from services.generation.conditions import is_without_replicas, model_condition
 from services.generation.domain import (
     EngineRequest,
     Explanation,
@@ -45,70 +48,123 @@ _REVISION_TIMEOUT_S = 2.0
 
 
 class ServeRouter:
-    """Calls one Serve application a model, one hop, streaming."""
+    """Calls one Serve application a model, one hop, streaming.
+
+    A call that no replica can take yet waits until one comes up, the caller leaves, or it is known
+    that none will.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._handles: dict[str, DeploymentHandle] = {}
-        self._revisions: dict[str, str] = {}
+        self._revisions: dict[str, _KnownRevision] = {}
+        self._calls: defaultdict[str, set[_Call]] = defaultdict(set)
+
+    def use_catalog(self, catalog: Catalog) -> None:
+        """Reaches other models from now on; calls in flight go on."""
+        for name in set(self._catalog.names) - set(catalog.names):
+            self._handles.pop(name, None)
+            self._revisions.pop(name, None)
+        self._catalog = catalog
 
     async def explain(
         self, model: str, request: EngineRequest, timeout_s: float | None
     ) -> Explanation:
         """Generates an explanation and returns it whole."""
-        with _errors_of_ours(model, started=lambda: False):
+        call = _Call()
+        with _errors_of_ours(model, call):
             response = self._handle(model).explain.remote(request, timeout_s)
-            try:
+            with self._followed(model, call, response):
                 explanation: Explanation = await response
-            finally:
-                # Serve keeps a replica running unless it is told; harmless once it has answered.
-                response.cancel()
         return explanation
 
     async def stream(
         self, model: str, request: EngineRequest, timeout_s: float | None
     ) -> AsyncGenerator[ExplanationEvent, None]:
         """Yields text deltas, then the completion."""
-        started = False
-        with _errors_of_ours(model, started=lambda: started):
+        call = _Call()
+        with _errors_of_ours(model, call):
             events = self._handle(model).options(stream=True).stream.remote(request, timeout_s)
-            try:
+            with self._followed(model, call, events):
                 async for event in events:
-                    started = True
+                    call.started = True
                     yield event
-            finally:
-                # Measured: without this, every sixth cancelled stream kept its replica busy.
-                events.cancel()
 
     async def conditions(self) -> Mapping[str, ModelCondition]:
-        """Asks Serve's controller how the applications are."""
+        """Asks Serve's controller how the applications are.
+
+        Calls that wait for a replica of a model that turns out to have failed end here.
+        """
         # The call blocks on the controller.
         status = await asyncio.to_thread(serve.status)
+        applications = {
+            spec.name: status.applications.get(model_application(spec.name))
+            for spec in self._catalog
+        }
         found = {
             spec.name: model_condition(
-                status.applications.get(model_application(spec.name)),
-                may_be_empty=spec.scaling.min_replicas == 0,
+                applications[spec.name], may_be_empty=spec.scaling.min_replicas == 0
             )
             for spec in self._catalog
         }
-        await asyncio.gather(*(self._learn_revision(*item) for item in found.items()))
+        for name, condition in found.items():
+            self._end_hopeless_calls(name, condition, applications[name])
+        await asyncio.gather(
+            *(self._learn_revision(name, found[name], applications[name]) for name in found)
+        )
         return {
-            name: replace(condition, revision=self._revisions.get(name, ""))
+            name: replace(condition, revision=self._revision(name))
             for name, condition in found.items()
         }
 
-    async def _learn_revision(self, model: str, condition: ModelCondition) -> None:
-        if condition.state is not ModelState.READY:
+    @contextmanager
+    def _followed(self, model: str, call: "_Call", response: "_Response") -> Iterator[None]:
+        call.response = response
+        self._calls[model].add(call)
+        try:
+            yield
+        finally:
+            self._calls[model].discard(call)
+            # Serve keeps a replica running unless it is told; harmless once it has answered.
+            # Measured: without this, every sixth cancelled stream kept its replica busy.
+            _cancel(response)
+
+    def _end_hopeless_calls(
+        self, model: str, condition: ModelCondition, application: ApplicationStatusOverview | None
+    ) -> None:
+        """Ends what waits for a replica that will not come; Serve itself would let it wait."""
+        if condition.state is not ModelState.FAILED or application is None:
+            return
+        if not is_without_replicas(application):
+            # One that is being retired may still work on some of these calls.
+            return
+        for call in self._calls[model]:
+            call.end(condition.reason)
+
+    async def _learn_revision(
+        self, model: str, condition: ModelCondition, application: ApplicationStatusOverview | None
+    ) -> None:
+        if condition.state is not ModelState.READY or application is None:
             # Whatever comes up next may have loaded other weights.
             self._revisions.pop(model, None)
             return
-        if model in self._revisions:
+        known = self._revisions.get(model)
+        deployed = application.last_deployed_time_s
+        if known is not None and known.is_final and known.deployed == deployed:
             return
         try:
             async with asyncio.timeout(_REVISION_TIMEOUT_S):
-                self._revisions[model] = await self._ask_revision(model)
+                revision = await self._ask_revision(model)
         except Exception as error:  # noqa: BLE001 - one busy replica must not hide all states
             _log.warning("model_revision_unknown", model=model, error=one_line(error))
+            return
+        # While replicas are being replaced, either of two revisions may answer.
+        is_final = application.status is ApplicationStatus.RUNNING
+        self._revisions[model] = _KnownRevision(revision, deployed, is_final)
+
+    def _revision(self, model: str) -> str:
+        known = self._revisions.get(model)
+        return known.revision if known is not None else ""
 
     async def _ask_revision(self, model: str) -> str:
         revision: str = await self._handle(model).revision.remote()
@@ -123,9 +179,57 @@ class ServeRouter:
         return self._handles[model]
 
 
+@dataclass(frozen=True, slots=True)
+class _KnownRevision:
+    """A revision that a replica named, and the deployment of which it was."""
+
+    revision: str
+    deployed: float
+    is_final: bool
+
+
+class _Cancellable(Protocol):
+    def cancel(self) -> object:
+        """Ends the call."""
+
+
+class _Response(_Cancellable, Protocol):
+    _replica_result_future: asyncio.Future[_Cancellable]
+
+
+def _cancel(response: _Response) -> None:
+    """Ends a call, whether a replica has it or not."""
+    response.cancel()
+    # Ray 2.60 loses a call that a replica took on in the very turn of the event loop in which it is
+    # cancelled: one in a few thousand went on in its replica.
+    taken = response._replica_result_future  # noqa: SLF001 - nothing public knows of it
+    if taken.done() and not taken.cancelled() and taken.exception() is None:
+        taken.result().cancel()
+
+
+class _Call:
+    """One call on its way to a replica, or on it.
+
+    Attributes:
+        started: Whether a first token came.
+        failure: Why no replica will take it; empty while one may.
+    """
+
+    def __init__(self) -> None:
+        self.response: _Response | None = None
+        self.started = False
+        self.failure = ""
+
+    def end(self, reason: str) -> None:
+        """Ends the wait for a replica; its caller is told why."""
+        self.failure = reason
+        if self.response is not None:
+            _cancel(self.response)
+
+
 @contextmanager
-def _errors_of_ours(model: str, started: Callable[[], bool]) -> Iterator[None]:
-    """Turns what Ray and Serve raise into our errors; ``started`` tells of a first token."""
+def _errors_of_ours(model: str, call: _Call) -> Iterator[None]:
+    """Turns what Ray and Serve raise into our errors."""
     try:
         yield
     except RayTaskError as error:
@@ -140,15 +244,18 @@ def _errors_of_ours(model: str, started: Callable[[], bool]) -> Iterator[None]:
             model=model,
         ) from error
     except DeploymentUnavailableError as error:
-        cause = one_line(error.message)
-        raise ModelFailedError(
-            f"model {model} could not be loaded: {cause}", model=model, cause=cause
-        ) from error
+        raise _failed(model, one_line(error.message)) from error
     except _LOST as error:
-        if started():
+        if call.failure:
+            raise _failed(model, call.failure) from error
+        if call.started:
             raise GenerationAbortedError(
                 f"the replica of model {model} was lost during generation", model=model
             ) from error
         raise EngineUnavailableError(
             f"the replica of model {model} was lost before it answered", model=model
         ) from error
+
+
+def _failed(model: str, cause: str) -> ModelFailedError:
+    return ModelFailedError(f"model {model} could not be loaded: {cause}", model=model, cause=cause)
