@@ -140,6 +140,8 @@ class Replays:
 
     def _remember(self, place: tuple[str, str], body: bytes, result: Explanation) -> None:
         size_bytes = _ENTRY_BYTES + len(result.text.encode())
+        if size_bytes > self._limits.max_bytes:
+            return
         forget_at = self._clock() + self._limits.max_age_s
         self._results[place] = _Remembered(body, result, forget_at, size_bytes)
         self._bytes += size_bytes
