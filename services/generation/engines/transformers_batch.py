@@ -12,7 +12,13 @@ from services.generation.engines.transformers_sampling import TokenChooser
 from services.generation.engines.transformers_text import AnswerText
 
 # Tensors with a place a token. Prompts end at the same place, so they are filled up on the left.
-_TOKEN_TENSORS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+_TOKEN_TENSORS = (
+    "input_ids",
+    "attention_mask",
+    "cross_attention_mask",
+    "token_type_ids",
+    "mm_token_type_ids",
+)
 # InstructBLIP's second prompt; its encoder counts positions from the start.
 _RIGHT_FILLED_TENSORS = ("qformer_input_ids", "qformer_attention_mask")
 
@@ -34,11 +40,11 @@ class EncodedPrompt:
     @property
     def group(self) -> Hashable:
         """Prompts with equal groups can be generated together: their pictures are shaped alike."""
+        filled_up = (*_TOKEN_TENSORS, *_RIGHT_FILLED_TENSORS)
         return tuple(
-            (name, tuple(tensor.shape[1:]), tensor.dtype)
+            (name, tuple(tensor.shape[2 if name in filled_up else 1 :]), tensor.dtype)
             for name, tensor in sorted(self.inputs.items())
-            if name not in (*_TOKEN_TENSORS, *_RIGHT_FILLED_TENSORS)
-        ) + tuple(sorted(self.inputs))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +195,7 @@ def _filled_up(tensors: list[torch.Tensor], value: int, *, on_left: bool) -> lis
     longest = max(tensor.shape[1] for tensor in tensors)
     filled = []
     for tensor in tensors:
-        missing = longest - tensor.shape[1]
-        sides = (missing, 0) if on_left else (0, missing)
-        filled.append(torch.nn.functional.pad(tensor, sides, value=value))
+        length, *rest = tensor.shape[1:]
+        gap = tensor.new_full((tensor.shape[0], longest - length, *rest), value)
+        filled.append(torch.cat([gap, tensor] if on_left else [tensor, gap], dim=1))
     return filled

@@ -60,7 +60,6 @@ class TransformersModel:
         if not spec.runs_on_cpu and not placement:
             model = model.to("cuda")
         self._model = model
-        self._image_token = _image_token(model.config)
         self._end_tokens = _end_tokens(model.generation_config, self._prompts.end_token)
         pad_token = self._prompts.pad_token
         self._pad_token = min(self._end_tokens, default=0) if pad_token is None else pad_token
@@ -75,7 +74,7 @@ class TransformersModel:
 
     def encode(self, request: EngineRequest, picture: Pillow.Image | None) -> EncodedPrompt:
         """Encodes one request; errors as in PromptEncoder."""
-        return self._prompts.encode(request, picture, self._image_token)
+        return self._prompts.encode(request.instruction, request.system_text, picture)
 
     def generate(
         self, answers: Sequence[Answer], publish: Callable[[list[tuple[Answer, News]]], None]
@@ -114,14 +113,6 @@ class TransformersModel:
             return bool(torch.ones(1, device=self._model.device).sum().item() == 1)
         except RuntimeError:
             return False
-
-
-def _image_token(config: object) -> int | None:
-    for name in ("image_token_id", "image_token_index"):
-        found = getattr(config, name, None)
-        if isinstance(found, int):
-            return found
-    return None
 
 
 def _end_tokens(generation: GenerationConfig, end_token: int | None) -> frozenset[int]:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from jinja2 import TemplateError, TemplateSyntaxError
 from PIL import Image as Pillow
-from transformers import AutoProcessor
+from transformers import AutoConfig, AutoProcessor
 
 from services.core.errors import InvalidRequestError, ModelFailedError
 from services.generation.catalog import ModelSpec
-from services.generation.domain import EngineRequest
 from services.generation.engines.pictures import refused_image
 from services.generation.engines.transformers_batch import EncodedPrompt
 from services.generation.messages import one_line
@@ -32,43 +31,39 @@ class PromptEncoder:
     """
 
     def __init__(self, spec: ModelSpec, options: Mapping[str, object]) -> None:
-        self._processor = AutoProcessor.from_pretrained(
-            spec.weights,
-            revision=spec.source.revision,
-            trust_remote_code=spec.trust_remote_code,
-            **options,
-        )
+        origin: dict[str, object] = {
+            "revision": spec.source.revision,
+            "trust_remote_code": spec.trust_remote_code,
+        }
+        self._processor = AutoProcessor.from_pretrained(spec.weights, **origin, **options)
+        self._image_token = _image_token(AutoConfig.from_pretrained(spec.weights, **origin))
         tokenizer = self._processor.tokenizer
         # Encoding changes a tokenizer's state, and decoding runs in another thread.
         self._decoder = copy.deepcopy(tokenizer)
         self._chat_template = spec.chat_template
         self._start_text: str | None = tokenizer.bos_token
-        self._image_text: str = getattr(self._processor, "image_token", None) or ""
+        self._image_text = str(getattr(self._processor, "image_token", None) or "")
         self.pad_token: int | None = tokenizer.pad_token_id
         self.end_token: int | None = tokenizer.eos_token_id
         self._takes_parts = self._find_form()
+        self._check_picture()
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Turns tokens into text and leaves special tokens out."""
         return str(self._decoder.decode(token_ids, skip_special_tokens=True))
 
     def encode(
-        self, request: EngineRequest, picture: Pillow.Image | None, image_token: int | None
+        self, instruction: str, system_text: str, picture: Pillow.Image | None
     ) -> EncodedPrompt:
-        """Encodes one request.
-
-        Args:
-            request: What to encode.
-            picture: Its picture, decoded.
-            image_token: The token that stands for a piece of a picture.
+        """Encodes one request, with its picture as upright RGB.
 
         Raises:
             InvalidRequestError: The template refuses the request, or the processor the picture.
         """
         try:
             text = self._render(
-                request.instruction,
-                request.system_text,
+                instruction,
+                system_text,
                 has_picture=picture is not None,
                 takes_parts=self._takes_parts,
             )
@@ -88,8 +83,14 @@ class PromptEncoder:
             raise InvalidRequestError("the model's processor refuses the request") from error
         inputs = {name: value for name, value in made.items() if isinstance(value, torch.Tensor)}
         token_ids = inputs["input_ids"][0].tolist()
-        image_tokens = token_ids.count(image_token) if image_token is not None else 0
+        image_tokens = 0 if self._image_token is None else token_ids.count(self._image_token)
         return EncodedPrompt(inputs, token_ids, image_tokens)
+
+    def _check_picture(self) -> None:
+        """Sees that a picture reaches the model: some token of the prompt must stand for it."""
+        encoded = self.encode(_PROBE, "", Pillow.new("RGB", (64, 64), "grey"))
+        if self._image_token is not None and encoded.image_token_count == 0:
+            raise ModelFailedError("the chat template leaves out the picture")
 
     def _render(
         self, instruction: str, system_text: str, *, has_picture: bool, takes_parts: bool
@@ -130,7 +131,16 @@ class PromptEncoder:
                 reasons.append(one_line(error))
                 continue
             # Written in the wrong form, a message shows up as a Python list, or not at all.
-            if _PROBE in text and "'type'" not in text and self._image_text in text:
+            if _PROBE in text and "'type'" not in text:
                 return takes_parts
-            reasons.append("it leaves out the text or the picture")
+            reasons.append("it leaves out the text")
         raise ModelFailedError(f"the chat template cannot be used: {reasons[0]}")
+
+
+def _image_token(config: object) -> int | None:
+    """Finds the token that stands for a piece of a picture."""
+    for name in ("image_token_id", "image_token_index"):
+        found = getattr(config, name, None)
+        if isinstance(found, int):
+            return found
+    return None
