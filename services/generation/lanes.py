@@ -161,10 +161,7 @@ class ModelQueue:
                 # Called up and cancelled at once: the place belongs to the next.
                 self._give_back(ticket.lane)
             if isinstance(error, TimeoutError) and deadline.expired():
-                raise DeadlineExceededError(
-                    f"the call's deadline passed while it waited for model {self._model}",
-                    model=self._model,
-                ) from None
+                raise self._too_late() from None
             raise
 
     def _make_room(self, ticket: Ticket) -> None:
@@ -195,6 +192,9 @@ class ModelQueue:
     def _check_time(self, ticket: Ticket) -> None:
         """Refuses a call at once that would only wait until its deadline."""
         left_s = self._left_s(ticket)
+        if left_s is not None and left_s <= 0:
+            # Its caller knows already, and must not be told to call again.
+            raise self._too_late()
         needed_s = self._likely_s(ticket.lane)
         if left_s is None or left_s >= needed_s:
             return
@@ -205,6 +205,12 @@ class ModelQueue:
             retry_after_s=retry_after_s,
             model=self._model,
             likely_s=f"{needed_s:.3g}",
+        )
+
+    def _too_late(self) -> DeadlineExceededError:
+        return DeadlineExceededError(
+            f"the call's deadline passed while it waited for model {self._model}",
+            model=self._model,
         )
 
     def _likely_s(self, lane: Lane) -> float:

@@ -143,6 +143,17 @@ async def test_what_cannot_be_answered_in_time_is_refused_at_once(
     await asyncio.gather(*waiting)
 
 
+async def test_a_call_whose_deadline_has_passed_is_told_so_and_not_to_come_back() -> None:
+    clock = Clock()
+    line = queue(clock)
+    for _ in range(100):
+        await answer(line, clock, 2.0, Lane.SWEEP)
+    late = Ticket(Lane.INTERACTIVE, "", clock.now - 0.001)
+    async with line.place(Ticket(Lane.INTERACTIVE)):
+        with pytest.raises(DeadlineExceededError):
+            await line.place(late).__aenter__()
+
+
 async def test_a_call_whose_pace_is_not_known_waits() -> None:
     clock = Clock()
     line = queue(clock)

@@ -7,6 +7,7 @@ import pytest
 from ray.serve import schema
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import DeploymentUnavailableError
+from ray.serve.handle import DeploymentResponse, DeploymentResponseGenerator
 
 from services.core.errors import ModelFailedError
 from services.generation import serve_router
@@ -100,3 +101,42 @@ async def test_a_model_that_serve_gave_up_on_is_told_with_the_cause(
     cause = caught.value.metadata["cause"]
     assert "failed to deploy" in cause
     assert caught.value.message == f"model x could not be loaded: {cause}"
+
+
+class TakenCall:
+    """A call as Serve holds it once a replica has taken it on."""
+
+    def __init__(self) -> None:
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+async def test_a_call_cancelled_in_the_turn_in_which_a_replica_takes_it_is_cancelled_there(
+    monkeypatch: pytest.MonkeyPatch, is_stream: bool
+) -> None:
+    router = ScriptedRouter(x="")
+    taking: asyncio.Future[TakenCall] = asyncio.get_running_loop().create_future()
+    kind = DeploymentResponseGenerator if is_stream else DeploymentResponse
+    response = kind(taking, SimpleNamespace(request_id="r"), False)
+    remote = SimpleNamespace(remote=lambda request, timeout_s: response)
+    handle = SimpleNamespace(explain=remote, stream=remote, options=lambda stream: handle)
+    monkeypatch.setattr(router, "_handle", lambda model: handle)
+
+    async def ask() -> None:
+        if not is_stream:
+            await router.explain("x", engine_request(), None)
+            return
+        async for _ in router.stream("x", engine_request(), None):
+            pass
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0)  # it waits for a replica
+    taken = TakenCall()
+    taking.set_result(taken)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert taken.is_cancelled
