@@ -1,0 +1,188 @@
+"""Which images a front holds, and that it never holds more than it may."""
+
+import asyncio
+import hashlib
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.core.digests import digest_of
+from services.core.errors import ImageNotFoundError, OverloadedError, UserInputError
+from services.generation.domain import Image, ImageReference, Lane
+from services.generation.image_folder import ImageFolder
+from services.generation.image_store import ImageStore, StoreLimits
+
+
+def image(number: int, size_bytes: int = 10) -> Image:
+    data = bytes([number]) * size_bytes
+    return Image(data, digest_of(data))
+
+
+def named(picture: Image) -> ImageReference:
+    return ImageReference(picture.digest)
+
+
+def store(
+    kept: int = 100, used: int = 100, share: float = 0.0, folder: ImageFolder | None = None
+) -> ImageStore:
+    return ImageStore(StoreLimits(kept, used, share), folder)
+
+
+async def used(store: ImageStore, asked: Image | ImageReference) -> Image:
+    async with store.use(asked, Lane.INTERACTIVE) as found:
+        store.approve(found)
+        return found
+
+
+async def test_equal_copies_are_held_once() -> None:
+    one, copy = image(1), Image(bytes(bytearray(image(1).data)), image(1).digest)
+    assert one.data is not copy.data
+    pictures = store()
+    async with pictures.use(one, Lane.SWEEP) as first, pictures.use(copy, Lane.SWEEP) as second:
+        assert first is second is pictures.known(copy)
+        assert pictures.used_bytes == 10
+    assert (pictures.used_bytes, pictures.kept_bytes) == (0, 0)
+
+
+async def test_only_what_was_found_good_is_kept() -> None:
+    pictures = store()
+    async with pictures.use(image(1), Lane.SWEEP):
+        pass
+    with pytest.raises(ImageNotFoundError) as caught:
+        await used(pictures, named(image(1)))
+    assert caught.value.metadata == {"digest": image(1).digest}
+    await used(pictures, image(1))
+    assert (await used(pictures, named(image(1)))).data == image(1).data
+    assert await pictures.size_of(image(1).digest) == 10
+
+
+async def test_the_sweep_leaves_room_to_interactive_requests() -> None:
+    # A quarter of 40 bytes is kept: three pictures of ten bytes for the sweep.
+    pictures = store(used=40, share=0.25)
+    async with AsyncExitStack() as stack:
+        for number in range(3):
+            await stack.enter_async_context(pictures.use(image(number), Lane.SWEEP))
+        with pytest.raises(OverloadedError) as caught:
+            await stack.enter_async_context(pictures.use(image(3), Lane.SWEEP))
+        assert caught.value.retry_after_s > 0
+        await stack.enter_async_context(pictures.use(image(3), Lane.INTERACTIVE))
+        with pytest.raises(OverloadedError):
+            await stack.enter_async_context(pictures.use(image(4), Lane.INTERACTIVE))
+        # One that is in use already needs no more room.
+        await stack.enter_async_context(pictures.use(image(0), Lane.SWEEP))
+    assert pictures.used_bytes == 0
+
+
+async def test_alone_a_picture_of_any_size_may_come() -> None:
+    pictures = store(used=5, share=0.5)
+    assert await used(pictures, image(1, size_bytes=50))
+
+
+def test_room_for_an_upload_is_held_for_as_long_as_it_lasts() -> None:
+    pictures = store(used=100)
+    with pictures.reserve(60):
+        with pytest.raises(OverloadedError), pictures.reserve(60):
+            pass
+        assert pictures.used_bytes == 60
+    assert pictures.used_bytes == 0
+
+
+@given(
+    kept=st.integers(0, 60),
+    most=st.integers(1, 60),
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["use", "name", "leave", "put"]), st.integers(0, 5), st.booleans()
+        ),
+        min_size=20,
+        max_size=60,
+    ),
+)
+@settings(deadline=None, max_examples=100)
+def test_whatever_comes_the_bytes_add_up_and_stay_within_the_bounds(
+    kept: int, most: int, steps: list[tuple[str, int, bool]]
+) -> None:
+    async def play() -> None:
+        pictures = store(kept=kept, used=most)
+        uses: list[tuple[AsyncExitStack, Image]] = []
+        for kind, number, is_good in steps:
+            picture = image(number, size_bytes=number * 5 + 1)
+            if kind == "put":
+                await pictures.put(picture)
+            elif kind == "leave" and uses:
+                stack, _ = uses.pop(number % len(uses))
+                await stack.aclose()
+            elif kind in ("use", "name"):
+                stack = AsyncExitStack()
+                asked = picture if kind == "use" else named(picture)
+                try:
+                    found = await stack.enter_async_context(pictures.use(asked, Lane.INTERACTIVE))
+                except (ImageNotFoundError, OverloadedError):
+                    continue
+                assert found.data == picture.data
+                if is_good:
+                    pictures.approve(found)
+                uses.append((stack, found))
+            held = {picture.digest: len(picture.data) for _, picture in uses}
+            assert pictures.used_bytes == sum(held.values())
+            # One alone may be larger.
+            assert pictures.used_bytes <= most or len(held) == 1
+            assert 0 <= pictures.kept_bytes <= kept
+        for stack, _ in uses:
+            await stack.aclose()
+        assert pictures.used_bytes == 0
+
+    asyncio.run(play())
+
+
+async def test_a_folder_is_read_by_every_front_and_keeps_what_was_used_last(
+    tmp_path: Path,
+) -> None:
+    writing, reading = (store(folder=ImageFolder(tmp_path, 25)) for _ in range(2))
+    for number in range(2):
+        await writing.put(image(number))
+        os.utime(file_of(tmp_path, image(number)), (number, number))
+    # Used, and so younger than the other.
+    assert (await used(reading, named(image(0)))).data == image(0).data
+    await writing.put(image(2))
+    names = set(os.listdir(tmp_path))
+    assert names == {file_of(tmp_path, image(number)).name for number in (0, 2)}
+
+
+async def test_what_was_left_unfinished_is_not_read_and_removed_after_a_while(
+    tmp_path: Path,
+) -> None:
+    folder = ImageFolder(tmp_path, 100)
+    for name, age in ((".unfinished-1", 0), (".unfinished-2", 4_000)):
+        (tmp_path / name).write_bytes(b"half")
+        long_ago = (tmp_path / name).stat().st_mtime - age
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    await folder.write(image(1))
+    assert set(os.listdir(tmp_path)) == {
+        ".unfinished-1",
+        hashlib.sha256(image(1).data).hexdigest(),
+    }
+
+
+async def test_a_folder_that_is_lost_later_costs_sharing_and_nothing_else(tmp_path: Path) -> None:
+    pictures = store(folder=ImageFolder(tmp_path / "images", 100))
+    (tmp_path / "images").rmdir()
+    (tmp_path / "images").touch()
+    await pictures.put(image(1))
+    assert await used(pictures, named(image(1)))
+    with pytest.raises(ImageNotFoundError):
+        await used(pictures, named(image(2)))
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserInputError, match="cannot be written to"):
+        ImageFolder(tmp_path / "file" / "images", 100)
+
+
+def file_of(folder: Path, picture: Image) -> Path:
+    return folder / picture.digest.removeprefix("sha256:")
