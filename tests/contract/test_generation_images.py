@@ -1,5 +1,6 @@
 """Images by digest over a real socket: PutImage, bounded stores, fronts that share a folder."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -178,6 +179,17 @@ async def test_an_image_in_use_stays_however_many_come() -> None:
         await other.read()
         call.cancel()
         other.cancel()
+
+
+async def test_requests_with_equal_pictures_hold_one_copy() -> None:
+    engine = HeldEngine(scripted_spec("m"))
+    async with generation_front(scripted_spec("m"), build=lambda _: engine) as front:
+        asking = [asyncio.ensure_future(ask(front, data=RED.data)) for _ in range(3)]
+        await until(lambda: len(engine.asked) == 3)
+        images = [request.image for request in engine.asked]
+        assert images[0] is images[1] is images[2]
+        engine.may_go_on.set()
+        await asyncio.gather(*asking)
 
 
 async def test_uploads_are_bounded_by_number_and_a_cancelled_one_frees_its_place() -> None:

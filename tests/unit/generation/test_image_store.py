@@ -149,7 +149,7 @@ async def test_a_folder_is_read_by_every_front_and_keeps_what_was_used_last(
     # Used, and so younger than the other.
     assert (await used(reading, named(image(0)))).data == image(0).data
     await writing.put(image(2))
-    names = set(os.listdir(tmp_path))
+    names = names_in(tmp_path)
     assert names == {file_of(tmp_path, image(number)).name for number in (0, 2)}
 
 
@@ -162,7 +162,7 @@ async def test_what_was_left_unfinished_is_not_read_and_removed_after_a_while(
         long_ago = (tmp_path / name).stat().st_mtime - age
         os.utime(tmp_path / name, (long_ago, long_ago))
     await folder.write(image(1))
-    assert set(os.listdir(tmp_path)) == {
+    assert names_in(tmp_path) == {
         ".unfinished-1",
         hashlib.sha256(image(1).data).hexdigest(),
     }
@@ -182,6 +182,10 @@ def test_a_folder_that_cannot_be_written_to_is_said_at_the_start(tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(UserInputError, match="cannot be written to"):
         ImageFolder(tmp_path / "file" / "images", 100)
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def file_of(folder: Path, picture: Image) -> Path:
