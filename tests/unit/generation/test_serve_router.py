@@ -1,12 +1,14 @@
 """What the front learns of models through Ray Serve, with a scripted controller in its place."""
 
 import asyncio
+from collections.abc import Generator
 from types import SimpleNamespace
+from typing import Self
 
 import pytest
 from ray.serve import schema
 from ray.serve._private.common import DeploymentID
-from ray.serve.exceptions import DeploymentUnavailableError
+from ray.serve.exceptions import DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentResponse, DeploymentResponseGenerator
 
 from services.core.errors import ModelFailedError
@@ -34,13 +36,19 @@ class ScriptedRouter(ServeRouter):
         return str(answer)
 
 
-def arrange(monkeypatch: pytest.MonkeyPatch, **replicas: str) -> None:
+def arrange(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    status: str = "RUNNING",
+    deployed: float = 0.0,
+    **replicas: str,
+) -> None:
     """Lets Serve's controller say in what state each model's only replica is."""
     applications = {
         model_application(name): schema.ApplicationStatusOverview(
-            status=schema.ApplicationStatus.RUNNING,
-            message="",
-            last_deployed_time_s=0.0,
+            status=schema.ApplicationStatus(status),
+            message="no weights",
+            last_deployed_time_s=deployed,
             deployments={
                 "Model": schema.DeploymentStatusOverview(
                     status="UPDATING",
@@ -140,3 +148,107 @@ async def test_a_call_cancelled_in_the_turn_in_which_a_replica_takes_it_is_cance
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert taken.is_cancelled
+
+
+async def test_a_revision_is_asked_until_a_new_deployment_is_complete(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = ScriptedRouter(x="old")
+    arrange(monkeypatch, x="RUNNING")
+    assert (await router.conditions())["x"].revision == "old"
+    # One of two replicas was replaced: the model was ready all the time.
+    arrange(monkeypatch, status="DEPLOYING", deployed=1.0, x="RUNNING")
+    assert (await router.conditions())["x"].revision == "old"
+    router.answers["x"] = "new"
+    assert (await router.conditions())["x"].revision == "new"
+    arrange(monkeypatch, deployed=1.0, x="RUNNING")
+    assert (await router.conditions())["x"].revision == "new"
+    router.answers["x"] = "never asked"
+    assert (await router.conditions())["x"].revision == "new"
+
+
+class WaitingResponse:
+    """A call that no replica takes, as Serve's handles have them."""
+
+    def __init__(self) -> None:
+        self._replica_result_future = asyncio.get_running_loop().create_future()
+
+    def cancel(self) -> None:
+        if not self._replica_result_future.done():
+            self._replica_result_future.set_exception(RequestCancelledError("r"))
+            self._replica_result_future.exception()
+
+    def __await__(self) -> Generator[object, None, object]:
+        return self._replica_result_future.__await__()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> object:
+        return await self._replica_result_future
+
+
+class WaitingHandle:
+    """A handle of a model without replicas."""
+
+    def __init__(self) -> None:
+        self.explain = self.stream = self
+
+    def options(self, **_: object) -> Self:
+        return self
+
+    def remote(self, *_: object) -> WaitingResponse:
+        return WaitingResponse()
+
+
+async def first_event(router: ServeRouter) -> object:
+    return await anext(router.stream("x", engine_request(), None))
+
+
+async def test_calls_that_wait_for_a_model_that_fails_are_told_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = ScriptedRouter(x="")
+    monkeypatch.setattr(router, "_handle", lambda model: WaitingHandle())
+    calls = [
+        asyncio.ensure_future(router.explain("x", engine_request(), None)),
+        asyncio.ensure_future(first_event(router)),
+    ]
+    await asyncio.sleep(0)
+    arrange(monkeypatch, x="STARTING")
+    await router.conditions()
+    # An old replica may still work on calls of its own.
+    arrange(monkeypatch, status="DEPLOY_FAILED", x="STOPPING")
+    await router.conditions()
+    await asyncio.sleep(0)
+    assert not any(call.done() for call in calls)
+
+    arrange(monkeypatch, status="DEPLOY_FAILED", x="STARTING")
+    assert (await router.conditions())["x"].state is ModelState.FAILED
+    for call in calls:
+        with pytest.raises(ModelFailedError, match="model x could not be loaded: no weights"):
+            await call
+
+
+async def test_a_waiting_caller_that_leaves_is_no_loss_of_a_replica(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = ScriptedRouter(x="")
+    monkeypatch.setattr(router, "_handle", lambda model: WaitingHandle())
+    call = asyncio.ensure_future(router.explain("x", engine_request(), None))
+    await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert not router._calls["x"]
+
+
+async def test_another_catalog_is_asked_for_its_own_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    router = ScriptedRouter(x="1", y="2")
+    arrange(monkeypatch, x="RUNNING", y="RUNNING")
+    assert set(await router.conditions()) == {"x", "y"}
+    router.answers["z"] = "3"
+    router.use_catalog(Catalog({name: scripted_spec(name) for name in ("y", "z")}))
+    found = await router.conditions()
+    assert {name: item.revision for name, item in found.items()} == {"y": "2", "z": ""}
+    assert found["z"].state is ModelState.LOADING
