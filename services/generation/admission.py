@@ -84,7 +84,8 @@ class Admission:
             queue = self._queues[name]
             if condition.state is ModelState.FAILED:
                 queue.refuse_all(failure_of(name, condition))
-            queue.resize(places_of(self._specs[name].scaling, condition.ready_replica_count))
+            ready = condition.ready_replica_count
+            queue.resize(places_of(self._specs[name].scaling, ready), is_awake=ready > 0)
 
     def _new_queue(self, spec: ModelSpec) -> ModelQueue:
         return ModelQueue(

@@ -66,6 +66,7 @@ class ModelQueue:
     ) -> None:
         self._model = model
         self._places = places
+        self._is_awake = True
         self._share = interactive_share
         self._clock = clock
         self.bound(max_waiting)
@@ -83,8 +84,15 @@ class ModelQueue:
         """Calls of a lane that wait for a place."""
         return len(self._lines[lane])
 
-    def resize(self, places: int) -> None:
-        """Changes how many calls may be at the replicas; those that are there stay."""
+    def resize(self, places: int, *, is_awake: bool = True) -> None:
+        """Changes how many calls may be at the replicas; those that are there stay.
+
+        Args:
+            places: How many.
+            is_awake: Whether a replica is ready. How long calls take that wait for a first one to
+                come up tells nothing about the calls after them.
+        """
+        self._is_awake = is_awake
         self._places = places
         self._hand_out()
 
@@ -114,11 +122,12 @@ class ModelQueue:
             self._take(ticket.lane)
         else:
             await self._wait(ticket)
-        began = self._clock()
+        began, was_awake = self._clock(), self._is_awake
         try:
             yield
             # Calls that fail or are cancelled say nothing about how long an answer takes.
-            self._durations[ticket.lane].note(self._clock() - began)
+            if was_awake:
+                self._durations[ticket.lane].note(self._clock() - began)
         finally:
             self._give_back(ticket.lane)
 

@@ -182,6 +182,21 @@ async def test_failed_and_cancelled_calls_say_nothing_about_the_pace() -> None:
     await waits
 
 
+async def test_calls_that_wake_a_model_say_nothing_about_the_pace() -> None:
+    clock = Clock()
+    line = queue(clock)
+    line.resize(1, is_awake=False)
+    async with line.place(Ticket(Lane.SWEEP)):
+        clock.now += 100.0
+        line.resize(1)
+    await answer(line, clock, 2.0, Lane.SWEEP)
+    async with line.place(Ticket(Lane.SWEEP)):
+        waits = asyncio.create_task(hold(line, Ticket(Lane.SWEEP, "", clock.now + 7.0)))
+        await asyncio.sleep(0)
+        assert line.waiting_count(Lane.SWEEP) == 1
+    await waits
+
+
 async def test_those_who_wait_for_a_model_that_failed_are_told_why() -> None:
     spec = scripted_spec("m").model_copy(
         update={"scaling": ScalingSpec(target_ongoing_requests=1, max_ongoing_requests=1)}
