@@ -1,4 +1,4 @@
-"""A demo model gives the same tokens in vLLM and in transformers: greedy, float32."""
+"""A demo model answers alike in vLLM and in transformers: greedy, float32."""
 
 import json
 import subprocess
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DEMO_MODELS
+from tests.integration.engine_process import CASES
+from tests.integration.lora_adapters import merge_adapter, write_adapter
 
 NEW_TOKENS = 64
 ANSWERS = 6
@@ -77,8 +79,14 @@ json.dump(
 
 
 def _run(script: str, folder: Path, out: Path) -> list[dict[str, list[int]]]:
+    _finish("-c", script, str(folder), str(out))
+    rows: list[dict[str, list[int]]] = json.loads(out.read_text(encoding="utf-8"))
+    return rows
+
+
+def _finish(*arguments: str) -> None:
     finished = subprocess.run(
-        [sys.executable, "-c", script, str(folder), str(out)],
+        [sys.executable, *arguments],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -86,15 +94,10 @@ def _run(script: str, folder: Path, out: Path) -> list[dict[str, list[int]]]:
         check=False,
     )
     assert finished.returncode == 0, finished.stderr[-4000:]
-    rows: list[dict[str, list[int]]] = json.loads(out.read_text(encoding="utf-8"))
-    return rows
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", DEMO_MODELS)
-def test_vllm_and_transformers_answer_token_for_token_alike(
-    name: str, demo_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in {
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
@@ -103,8 +106,63 @@ def test_vllm_and_transformers_answer_token_for_token_alike(
         "VLLM_NO_USAGE_STATS": "1",
     }.items():
         monkeypatch.setenv(variable, value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DEMO_MODELS)
+def test_vllm_and_transformers_answer_token_for_token_alike(
+    name: str, demo_models: Path, tmp_path: Path
+) -> None:
     expected = _run(TRANSFORMERS, demo_models / name, tmp_path / "transformers.json")
     served = _run(VLLM, demo_models / name, tmp_path / "vllm.json")
     assert len(served) == ANSWERS
     assert all(len(row["answer"]) > 20 for row in served)
     assert served == expected
+
+
+def _answers(model: Path, engine: str, adapters: Path, out: Path) -> dict[str, list[list[object]]]:
+    _finish("-m", "tests.integration.engine_process", str(model), engine, str(adapters), str(out))
+    answers: dict[str, list[list[object]]] = json.loads(out.read_text(encoding="utf-8"))
+    return answers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DEMO_MODELS)
+def test_both_engines_answer_alike_alone_in_a_batch_and_with_adapters(
+    name: str, demo_models: Path, tmp_path: Path
+) -> None:
+    model, adapters, none = demo_models / name, tmp_path / "adapters", tmp_path / "none"
+    none.mkdir()
+    write_adapter(adapters / "first", model, seed=1, rank=4, alpha=8)
+    # vLLM rounds the rank up to 16.
+    write_adapter(adapters / "second", model, seed=2, rank=9, alpha=9)
+    served = _answers(model, "vllm", adapters, tmp_path / "vllm.json")
+    plain = _answers(model, "transformers", adapters, tmp_path / "transformers.json")
+
+    for kind in ("in turn", "together", "together again"):
+        assert dict(zip(CASES, served[kind], strict=True)) == dict(
+            zip(CASES, plain["in turn"], strict=True)
+        )
+        assert plain[kind] == plain["in turn"]
+    for key in ("dtype", "revision"):
+        assert served[key] == plain[key]
+    for answers in (served, plain):
+        # A seed gives one answer, whatever else runs.
+        assert answers["sampled"][0] == answers["sampled"][1]
+        assert answers["running"] == 0
+
+    texts = {case: row[0] for case, row in zip(CASES, plain["in turn"], strict=True)}
+    assert len({texts["plain"], texts["first adapter"], texts["second adapter"]}) == 3
+    for adapter in ("first", "second"):
+        merged = merge_adapter(tmp_path / f"with-{adapter}", model, adapters / adapter)
+        by_hand = _answers(merged, "transformers", none, tmp_path / f"{adapter}.json")
+        assert by_hand["in turn"][0][0] == texts[f"{adapter} adapter"]
+
+    # Asked, hit, decoded here: a picture's second question decodes nothing and asks the cache
+    # alone. If the core has dropped it, vLLM is asked with the digest, then with the pixels; if
+    # both sides have, the same. The answer is right each time.
+    fresh, second, dropped, lost = served["picture cache"]
+    assert fresh[:3] == [1, 0, 1]
+    assert second[:3] == [1, 1, 0]
+    assert dropped[2] == lost[2] == 1
+    assert fresh[3] == dropped[3] == lost[3]
