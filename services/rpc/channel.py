@@ -4,7 +4,6 @@ from __future__ import annotations  # grpc's classes are generic for the type ch
 
 import json
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import grpc
 from grpc import aio
@@ -12,9 +11,10 @@ from grpc import aio
 from services.rpc import limits
 from services.rpc.client_security import ClientSecurity
 from services.rpc.token_channel import TokenChannel
+from services.rpc.token_interceptor import TokenInterceptor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+# Room for a message of the largest size and its frame.
+_RETRY_BUFFER_BYTES = limits.MAX_MESSAGE_BYTES + 2**20
 
 _SERVICE_CONFIGS = (
     ("expart.generation.v1", "generation_service_config.json"),
@@ -22,51 +22,91 @@ _SERVICE_CONFIGS = (
 )
 
 
-def service_config() -> str:
-    """Merges the retry policies that lie beside the protos into one gRPC service config."""
-    methods: list[object] = []
+# Calls that cost GPU time. Repeating them is safe: a known request_id generates nothing twice. But
+# whoever counts attempts, or gives each a time of its own, must know of every one.
+_GENERATING_METHODS = frozenset({"GenerateExplanation", "StreamExplanation"})
+
+
+def service_config(*, repeats_generation: bool = False) -> str:
+    """Merges the retry policies that lie beside the protos into one gRPC service config.
+
+    Args:
+        repeats_generation: Whether calls that generate are retried too, or left to the caller.
+    """
+    methods: list[dict[str, object]] = []
     for package, name in _SERVICE_CONFIGS:
         text = (resources.files(package) / name).read_text(encoding="utf-8")
         methods.extend(json.loads(text)["methodConfig"])
+    if not repeats_generation:
+        methods = [_without_retries(method) if _generates(method) else method for method in methods]
     return json.dumps({"methodConfig": methods})
 
 
-def open_channel(address: str, security: ClientSecurity | None = None) -> aio.Channel:
+def open_channel(
+    address: str, security: ClientSecurity | None = None, *, repeats_generation: bool = False
+) -> aio.Channel:
     """Opens a channel to one of the services; use it as an async context manager.
 
     Args:
         address: ``host:port``, or any gRPC target such as ``dns:///fronts:9000``.
         security: TLS and the token to send with every call; by default plaintext without one.
+        repeats_generation: Whether calls that generate are retried as the service config says.
 
     Raises:
         UserInputError: Settings of the security do not go together, or a file of it is wrong.
     """
     security = security or ClientSecurity()
     credentials, token = security.credentials(), security.token()
+    options = channel_options(security, repeats_generation=repeats_generation)
+    if credentials is None:
+        channel = aio.insecure_channel(address, options=options)
+    else:
+        channel = aio.secure_channel(address, credentials, options=options)
+    return channel if token is None else TokenChannel(channel, token)
+
+
+def open_blocking_channel(
+    address: str, security: ClientSecurity | None = None, *, repeats_generation: bool = False
+) -> grpc.Channel:
+    """Opens a channel for programs without asyncio; use it as a context manager.
+
+    Arguments and errors as those of :func:`open_channel`.
+    """
+    security = security or ClientSecurity()
+    credentials, token = security.credentials(), security.token()
+    options = channel_options(security, repeats_generation=repeats_generation)
+    if credentials is None:
+        channel = grpc.insecure_channel(address, options=options)
+    else:
+        channel = grpc.secure_channel(address, credentials, options=options)
+    return channel if token is None else grpc.intercept_channel(channel, TokenInterceptor(token))
+
+
+def channel_options(
+    security: ClientSecurity, *, repeats_generation: bool
+) -> list[tuple[str, int | str]]:
+    """Makes the options of a channel; its retries, and the limits that both ends agree on."""
     options: list[tuple[str, int | str]] = [
         ("grpc.max_receive_message_length", limits.MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", limits.MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", limits.KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),
-        # Measured with grpcio 1.85: it waits a minute for an answer whatever the timeout above says,
-        # and after two questions it asks no more while a call is silent.
-        ("grpc.http2.ping_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),
-        ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.service_config", service_config()),
+        ("grpc.service_config", service_config(repeats_generation=repeats_generation)),
+        # By default requests beyond 256 KiB are not retried, and nobody is told.
+        ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
         # A proxy configured for the machine must not capture calls to the local stack.
         ("grpc.enable_http_proxy", 0),
     ]
     if security.tls_server_name:
         options.append(("grpc.ssl_target_name_override", security.tls_server_name))
-    channel = _connect(address, options, credentials)
-    return channel if token is None else TokenChannel(channel, token)
+    return options
 
 
-def _connect(
-    address: str,
-    options: Sequence[tuple[str, int | str]],
-    credentials: grpc.ChannelCredentials | None,
-) -> aio.Channel:
-    if credentials is None:
-        return aio.insecure_channel(address, options=options)
-    return aio.secure_channel(address, credentials, options=options)
+def _generates(method: dict[str, object]) -> bool:
+    names = method["name"]
+    assert isinstance(names, list)
+    return any(name["method"] in _GENERATING_METHODS for name in names)
+
+
+def _without_retries(method: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in method.items() if key != "retryPolicy"}

@@ -146,7 +146,7 @@ def retry_pushback(error: ServiceError) -> tuple[tuple[str, str], ...]:
     return (("grpc-retry-pushback-ms", str(math.ceil(error.retry_after_s * 1000))),)
 
 
-def error_from_rpc(failure: aio.AioRpcError) -> ServiceError:
+def error_from_rpc(failure: aio.AioRpcError | grpc.Call) -> ServiceError:
     """Turns what a gRPC client raised back into the error that the service meant.
 
     A status without our ErrorInfo (from gRPC itself, or from a proxy) is judged by its code.

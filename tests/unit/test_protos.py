@@ -12,7 +12,9 @@ from google.protobuf.descriptor import FileDescriptor
 
 from expart.generation.v1 import generation_service_pb2
 from expart.scoring.v1 import scoring_service_pb2
+from services.core.errors import service_error_classes
 from services.rpc.channel import service_config
+from services.rpc.status import STATUS_CODES
 
 PROTOS = Path(__file__).resolve().parents[2] / "protos"
 
@@ -46,11 +48,48 @@ def test_client_channels_carry_the_policies_of_both_services() -> None:
     }
 
 
-def test_calls_that_cost_gpu_time_are_not_retried_behind_the_callers_back() -> None:
-    for policy in json.loads(service_config())["methodConfig"]:
-        methods = {target["method"] for target in policy["name"]}
-        if methods & {"GenerateExplanation", "StreamExplanation"}:
-            assert "retryPolicy" not in policy
+GENERATING = {"GenerateExplanation", "StreamExplanation"}
+
+
+def policies(*, repeats_generation: bool) -> dict[str, dict[str, object] | None]:
+    """The retry policy of every method, by its name."""
+    config = json.loads(service_config(repeats_generation=repeats_generation))
+    return {
+        target["method"]: entry.get("retryPolicy")
+        for entry in config["methodConfig"]
+        for target in entry["name"]
+    }
+
+
+def test_calls_that_cost_gpu_time_are_repeated_only_for_those_who_ask_for_it() -> None:
+    silent, asked = policies(repeats_generation=False), policies(repeats_generation=True)
+    for method, policy in asked.items():
+        assert silent[method] == (None if method in GENERATING else policy)
+
+
+def test_every_method_but_the_two_way_stream_may_be_repeated() -> None:
+    unrepeatable = {
+        name for name, policy in policies(repeats_generation=True).items() if policy is None
+    }
+    assert unrepeatable == {"ScoreExplanations"}
+
+
+def test_what_is_repeated_is_what_may_succeed_later() -> None:
+    # The codes of the errors that say so, less those that the caller set a limit for.
+    transient = {
+        STATUS_CODES[reason].name
+        for reason, kind in service_error_classes().items()
+        if kind.retryable
+    } - {"DEADLINE_EXCEEDED"}
+    for method, policy in policies(repeats_generation=True).items():
+        if policy is None:
+            continue
+        codes, most = policy["retryableStatusCodes"], policy["maxAttempts"]
+        assert isinstance(codes, list)
+        # An answer is lost halfway only where there is one to be generated.
+        assert set(codes) == transient - ({"ABORTED"} if method not in GENERATING else set())
+        assert isinstance(most, int)
+        assert 1 < most <= 5  # gRPC takes more for 5
 
 
 @pytest.mark.parametrize(
