@@ -108,9 +108,9 @@ def test_only_retryable_codes_are_retried_by_the_contracts_own_policy() -> None:
         if "retryPolicy" in method
     ]
     retried = {name["method"] for names, _ in policies for name in names}
-    # Reading and scoring may be repeated; an explanation costs too much to be made twice unasked,
-    # and a stream cannot be.
-    assert retried == {"ListModels", "GetModel", "ScoreExplanation", "ListMetrics"}
+    # Reading, storing and scoring may be repeated; an explanation costs too much to be made twice
+    # unasked, and a two-way stream cannot be.
+    assert retried == {"ListModels", "GetModel", "PutImage", "ScoreExplanation", "ListMetrics"}
     for _, policy in policies:
         assert set(policy["retryableStatusCodes"]) == {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}
         assert 2 <= policy["maxAttempts"] <= 5  # gRPC takes five at most
