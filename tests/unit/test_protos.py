@@ -48,6 +48,7 @@ def test_client_channels_carry_the_policies_of_both_services() -> None:
     }
 
 
+STATUS_NAMES = {code.name for code in STATUS_CODES.values()}
 GENERATING = {"GenerateExplanation", "StreamExplanation"}
 
 
@@ -90,6 +91,32 @@ def test_what_is_repeated_is_what_may_succeed_later() -> None:
         assert set(codes) == transient - ({"ABORTED"} if method not in GENERATING else set())
         assert isinstance(most, int)
         assert 1 < most <= 5  # gRPC takes more for 5
+
+
+def test_the_readme_tells_the_code_of_every_reason() -> None:
+    text = (PROTOS / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    told = {
+        reason: codes
+        for _, codes, reasons, *_ in rows
+        for reason in reasons.replace("`", "").replace(",", " ").split()
+    }
+    for reason, code in STATUS_CODES.items():
+        assert f"`{code.name}`" in told[reason], reason
+
+
+def test_the_readme_tells_which_calls_are_repeated_and_how_often() -> None:
+    text = (PROTOS / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    for method, policy in policies(repeats_generation=True).items():
+        (row,) = [row for row in rows if f"`{method}`" in row]
+        if policy is None:
+            assert "never" in row
+            continue
+        codes = policy["retryableStatusCodes"]
+        assert isinstance(codes, list)
+        assert {code for code in STATUS_NAMES if f"`{code}`" in row} == set(codes)
+        assert f"{policy['maxAttempts']} attempts" in row
 
 
 @pytest.mark.parametrize(
