@@ -139,7 +139,11 @@ def test_stopping_a_stack_ends_what_was_its_own_when_it_was_ready(tmp_path: Path
 
 def test_a_model_that_needs_a_missing_gpu_is_refused_at_once(tmp_path: Path) -> None:
     spec = ModelSpec(
-        name="huge", source=SourceSpec(folder=str(tmp_path)), max_model_len=128, num_gpus=1000
+        name="huge",
+        source=SourceSpec(folder=str(tmp_path)),
+        max_model_len=128,
+        num_gpus=1000,
+        tensor_parallel_size=1000,
     )
     with pytest.raises(LocalStackError, match="model huge needs 1000 GPUs; this machine has "):
         start_local(Catalog({"huge": spec}), ["huge"], log_path=tmp_path / "generation.log")
