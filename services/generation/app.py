@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 from ray import serve
 from ray.serve import Application
+from ray.serve.schema import LoggingConfig
 
 from services.generation.catalog import Catalog, ModelSpec, ScalingSpec
 from services.generation.front_replica import FrontReplica
@@ -23,6 +24,9 @@ _FRONT_SURGE_PERCENT = 100
 # after the load came, on top of the minutes that a model takes to load.
 _METRICS_INTERVAL_S = 1.0
 _LOOK_BACK_S = 5.0
+
+# The front logs every call, with who called and how it ended.
+_LOGGING = LoggingConfig(enable_access_log=False)
 
 # What replicas alone need of an entry.
 _NO_MATTER_OF_THE_FRONT = {
@@ -71,6 +75,7 @@ def build_model_app(
             name=MODEL_DEPLOYMENT,
             # The front bounds what waits; Serve's bound counts a caller, and refuses inexactly.
             max_queued_requests=-1,
+            logging_config=_LOGGING,
             max_constructor_retry_count=start_attempts,
             health_check_period_s=settings.health_check_period_s,
             health_check_timeout_s=settings.health_check_timeout_s,
@@ -91,6 +96,7 @@ def build_front_app(catalog: Catalog, settings: GenerationSettings) -> Applicati
         num_replicas=settings.front_replicas,
         max_replicas_per_node=settings.front_replicas_per_node,
         max_ongoing_requests=_FRONT_ONGOING_REQUESTS,
+        logging_config=_LOGGING,
         max_surge_percent=_FRONT_SURGE_PERCENT,
         health_check_period_s=settings.health_check_period_s,
         health_check_timeout_s=settings.health_check_timeout_s,

@@ -56,14 +56,16 @@ class ServeRouter:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._handles: dict[str, DeploymentHandle] = {}
+        self._methods: dict[tuple[str, str], DeploymentHandle] = {}
         self._revisions: dict[str, _KnownRevision] = {}
         self._calls: defaultdict[str, set[_Call]] = defaultdict(set)
 
     def use_catalog(self, catalog: Catalog) -> None:
         """Reaches other models from now on; calls in flight go on."""
         for name in set(self._catalog.names) - set(catalog.names):
-            self._handles.pop(name, None)
+            for model, method in list(self._methods):
+                if model == name:
+                    del self._methods[model, method]
             self._revisions.pop(name, None)
         self._catalog = catalog
 
@@ -73,7 +75,7 @@ class ServeRouter:
         """Generates an explanation and returns it whole."""
         call = _Call()
         with _errors_of_ours(model, call):
-            response = self._handle(model).explain.remote(request, timeout_s)
+            response = self._method(model, "explain").remote(request, timeout_s)
             with self._followed(model, call, response):
                 explanation: Explanation = await response
         return explanation
@@ -84,7 +86,7 @@ class ServeRouter:
         """Yields text deltas, then the completion."""
         call = _Call()
         with _errors_of_ours(model, call):
-            events = self._handle(model).options(stream=True).stream.remote(request, timeout_s)
+            events = self._method(model, "stream", stream=True).remote(request, timeout_s)
             with self._followed(model, call, events):
                 async for event in events:
                     call.started = True
@@ -167,16 +169,22 @@ class ServeRouter:
         return known.revision if known is not None else ""
 
     async def _ask_revision(self, model: str) -> str:
-        revision: str = await self._handle(model).revision.remote()
+        revision: str = await self._method(model, "revision").remote()
         return revision
 
-    def _handle(self, model: str) -> DeploymentHandle:
-        # Made on first use: the application may be deployed after the front.
-        if model not in self._handles:
-            self._handles[model] = serve.get_deployment_handle(
-                MODEL_DEPLOYMENT, model_application(model)
+    def _method(self, model: str, name: str, *, stream: bool = False) -> DeploymentHandle:
+        # Made on first use: the application may be deployed after the front. And kept: Serve makes
+        # a handle anew for every attribute and option, at a tenth of what a call costs.
+        if (model, name) not in self._methods:
+            handle = serve.get_deployment_handle(MODEL_DEPLOYMENT, model_application(model))
+            self._methods[model, name] = handle.options(
+                method_name=name,
+                stream=stream,
+                # Our own classes need none of what cloudpickle, the default, can do more.
+                request_serialization="pickle",
+                response_serialization="pickle",
             )
-        return self._handles[model]
+        return self._methods[model, name]
 
 
 @dataclass(frozen=True, slots=True)
