@@ -41,8 +41,9 @@ test: install-dev  ## Run the whole test suite
 test-fast: install-dev  ## Run the tests that take seconds
 	pytest -m "not slow and not stack"
 
-bench: install-dev  ## Measure the metrics and the scoring service against named baselines
+bench: install-dev models  ## Measure both services against named baselines (20 min)
 	PYTHONPATH=. python tests/bench/scoring.py
+	PYTHONPATH=. python tests/bench/generation.py
 
 protos: install-dev  ## Regenerate protos/gen from the .proto files, unless callers would break
 	buf format --write protos

@@ -172,7 +172,7 @@ def _options(
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.keepalive_time_ms", ceil(call_limits.keepalive_s * 1000)),
         ("grpc.keepalive_timeout_ms", ceil(call_limits.keepalive_timeout_s * 1000)),
-        # Measured with grpcio 1.85: without it gRPC waits a minute, whatever the timeout above says.
+        # Measured with grpcio 1.85: without it gRPC waits a minute, whatever the line above says.
         ("grpc.http2.ping_timeout_ms", ceil(call_limits.keepalive_timeout_s * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", limits.MIN_PING_INTERVAL_MS),
