@@ -98,11 +98,10 @@ async def look_at_picture_cache(engine: Engine) -> list[object]:
 
 
 async def answer_all(model: Path, engine_name: str, adapters: Path) -> dict[str, object]:
-    engine = build_engine(spec_of(model, engine_name, adapters))
+    spec = spec_of(model, engine_name, adapters)
+    engine = build_engine(spec)
     await engine.start()
-    if not any(adapters.iterdir()):
-        return {"in turn": [_row(await ask(engine, CASES["plain"]))]}
-    asked = list(CASES.values())
+    asked = list(CASES.values()) if spec.adapters else [CASES["plain"]]
     in_turn = await ask_in_turn(engine, asked)
     # Twice, in two orders, so that neighbours and places in the batch differ.
     together = await ask_together(engine, [*asked, SAMPLED, *reversed(asked)])

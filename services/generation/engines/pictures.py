@@ -11,7 +11,7 @@ from services.generation.domain import Image
 from services.generation.images import ImageLimits, decode_image
 
 # The front has applied its limits already; whatever it let through is decoded here.
-_NO_LIMITS = ImageLimits(max_bytes=2**62, max_pixels=2**62)
+_NO_LIMITS = ImageLimits()
 
 # An encoded picture of 6 KB may decode to 150 MB; this many are held decoded at a time.
 _CONCURRENT_PICTURES = 2

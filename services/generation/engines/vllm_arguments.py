@@ -14,9 +14,9 @@ from services.generation.domain import Lane, Sampling
 # Without CUDA graphs, compilation and worker processes a laptop's engine starts in seconds.
 _CPU_ARGUMENTS: dict[str, object] = {"enforce_eager": True, "distributed_executor_backend": "uni"}
 
-# Serve starts the replica in the first of the placement group's one-GPU bundles, and Ray lets a
-# process see the GPUs of its own bundle only. So vLLM's workers must be Ray actors of their own,
-# one in each bundle; "mp" would start them inside the replica, which sees too few GPUs.
+# The replica itself holds no GPU: Serve gives it a placement group with a bundle for each. Only
+# Ray actors of their own, one a bundle, get those GPUs; "mp" would start workers inside the replica
+# on the machine's first GPUs, whoever they belong to. vLLM finds the group by itself.
 _PARALLEL_ARGUMENTS: dict[str, object] = {"distributed_executor_backend": "ray"}
 
 # The ranks that vLLM has kernels for: vllm.config.lora.MaxLoRARanks.
