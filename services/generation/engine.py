@@ -10,6 +10,8 @@ class Engine(Protocol):
     """Generates text for one model.
 
     An engine runs any number of generations at a time; it queues what exceeds its capacity.
+    While it has any, it must yield something for one of them within the entry's ``stall_s``; one
+    that is silent for longer counts as hung and is replaced.
     """
 
     @property
