@@ -14,6 +14,7 @@ from services.core.errors import (
     FieldViolation,
     InternalError,
     InvalidRequestError,
+    ModelFailedError,
     OverloadedError,
     ServiceError,
     UnauthenticatedError,
@@ -136,11 +137,14 @@ def to_rpc_status(error: BaseException) -> status_pb2.Status:
 
 
 def retry_pushback(error: ServiceError) -> tuple[tuple[str, str], ...]:
-    """Gives the trailer that makes gRPC's built-in retries wait as long as RetryInfo says.
+    """Gives the trailer that tells gRPC's built-in retries when to try again, if at all.
 
-    A client whose service config retries the error's code waits so many milliseconds before its
-    next attempt, in place of its own backoff. Source: gRFC A6.
+    A client whose service config retries the error's code waits as long as RetryInfo says before
+    its next attempt, in place of its own backoff. A model that could not be loaded will not be
+    there in a moment either, so it is not asked again. Source: gRFC A6.
     """
+    if isinstance(error, ModelFailedError):
+        return (("grpc-retry-pushback-ms", "-1"),)
     if not isinstance(error, OverloadedError):
         return ()
     return (("grpc-retry-pushback-ms", str(math.ceil(error.retry_after_s * 1000))),)

@@ -11,6 +11,7 @@ from services.core.errors import (
     ErrorReason,
     FieldViolation,
     InvalidRequestError,
+    ModelFailedError,
     OverloadedError,
     ServiceError,
     service_error_classes,
@@ -92,12 +93,13 @@ def test_whatever_its_texts_a_status_fits_into_the_trailers(character: str) -> N
     assert details(status, error_details_pb2.ErrorInfo)
 
 
-def test_overload_paces_the_built_in_retries_of_grpc_and_nothing_else_does() -> None:
+def test_grpcs_built_in_retries_are_paced_by_overload_and_stopped_by_a_failed_model() -> None:
     # Rounded up: a client that came back a moment too early would be refused again.
     assert retry_pushback(OverloadedError("full", retry_after_s=0.0305)) == (
         ("grpc-retry-pushback-ms", "31"),
     )
-    others = set(service_error_classes().values()) - {OverloadedError}
+    assert retry_pushback(ModelFailedError("x")) == (("grpc-retry-pushback-ms", "-1"),)
+    others = set(service_error_classes().values()) - {OverloadedError, ModelFailedError}
     assert all(retry_pushback(kind("x")) == () for kind in others)
 
 
