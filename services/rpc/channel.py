@@ -91,7 +91,7 @@ def channel_options(
         ("grpc.max_send_message_length", limits.MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", limits.KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),
-        # Measured with grpcio 1.85: it waits a minute for an answer whatever the timeout above says,
+        # Measured with grpcio 1.85: it waits a minute for an answer, whatever the line above says,
         # and after two questions it asks no more while a call is silent.
         ("grpc.http2.ping_timeout_ms", limits.KEEPALIVE_TIMEOUT_MS),
         ("grpc.http2.max_pings_without_data", 0),

@@ -100,10 +100,10 @@ async def test_a_model_that_serve_gave_up_on_is_told_with_the_cause(
 ) -> None:
     router = ScriptedRouter(x="")
 
-    def fail(model: str) -> None:
+    def fail(model: str, name: str) -> None:
         raise DeploymentUnavailableError(DeploymentID("Model"))
 
-    monkeypatch.setattr(router, "_handle", fail)
+    monkeypatch.setattr(router, "_method", fail)
     with pytest.raises(ModelFailedError) as caught:
         await router.explain("x", engine_request(), None)
     cause = caught.value.metadata["cause"]
@@ -129,9 +129,8 @@ async def test_a_call_cancelled_in_the_turn_in_which_a_replica_takes_it_is_cance
     taking: asyncio.Future[TakenCall] = asyncio.get_running_loop().create_future()
     kind = DeploymentResponseGenerator if is_stream else DeploymentResponse
     response = kind(taking, SimpleNamespace(request_id="r"), False)
-    remote = SimpleNamespace(remote=lambda request, timeout_s: response)
-    handle = SimpleNamespace(explain=remote, stream=remote, options=lambda stream: handle)
-    monkeypatch.setattr(router, "_handle", lambda model: handle)
+    method = SimpleNamespace(remote=lambda request, timeout_s: response)
+    monkeypatch.setattr(router, "_method", lambda model, name, stream=False: method)
 
     async def ask() -> None:
         if not is_stream:
@@ -188,14 +187,8 @@ class WaitingResponse:
         return await self._replica_result_future
 
 
-class WaitingHandle:
-    """A handle of a model without replicas."""
-
-    def __init__(self) -> None:
-        self.explain = self.stream = self
-
-    def options(self, **_: object) -> Self:
-        return self
+class WaitingMethod:
+    """A method of a model without replicas."""
 
     def remote(self, *_: object) -> WaitingResponse:
         return WaitingResponse()
@@ -209,7 +202,7 @@ async def test_calls_that_wait_for_a_model_that_fails_are_told_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     router = ScriptedRouter(x="")
-    monkeypatch.setattr(router, "_handle", lambda model: WaitingHandle())
+    monkeypatch.setattr(router, "_method", lambda model, name, stream=False: WaitingMethod())
     calls = [
         asyncio.ensure_future(router.explain("x", engine_request(), None)),
         asyncio.ensure_future(first_event(router)),
@@ -234,7 +227,7 @@ async def test_a_waiting_caller_that_leaves_is_no_loss_of_a_replica(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     router = ScriptedRouter(x="")
-    monkeypatch.setattr(router, "_handle", lambda model: WaitingHandle())
+    monkeypatch.setattr(router, "_method", lambda model, name, stream=False: WaitingMethod())
     call = asyncio.ensure_future(router.explain("x", engine_request(), None))
     await asyncio.sleep(0)
     call.cancel()
