@@ -113,17 +113,16 @@ class ImageStore:
             self._give_back(size_bytes)
 
     async def size_of(self, digest: str) -> int | None:
-        """Gives the size of an image in bytes, and None if it is not here."""
+        """Gives the size of an image in bytes, and None if it is not here; counts as its use."""
         if digest in self._used and self._used[digest].is_good:
             return len(self._used[digest].image.data)
-        if digest not in self._kept and self._folder is not None:
-            shared = await self._folder.read(digest)
-            if shared is not None:
-                self._keep(shared)
-        if digest not in self._kept:
+        known = self._kept.get(digest)
+        if known is None and self._folder is not None:
+            known = await self._folder.read(digest)
+        if known is None:
             return None
-        self._kept.move_to_end(digest)
-        return len(self._kept[digest].data)
+        self._keep(known)
+        return len(known.data)
 
     async def put(self, image: Image) -> None:
         """Keeps an image that was found to be whole, and shares it with the other fronts."""
@@ -162,6 +161,7 @@ class ImageStore:
 
     def _keep(self, image: Image) -> None:
         if image.digest in self._used:
+            self._used[image.digest].is_good = True  # it is kept once nobody uses it any more
             return
         known = self._kept.pop(image.digest, None)
         self._kept[image.digest] = known or image

@@ -34,7 +34,7 @@ class SharedGeneration:
         self._readers = 0
         self._when_over = when_over
         self._is_over = False
-        self._task = asyncio.create_task(work(self))
+        self._task = asyncio.create_task(self._run(work))
         self._task.add_done_callback(lambda _: self._end())
 
     def add(self, event: ExplanationEvent) -> None:
@@ -60,7 +60,7 @@ class SharedGeneration:
                     taken = len(self._texts)
                     yield TextDelta(text)
                 elif is_over:
-                    yield self._result().completion
+                    yield self._task.result().completion
                     return
                 else:
                     await news.wait()
@@ -72,15 +72,23 @@ class SharedGeneration:
         self._readers += 1
         try:
             await asyncio.wait({self._task})
-            return self._result()
+            return self._task.result()
         finally:
             await self._leave()
 
-    def _result(self) -> Explanation:
-        self._task.result()
-        if self._completion is None:
-            raise InternalError("the generation ended without a completion")
-        return Explanation("".join(self._texts), self._completion)
+    async def _run(
+        self, work: Callable[["SharedGeneration"], Coroutine[None, None, None]]
+    ) -> Explanation:
+        result: Explanation | None = None
+        try:
+            await work(self)
+            if self._completion is None:
+                raise InternalError("the generation ended without a completion")
+            result = Explanation("".join(self._texts), self._completion)
+            return result
+        finally:
+            # Before the task is done: who comes then must not join what has failed.
+            self._conclude(result)
 
     async def _leave(self) -> None:
         self._readers -= 1
@@ -96,8 +104,9 @@ class SharedGeneration:
         news.set()
 
     def _end(self) -> None:
-        done = not self._task.cancelled() and self._task.exception() is None
-        self._conclude(self._result() if done and self._completion is not None else None)
+        if not self._task.cancelled():
+            self._task.exception()  # there may be nobody left to look at it
+        self._conclude(None)  # where it was cancelled before it began
         self._tell()
 
     def _conclude(self, result: Explanation | None) -> None:

@@ -60,6 +60,23 @@ async def test_only_what_was_found_good_is_kept() -> None:
     assert await pictures.size_of(image(1).digest) == 10
 
 
+async def test_what_is_put_while_an_unchecked_copy_is_in_use_stays() -> None:
+    pictures = store()
+    async with pictures.use(image(1), Lane.SWEEP):  # and its call ends before the check
+        await pictures.put(Image(bytes(bytearray(image(1).data)), image(1).digest))
+        assert await pictures.size_of(image(1).digest) == 10
+    assert (await used(pictures, named(image(1)))).data == image(1).data
+
+
+async def test_asking_for_the_size_counts_as_use() -> None:
+    pictures = store(kept=20)
+    for number in (1, 2):
+        await pictures.put(image(number))
+    assert await pictures.size_of(image(1).digest) == 10
+    await pictures.put(image(3))
+    assert [await pictures.size_of(image(number).digest) for number in (1, 2, 3)] == [10, None, 10]
+
+
 async def test_the_sweep_leaves_room_to_interactive_requests() -> None:
     # A quarter of 40 bytes is kept: three pictures of ten bytes for the sweep.
     pictures = store(used=40, share=0.25)

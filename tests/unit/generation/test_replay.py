@@ -178,6 +178,38 @@ async def test_what_runs_is_found_until_it_fails_and_nothing_is_left_of_it() -> 
     assert replays.running_count == 0
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_comes_in_the_very_moment_of_the_end_finds_the_result_or_nothing(
+    fails: bool,
+) -> None:
+    replays = Replays(PLENTY)
+    may_end = asyncio.Event()
+
+    async def work(generation: SharedGeneration) -> None:
+        await may_end.wait()
+        if fails:
+            raise ZeroDivisionError
+        generation.add(TextDelta("a text"))
+        generation.add(completion())
+
+    async def come() -> SharedGeneration | Explanation | None:
+        await may_end.wait()
+        return replays.find(key())
+
+    generation = replays.start(key(), lambda when_over: SharedGeneration(work, when_over))
+    await asyncio.sleep(0)
+    coming = asyncio.create_task(come())
+    await asyncio.sleep(0)
+    # Both go on in one turn of the event loop, the generation first. Whoever joined one that has
+    # failed would begin anew, join it again and so on, without ever letting the event loop turn.
+    may_end.set()
+    assert await coming == (None if fails else Explanation("a text", completion()))
+    assert replays.running_count == 0
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            await generation.result()
+
+
 async def test_a_generation_that_all_have_left_is_not_joined_any_more() -> None:
     replays = Replays(PLENTY)
     ended = asyncio.Event()
