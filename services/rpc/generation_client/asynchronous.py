@@ -94,13 +94,13 @@ class AsyncGenerationClient:
 
         Raises:
             ServiceError: The service failed.
-            UserInputError: The image cannot be read.
+            UserInputError: The image cannot be read, or an argument is none of its type.
         """
         question = Question(
             model, instruction, adapter, system_text, sampling or Sampling(), lane, request_id
         )
-        picture = await _read(image)
         patience = Patience(timeout_s)
+        picture = await _read(image)
         *named, last = self._pictures.ways(picture)
         for way in named:
             with suppress(ImageNotFoundError):
@@ -124,15 +124,15 @@ class AsyncGenerationClient:
     ) -> AsyncGenerator[StreamEvent, None]:
         """Yields text as a model writes it, then one completion.
 
-        Arguments and errors as those of :meth:`explain`. The generation begins with the first step
-        and ends with the iterator: closing it (:func:`contextlib.aclosing`) frees the engine's
-        slot.
+        Arguments and errors as those of :meth:`explain`. The generation and its time begin with
+        the first step, and end with the iterator: closing it (:func:`contextlib.aclosing`) frees
+        the engine's slot.
         """
         question = Question(
             model, instruction, adapter, system_text, sampling or Sampling(), lane, request_id
         )
-        picture = await _read(image)
         patience = Patience(timeout_s)
+        picture = await _read(image)
         *named, last = self._pictures.ways(picture)
         for way in named:
             with suppress(ImageNotFoundError):  # which comes before any text
@@ -155,27 +155,30 @@ class AsyncGenerationClient:
             ServiceError: The service failed, or will not have the picture.
             UserInputError: The image cannot be read.
         """
+        patience = Patience(timeout_s)
         picture = await asyncio.to_thread(picture_of, image)
         steps = messages.upload_messages(picture)
         with _translated():
-            answer = await self._stub.PutImage(steps, timeout=timeout_s)
+            answer = await self._stub.PutImage(steps, timeout=patience.left_s)
         self._pictures.note_taken(picture)
         return messages.stored_image(answer)
 
     async def models(self, *, timeout_s: float = LIST_TIMEOUT_S) -> tuple[Model, ...]:
         """Lists the service's catalog, sorted by name."""
+        left_s = Patience(timeout_s).left_s
         with _translated():
-            answer = await self._stub.ListModels(pb.ListModelsRequest(), timeout=timeout_s)
+            answer = await self._stub.ListModels(pb.ListModelsRequest(), timeout=left_s)
         return tuple(map(messages.model, answer.models))
 
     async def model(self, name: str, *, timeout_s: float = LIST_TIMEOUT_S) -> Model:
         """Gets one model of the catalog."""
+        left_s = Patience(timeout_s).left_s
         with _translated():
-            answer = await self._stub.GetModel(pb.GetModelRequest(model=name), timeout=timeout_s)
+            answer = await self._stub.GetModel(pb.GetModelRequest(model=name), timeout=left_s)
         return messages.model(answer.model)
 
     async def close(self) -> None:
-        """Closes the channel; calls in flight are cancelled."""
+        """Closes the channel; calls in flight end with GenerationAbortedError."""
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -224,3 +227,9 @@ def _translated() -> Iterator[None]:
         yield
     except aio.AioRpcError as failure:
         raise error_from_rpc(failure) from failure
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # gRPC says the same of a call that ended with its channel; but nobody cancelled the caller.
+        raise GenerationAbortedError("the client was closed during the call") from None

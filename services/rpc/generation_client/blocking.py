@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # grpc's classes are generic for the type checker only
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -93,13 +93,13 @@ class GenerationClient:
 
         Raises:
             ServiceError: The service failed.
-            UserInputError: The image cannot be read.
+            UserInputError: The image cannot be read, or an argument is none of its type.
         """
         question = Question(
             model, instruction, adapter, system_text, sampling or Sampling(), lane, request_id
         )
-        picture = picture_of(image) if image is not None else None
         patience = Patience(timeout_s)
+        picture = picture_of(image) if image is not None else None
         *named, last = self._pictures.ways(picture)
         for way in named:
             with suppress(ImageNotFoundError):
@@ -120,17 +120,17 @@ class GenerationClient:
         lane: Lane = Lane.INTERACTIVE,
         timeout_s: float = TIMEOUT_S,
         request_id: str = "",
-    ) -> Iterator[StreamEvent]:
+    ) -> Generator[StreamEvent, None, None]:
         """Yields text as a model writes it, then one completion.
 
-        Arguments and errors as those of :meth:`explain`. The generation begins with the first step
-        and ends with the iterator: closing it frees the engine's slot.
+        Arguments and errors as those of :meth:`explain`. The generation and its time begin with
+        the first step, and end with the iterator: closing it frees the engine's slot.
         """
         question = Question(
             model, instruction, adapter, system_text, sampling or Sampling(), lane, request_id
         )
-        picture = picture_of(image) if image is not None else None
         patience = Patience(timeout_s)
+        picture = picture_of(image) if image is not None else None
         *named, last = self._pictures.ways(picture)
         for way in named:
             with suppress(ImageNotFoundError):  # which comes before any text
@@ -150,27 +150,30 @@ class GenerationClient:
             ServiceError: The service failed, or will not have the picture.
             UserInputError: The image cannot be read.
         """
+        patience = Patience(timeout_s)
         picture = picture_of(image)
         steps = messages.upload_messages(picture)
         with _translated():
-            answer = self._stub.PutImage(steps, timeout=timeout_s)
+            answer = self._stub.PutImage(steps, timeout=patience.left_s)
         self._pictures.note_taken(picture)
         return messages.stored_image(answer)
 
     def models(self, *, timeout_s: float = LIST_TIMEOUT_S) -> tuple[Model, ...]:
         """Lists the service's catalog, sorted by name."""
+        left_s = Patience(timeout_s).left_s
         with _translated():
-            answer = self._stub.ListModels(pb.ListModelsRequest(), timeout=timeout_s)
+            answer = self._stub.ListModels(pb.ListModelsRequest(), timeout=left_s)
         return tuple(map(messages.model, answer.models))
 
     def model(self, name: str, *, timeout_s: float = LIST_TIMEOUT_S) -> Model:
         """Gets one model of the catalog."""
+        left_s = Patience(timeout_s).left_s
         with _translated():
-            answer = self._stub.GetModel(pb.GetModelRequest(model=name), timeout=timeout_s)
+            answer = self._stub.GetModel(pb.GetModelRequest(model=name), timeout=left_s)
         return messages.model(answer.model)
 
     def close(self) -> None:
-        """Closes the channel; calls in flight are cancelled."""
+        """Closes the channel; calls in flight end with GenerationAbortedError."""
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -194,7 +197,7 @@ class GenerationClient:
 
     def _stream(
         self, question: Question, image: content_pb2.Image | None, patience: Patience
-    ) -> Iterator[StreamEvent]:
+    ) -> Generator[StreamEvent, None, None]:
         request = messages.request_message(pb.StreamExplanationRequest, question, image)
         call = self._stub.StreamExplanation(request, timeout=patience.left_s)
         event: StreamEvent | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from expart.common.v1 import content_pb2
 from expart.generation.v1 import generation_service_pb2 as pb
-from services.core.errors import ImageTooLargeError
+from services.core.errors import FieldViolation, ImageTooLargeError, InvalidRequestError
 from services.rpc.generation_client.pictures import Picture
 from services.rpc.generation_client.values import (
     Completion,
@@ -30,6 +30,7 @@ from services.rpc.limits import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
+    from google.protobuf.message import Message
 
 RequestT = TypeVar("RequestT", pb.GenerateExplanationRequest, pb.StreamExplanationRequest)
 
@@ -42,6 +43,7 @@ _STATES = {
     pb.MODEL_STATE_SCALED_TO_ZERO: ModelState.SCALED_TO_ZERO,
     pb.MODEL_STATE_FAILED: ModelState.FAILED,
 }
+_TEXTS = ("request_id", "model", "adapter", "instruction", "system_text")
 _PLAIN_SAMPLING = [field.name for field in fields(Sampling) if field.name != "stop"]
 
 
@@ -51,18 +53,13 @@ def request_message(
     """Writes a request.
 
     Raises:
+        InvalidRequestError: A value is not of its field's type, or too large for it.
         ImageTooLargeError: It does not fit into one message.
     """
-    message = kind(
-        request_id=question.request_id,
-        model=question.model,
-        adapter=question.adapter,
-        image=image,
-        instruction=question.instruction,
-        system_text=question.system_text,
-        sampling=_sampling_message(question.sampling),
-        lane=_LANES[question.lane],
-    )
+    message = kind(image=image, sampling=_sampling_message(question.sampling))
+    for name in _TEXTS:
+        _set(message, name, getattr(question, name))
+    _set(message, "lane", _LANES.get(question.lane, question.lane))
     # gRPC would refuse it with the code of a service that is full.
     if (size := message.ByteSize()) > MAX_MESSAGE_BYTES:
         raise ImageTooLargeError(
@@ -148,11 +145,36 @@ def model(message: pb.Model) -> Model:
 
 
 def _sampling_message(sampling: Sampling) -> pb.SamplingParameters:
-    message = pb.SamplingParameters(stop=sampling.stop)
+    message = pb.SamplingParameters()
     for name in _PLAIN_SAMPLING:
         if (value := getattr(sampling, name)) is not None:
-            setattr(message, name, value)
+            _set(message, name, value, within="sampling.")
+    # A text is a sequence of texts too: each of its letters would end the explanation.
+    stop: object = sampling.stop
+    if isinstance(stop, str):
+        raise _refused("sampling.stop", "must be a tuple of texts, not one text")
+    try:
+        message.stop.extend(sampling.stop)
+    except (TypeError, ValueError) as error:
+        raise _refused("sampling.stop", f"cannot be sent: {error}") from error
     return message
+
+
+def _set(message: Message, name: str, value: object, within: str = "") -> None:
+    """Sets a field.
+
+    Raises:
+        InvalidRequestError: The field cannot hold the value; the service would answer likewise.
+    """
+    try:
+        setattr(message, name, value)
+    except (TypeError, ValueError) as error:
+        raise _refused(within + name, f"cannot be sent: {error}") from error
+
+
+def _refused(field: str, description: str) -> InvalidRequestError:
+    violation = FieldViolation(field, description)
+    return InvalidRequestError(f"{field} {description}", violations=(violation,))
 
 
 def _sampling(message: pb.SamplingParameters) -> Sampling:

@@ -31,11 +31,17 @@ def picture_of(source: ImageSource) -> Picture:
     """Reads a picture.
 
     Raises:
-        UserInputError: The file cannot be read.
+        UserInputError: The file cannot be read, or it is no source of a picture.
     """
     if isinstance(source, StoredImage):
         return Picture(source.digest, None)
     data = _read(source) if isinstance(source, Path) else source
+    if not isinstance(data, bytes):
+        # Not every caller has a type checker, and the name of a file is an easy mistake.
+        raise UserInputError(
+            "an image must be a pathlib.Path, bytes or a StoredImage, "
+            f"not {type(data).__name__}; for a file give Path(name)"
+        )
     return Picture(digest_of(data), data)
 
 
