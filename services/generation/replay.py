@@ -11,7 +11,7 @@ from services.core.errors import RequestIdConflictError
 from services.generation.domain import Explanation, ExplanationRequest
 from services.generation.shared_generation import SharedGeneration, WhenOver
 
-# What an entry takes beside its text: names, numbers and their objects (measured: 1.4 KB).
+# What an entry takes beside its texts: names, numbers and their objects (measured: 1.4 KB).
 _ENTRY_BYTES = 1500
 
 
@@ -140,7 +140,8 @@ class Replays:
         return generation
 
     def _remember(self, place: tuple[str, str], body: bytes, result: Explanation) -> None:
-        size_bytes = _ENTRY_BYTES + sys.getsizeof(result.text)
+        texts = (result.text, *result.completion.provenance.sampling.stop)
+        size_bytes = _ENTRY_BYTES + sum(sys.getsizeof(text) for text in texts)
         if size_bytes > self._limits.max_bytes:
             return
         forget_at = self._clock() + self._limits.max_age_s

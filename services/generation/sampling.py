@@ -7,6 +7,8 @@ from services.core.errors import FieldViolation
 from services.generation.domain import Sampling, SamplingRequest
 
 MAX_STOP_TEXTS = 16
+# Every stop text is looked for after every token, and remembered with the answer.
+MAX_STOP_CHARS = 1000
 # A drawn seed is short enough to be read out and typed in again.
 _DRAWN_SEED_BITS = 31
 
@@ -53,10 +55,14 @@ def sampling_violations(asked: SamplingRequest) -> list[FieldViolation]:
                 "sampling.stop", f"must hold at most {MAX_STOP_TEXTS} texts; got {len(asked.stop)}"
             )
         )
+        return found  # a message has room for millions of them
     found.extend(
-        FieldViolation(f"sampling.stop[{index}]", "must not be empty")
+        FieldViolation(
+            f"sampling.stop[{index}]",
+            f"must have at least 1 and at most {MAX_STOP_CHARS} characters; got {len(text)}",
+        )
         for index, text in enumerate(asked.stop)
-        if not text
+        if not 1 <= len(text) <= MAX_STOP_CHARS
     )
     return found
 

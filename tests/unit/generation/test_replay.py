@@ -63,10 +63,15 @@ def key(request_id: str = "r", client: str = "anna") -> RequestKey:
     return key_of(request(request_id=request_id), client)
 
 
-async def answered(replays: Replays, key: RequestKey, text: str = "a text") -> None:
+async def answered(
+    replays: Replays, key: RequestKey, text: str = "a text", stop: tuple[str, ...] = ()
+) -> None:
+    done = completion()
+    applied = replace(done.provenance.sampling, stop=stop)
+
     async def work(generation: SharedGeneration) -> None:
         generation.add(TextDelta(text))
-        generation.add(completion())
+        generation.add(replace(done, provenance=replace(done.provenance, sampling=applied)))
 
     await replays.start(key, lambda when_over: SharedGeneration(work, when_over)).result()
 
@@ -154,6 +159,15 @@ async def test_results_are_bounded_by_memory() -> None:
     await answered(replays, key("too large"), "x" * 20_001)
     assert replays.find(key("too large")) is None
     assert replays.find(key("larger")) is not None
+
+
+async def test_the_stop_texts_that_an_answer_tells_count_too() -> None:
+    replays = Replays(replace(PLENTY, max_bytes=20_000))
+    for name in "ab":
+        await answered(replays, key(name), stop=("x" * 1_000,) * 10)
+    # Either takes more than half.
+    assert [replays.find(key(name)) is not None for name in "ab"] == [False, True]
+    assert replays.size_bytes > 10_000
 
 
 async def test_what_runs_is_found_until_it_fails_and_nothing_is_left_of_it() -> None:

@@ -27,7 +27,7 @@ DEFAULTS = Sampling(
     "asked",
     [
         SamplingRequest(max_tokens=1, temperature=0, top_p=1, top_k=0, seed=0, min_tokens=0),
-        SamplingRequest(temperature=2, top_p=1e-9, repetition_penalty=2, stop=("x",) * 16),
+        SamplingRequest(temperature=2, top_p=1e-9, repetition_penalty=2, stop=("x" * 1000,) * 16),
         SamplingRequest(presence_penalty=-2, frequency_penalty=2, seed=2**63 - 1),
     ],
 )
@@ -59,7 +59,17 @@ def test_the_ends_of_the_ranges_are_allowed(asked: SamplingRequest) -> None:
         ),
         (SamplingRequest(min_tokens=-1), "min_tokens", "must be at least 0; got -1"),
         (SamplingRequest(stop=("x",) * 17), "stop", "must hold at most 16 texts; got 17"),
-        (SamplingRequest(stop=("x", "")), "stop[1]", "must not be empty"),
+        (SamplingRequest(stop=("",) * 17), "stop", "must hold at most 16 texts; got 17"),
+        (
+            SamplingRequest(stop=("x", "")),
+            "stop[1]",
+            "must have at least 1 and at most 1000 characters; got 0",
+        ),
+        (
+            SamplingRequest(stop=("x" * 1001,)),
+            "stop[0]",
+            "must have at least 1 and at most 1000 characters; got 1001",
+        ),
     ],
 )
 def test_a_violation_names_the_limit_and_the_value(

@@ -486,7 +486,9 @@ class SamplingParameters(_message.Message):
     """Fewest tokens before the model may stop, at least 0 and at most max_tokens."""
     @_builtins.property
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Texts that end the generation when they occur; they are not returned. At most 16, none empty."""
+        """Texts that end the generation when they occur; they are not returned. At most 16, of 1 to 1,000
+        characters each.
+        """
 
     def __init__(
         self,
