@@ -41,6 +41,7 @@ class GenerationSettings(RpcSettings):
     image_max_aspect_ratio: float = Field(
         default=200.0,
         ge=1,
+        allow_inf_nan=False,
         description="Most times that an image's longer edge may be its shorter one.",
     )
     image_max_bytes_in_flight: PositiveInt = Field(
