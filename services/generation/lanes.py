@@ -160,16 +160,15 @@ class ModelQueue:
         self._check_time(ticket)
         self._make_room(ticket)
         waiter = line.join(ticket.client)
-        deadline = asyncio.timeout(self._left_s(ticket))
         try:
-            async with deadline:
+            async with asyncio.timeout(self._left_s(ticket)):
                 await waiter.called
         except BaseException as error:
             line.leave(waiter)
             if waiter.was_called:
                 # Called up and cancelled at once: the place belongs to the next.
                 self._give_back(ticket.lane)
-            if isinstance(error, TimeoutError) and deadline.expired():
+            if isinstance(error, TimeoutError):
                 raise self._too_late() from None
             raise
 

@@ -143,6 +143,27 @@ async def test_what_cannot_be_answered_in_time_is_refused_at_once(
     await asyncio.gather(*waiting)
 
 
+@pytest.mark.parametrize(("left_s", "is_refused"), [(3.5, True), (4.5, False)])
+async def test_a_sweep_does_not_count_on_the_places_that_interactive_calls_leave(
+    left_s: float, is_refused: bool
+) -> None:
+    clock = Clock()
+    line = queue(clock, places=2)
+    for lane in Lane:
+        for _ in range(100):
+            await answer(line, clock, 2.0, lane)
+    async with line.place(Ticket(Lane.INTERACTIVE)), line.place(Ticket(Lane.SWEEP)):
+        # 2 s until the sweep's one place is free, and 2 s for the answer.
+        asks = asyncio.create_task(hold(line, Ticket(Lane.SWEEP, "", clock.now + left_s)))
+        await asyncio.sleep(0)
+        assert line.waiting_count(Lane.SWEEP) == (0 if is_refused else 1)
+    if is_refused:
+        with pytest.raises(OverloadedError):
+            await asks
+    else:
+        await asks
+
+
 async def test_a_call_whose_deadline_has_passed_is_told_so_and_not_to_come_back() -> None:
     clock = Clock()
     line = queue(clock)
