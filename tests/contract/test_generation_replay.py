@@ -182,7 +182,7 @@ async def test_failures_are_told_to_all_who_joined_and_not_remembered(held: Held
 
 
 async def test_the_first_callers_deadline_is_not_that_of_those_who_joined(held: Held) -> None:
-    first = asyncio.ensure_future(held.whole(timeout=0.5))
+    first = asyncio.ensure_future(held.whole(timeout=3))
     await until(lambda: len(held.engine.asked) == 1)
     second = asyncio.ensure_future(held.whole())
     failed = (await asyncio.gather(first, return_exceptions=True))[0]

@@ -15,6 +15,7 @@ import pytest
 from expart.generation.v1 import generation_service_pb2 as pb
 from expart.generation.v1 import generation_service_pb2_grpc as pb_grpc
 
+TIMEOUT_S = 60.0
 COMMAND = (sys.executable, "-m", "services.generation.scripted_server")
 
 
@@ -34,7 +35,7 @@ def server(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             yield process, process.stdout.readline().strip()
             assert process.stdin is not None
             process.stdin.close()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=TIMEOUT_S) == 0
         finally:
             process.kill()
 
@@ -51,7 +52,7 @@ def ask(
     request = pb.GenerateExplanationRequest(
         model=model, instruction=instruction, sampling=pb.SamplingParameters(max_tokens=4)
     )
-    response: pb.GenerateExplanationResponse = stub.GenerateExplanation(request, timeout=20)
+    response: pb.GenerateExplanationResponse = stub.GenerateExplanation(request, timeout=TIMEOUT_S)
     return response
 
 
@@ -63,8 +64,9 @@ def code_of(call: Callable[[], object]) -> grpc.StatusCode:
 
 
 def wait_for_state(stub: pb_grpc.GenerationServiceStub, model: str, state: int) -> pb.Model:
-    for _ in range(200):
-        found: pb.Model = stub.GetModel(pb.GetModelRequest(model=model), timeout=20).model
+    ends_at = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < ends_at:
+        found: pb.Model = stub.GetModel(pb.GetModelRequest(model=model), timeout=TIMEOUT_S).model
         if found.state == state:
             return found
         time.sleep(0.05)
@@ -82,7 +84,7 @@ def test_it_says_where_it_listens_answers_and_ends_with_its_parent() -> None:
 def test_it_ends_at_sigterm() -> None:
     with server() as (process, _):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=TIMEOUT_S) == 0
 
 
 def test_neither_ray_nor_an_engines_library_is_loaded() -> None:
@@ -110,7 +112,7 @@ def test_faults_of_the_command_line_meet_requests() -> None:
 def test_a_crash_ends_the_server_as_a_killed_front_would() -> None:
     with server("--fault", '{"action": "crash"}') as (process, address), stub_of(address) as stub:
         assert code_of(lambda: ask(stub)) is grpc.StatusCode.UNAVAILABLE
-        assert process.wait(timeout=20) == 70
+        assert process.wait(timeout=TIMEOUT_S) == 70
         process.returncode = 0  # what the helper asks for at the end
 
 

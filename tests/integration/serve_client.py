@@ -12,7 +12,7 @@ from services.core.errors import ErrorReason, ServiceError
 from services.rpc.channel import open_channel
 from services.rpc.status import error_from_rpc
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 
 
 class Client:

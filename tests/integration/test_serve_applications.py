@@ -12,7 +12,7 @@ from expart.generation.v1 import generation_service_pb2 as pb
 from services.core.errors import ModelFailedError, ModelNotFoundError
 from services.generation.catalog import ModelSpec, SamplingSpec, ScalingSpec, ScriptedSpec
 from tests.integration.ray_cluster import RayCluster, ray_cluster
-from tests.integration.serve_client import Client, client_of, undisturbed, until_true
+from tests.integration.serve_client import TIMEOUT_S, Client, client_of, undisturbed, until_true
 from tests.unit.generation.builders import picture, scripted_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.stack]
@@ -76,7 +76,7 @@ async def test_what_concerns_the_front_alone_leaves_the_replicas_loaded(
     before = pids(cluster, STEADY.name, OTHER.name), fronts(cluster)
     async with undisturbed(client, STEADY.name), undisturbed(client, OTHER.name):
         await deploy(cluster, STEADY, changed(OTHER, sampling=SamplingSpec(max_tokens=7)))
-        await until_true(lambda: has_max_tokens(client, 7), 60, "the new default")
+        await until_true(lambda: has_max_tokens(client, 7), TIMEOUT_S, "the new default")
     assert (pids(cluster, STEADY.name, OTHER.name), fronts(cluster)) == before
 
 
@@ -92,7 +92,7 @@ async def test_scaling_changes_without_loading_what_is_loaded(
     two = ScalingSpec(min_replicas=2, max_replicas=2, max_ongoing_requests=9)
     async with undisturbed(client, STEADY.name), undisturbed(client, OTHER.name):
         await deploy(cluster, STEADY, changed(OTHER, scaling=two))
-        await until_true(lambda: has_replicas(client, 2), 60, "two replicas")
+        await until_true(lambda: has_replicas(client, 2), TIMEOUT_S, "two replicas")
     after = pids(cluster, STEADY.name, OTHER.name)
     assert after[STEADY.name] == before[STEADY.name]
     assert after[OTHER.name] > before[OTHER.name]
@@ -111,7 +111,7 @@ async def test_a_model_that_changes_is_loaded_anew_and_no_other(
     async with undisturbed(client, STEADY.name):
         await deploy(cluster, STEADY, slower)
         await until_true(
-            lambda: is_replaced(cluster, before[OTHER.name]), 60, "replicas of the new entry"
+            lambda: is_replaced(cluster, before[OTHER.name]), TIMEOUT_S, "replicas of the new entry"
         )
         await client.until_answer(OTHER.name)
     assert pids(cluster, STEADY.name)[STEADY.name] == before[STEADY.name]
@@ -127,7 +127,7 @@ async def test_a_model_is_removed(cluster: RayCluster, client: Client) -> None:
         await deploy(cluster, STEADY)
         await client.until_state(OTHER.name, "gone")
         assert isinstance(await client.failure(OTHER.name), ModelNotFoundError)
-        await until_true(lambda: is_gone(cluster), 60, "no process of it is left")
+        await until_true(lambda: is_gone(cluster), TIMEOUT_S, "no process of it is left")
 
 
 async def is_gone(cluster: RayCluster) -> bool:
@@ -162,9 +162,13 @@ async def test_calls_go_on_while_serve_s_controller_is_replaced(
     (controller,) = cluster.find("ServeController")
     async with undisturbed(client, STEADY.name) as caller:
         controller.kill()
-        await until_true(lambda: is_replaced_by_another(cluster, controller.pid), 60, "another")
+        await until_true(
+            lambda: is_replaced_by_another(cluster, controller.pid), TIMEOUT_S, "another"
+        )
         answered = caller.answered
-        await until_true(lambda: has_answered(caller.answered, answered + 20), 60, "more calls")
+        await until_true(
+            lambda: has_answered(caller.answered, answered + 20), TIMEOUT_S, "more calls"
+        )
 
 
 async def is_replaced_by_another(cluster: RayCluster, pid: int) -> bool:
@@ -181,9 +185,11 @@ async def test_a_front_with_new_settings_takes_over_from_the_old_one(
     before = fronts(cluster)
     async with undisturbed(client, STEADY.name, retries_draining=True) as caller:
         await deploy(cluster, STEADY, OTHER, drain_s=5)
-        await until_true(lambda: has_new_front(cluster, before), 90, "a new front alone")
+        await until_true(lambda: has_new_front(cluster, before), TIMEOUT_S, "a new front alone")
         answered = caller.answered
-        await until_true(lambda: has_answered(caller.answered, answered + 20), 60, "more calls")
+        await until_true(
+            lambda: has_answered(caller.answered, answered + 20), TIMEOUT_S, "more calls"
+        )
 
 
 async def has_new_front(cluster: RayCluster, before: set[int]) -> bool:

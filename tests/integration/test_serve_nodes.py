@@ -11,7 +11,7 @@ from expart.generation.v1 import generation_service_pb2 as pb
 from expart.generation.v1 import generation_service_pb2_grpc as pb_grpc
 from services.generation.catalog import ScalingSpec
 from tests.integration.ray_cluster import Node, RayCluster, ray_cluster
-from tests.integration.serve_client import Client, client_of, until_true
+from tests.integration.serve_client import TIMEOUT_S, Client, client_of, until_true
 from tests.unit.generation.builders import scripted_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.stack]
@@ -39,7 +39,7 @@ def cluster() -> Iterator[RayCluster]:
 async def client(cluster: RayCluster) -> AsyncIterator[Client]:
     async with client_of(cluster.address) as opened:
         await until_true(
-            lambda: has_replicas(opened, 2), 90, "two replicas", lambda: opened.state("pair")
+            lambda: has_replicas(opened, 2), TIMEOUT_S, "two replicas", lambda: opened.state("pair")
         )
         yield opened
 
@@ -68,11 +68,11 @@ async def test_fronts_and_replicas_are_spread_and_a_lost_node_is_made_up_for(
         # Whoever was on the other node, by its front or by its replica, is told; nobody hangs.
         assert set(codes) == {"runs", StatusCode.ABORTED, StatusCode.UNAVAILABLE}
         assert len(head.find(TITLE)) >= 1
-        await until_true(lambda: is_placed_again(head), 60, "a second replica on the head")
+        await until_true(lambda: is_placed_again(head), TIMEOUT_S, "a second replica on the head")
 
     # The same channel goes on, by the front that is left.
     await client.until_answer("pair", sampling=pb.SamplingParameters(max_tokens=1))
-    await until_true(lambda: has_replicas(client, 2), 60, "two replicas again")
+    await until_true(lambda: has_replicas(client, 2), TIMEOUT_S, "two replicas again")
 
 
 async def is_placed_again(node: Node) -> bool:

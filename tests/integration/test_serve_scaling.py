@@ -11,7 +11,7 @@ from expart.generation.v1 import generation_service_pb2 as pb
 from services.core.errors import ModelFailedError
 from services.generation.catalog import ModelSpec, ScalingSpec, ScriptedSpec
 from tests.integration.ray_cluster import RayCluster, ray_cluster
-from tests.integration.serve_client import Client, client_of, until_true
+from tests.integration.serve_client import TIMEOUT_S, Client, client_of, until_true
 from tests.unit.generation.builders import scripted_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.stack]
@@ -125,7 +125,7 @@ async def test_load_brings_a_second_replica_and_its_end_takes_it_away(client: Cl
             await load()
 
     loading = asyncio.create_task(keep_loading())
-    await until_true(lambda: replicas(2), 40, "a second replica")
+    await until_true(lambda: replicas(2), TIMEOUT_S, "a second replica")
     loading.cancel()
     await asyncio.gather(loading, return_exceptions=True)
-    await until_true(lambda: replicas(1), 40, "one replica again")
+    await until_true(lambda: replicas(1), TIMEOUT_S, "one replica again")
