@@ -28,7 +28,9 @@ import os
 import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -45,8 +47,10 @@ from services.generation.catalog_errors import explain_validation_error
 from services.generation.front import Front
 from services.generation.scripted_models import ScriptedModels
 from services.generation.settings import GenerationSettings
+from services.rpc.read_settings import explain_settings_error, read_settings
 from services.telemetry.logging import configure_logging
 
+_STANDARD_INPUT = 0
 _USER_ERROR_CODE = 2
 _HELP_WIDTH = 96
 
@@ -58,7 +62,7 @@ async def serve(catalog: Catalog, settings: GenerationSettings, *, with_parent: 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     if with_parent:
-        loop.add_reader(sys.stdin.fileno(), _watch_input, loop, stopped)
+        threading.Thread(target=_wait_for_end_of_input, args=(loop, stopped), daemon=True).start()
     models = ScriptedModels(catalog, delta_interval_s=settings.delta_interval_s)
     await models.start()
     front = Front(catalog, models, settings)
@@ -79,6 +83,8 @@ def make_catalog(options: argparse.Namespace) -> Catalog:
         UserInputError: An entry or a fault is wrong, or an entry's engine is not scripted.
     """
     if options.catalog is not None:
+        if options.model or options.fault or any(_delays(options).values()):
+            raise UserInputError("--catalog: its entries say what the other options would")
         catalog = load_catalog(options.catalog, options.catalog)
         for spec in catalog:
             if spec.engine != "scripted":
@@ -87,12 +93,8 @@ def make_catalog(options: argparse.Namespace) -> Catalog:
                 )
         return catalog
     try:
-        script = ScriptedSpec(
-            load_s=options.load_s,
-            first_token_s=options.first_token_s,
-            per_token_s=options.per_token_s,
-            faults=tuple(_fault(text) for text in options.fault),
-        )
+        faults = [_fault(text) for text in options.fault]
+        script = ScriptedSpec.model_validate({**_delays(options), "faults": faults})
         specs = [
             ModelSpec(name=name, engine="scripted", max_model_len=8192, scripted=script)
             for name in options.model or ["scripted"]
@@ -102,15 +104,28 @@ def make_catalog(options: argparse.Namespace) -> Catalog:
     return Catalog({spec.name: spec for spec in specs})
 
 
+def make_settings(options: argparse.Namespace) -> GenerationSettings:
+    """Makes the settings from the environment and the command line.
+
+    Raises:
+        UserInputError: One of them has a value that is not allowed.
+    """
+    read_settings(GenerationSettings)  # which names the variable that is wrong
+    try:
+        return GenerationSettings(host=options.host, port=options.port, drain_s=0)
+    except ValidationError as error:
+        raise UserInputError(explain_settings_error(error, "")) from error
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; gives the exit code."""
     options = _parser().parse_args(arguments)
     configure_logging(json=False, level="WARNING")
     try:
         catalog = make_catalog(options)
-        settings = GenerationSettings(host=options.host, port=options.port, drain_s=0)
+        settings = make_settings(options)
         asyncio.run(serve(catalog, settings, with_parent=options.with_parent))
-    except (UserInputError, ValidationError) as error:
+    except UserInputError as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         return _USER_ERROR_CODE
     return 0
@@ -133,7 +148,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port; 0, the default, is a free one")
-    parser.add_argument("--catalog", type=Path, help="folder of entries instead of the following")
+    parser.add_argument(
+        "--catalog", type=Path, help="folder of entries, in place of what follows"
+    )
     parser.add_argument(
         "--model", action="append", help="a model's name; may be repeated (scripted)"
     )
@@ -149,6 +166,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _delays(options: argparse.Namespace) -> dict[str, float]:
+    return {name: getattr(options, name) for name in ("load_s", "first_token_s", "per_token_s")}
+
+
 def _fault(text: str) -> ScriptedFault:
     try:
         return TypeAdapter(ScriptedFault).validate_json(text)
@@ -157,10 +178,13 @@ def _fault(text: str) -> ScriptedFault:
         raise UserInputError(f"--fault {text}: {reason}") from error
 
 
-def _watch_input(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 4096):
-        loop.remove_reader(sys.stdin.fileno())
-        stopped.set()
+def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
+    # In a thread: the event loop can wait for a pipe, but not for a file or /dev/null.
+    with suppress(OSError):  # there is none at all
+        while os.read(_STANDARD_INPUT, 4096):
+            pass
+    with suppress(RuntimeError):  # it has ended otherwise, and its loop with it
+        loop.call_soon_threadsafe(stopped.set)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,28 @@ def test_it_says_where_it_listens_answers_and_ends_with_its_parent() -> None:
     assert first.completion.provenance.engine == "scripted"
 
 
+@pytest.mark.parametrize("given", ["</dev/null", "<README.md", "<&-"])
+def test_an_input_that_is_no_pipe_has_ended_at_once(given: str) -> None:
+    shell = f'exec "$0" -m services.generation.scripted_server --with-parent {given}'
+    done = subprocess.run(
+        ["sh", "-c", shell, sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("127.0.0.1:")
+
+
+def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPART_GENERATION_DELTA_INTERVAL_S", "soon")
+    done = subprocess.run(COMMAND, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    assert done.returncode == 2
+    assert done.stderr.startswith("EXPART_GENERATION_DELTA_INTERVAL_S: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_it_ends_at_sigterm() -> None:
     with server() as (process, _):
         process.send_signal(signal.SIGTERM)
@@ -145,7 +167,9 @@ def test_models_of_a_folder_load_fail_fall_ill_and_come_back(tmp_path: Path) -> 
         (["--first-token-s", "-1"], "first_token_s"),
         (["--catalog", "/nowhere"], "/nowhere does not exist"),
         (["--catalog", "deploy/models"], "only scripted ones"),
-        (["--port", "70000"], "port"),
+        (["--catalog", "deploy/models", "--model", "a"], "--catalog"),
+        (["--catalog", "deploy/models", "--load-s", "1"], "--catalog"),
+        (["--port", "70000"], "PORT: Input should be less than or equal to 65535, got 70000"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(arguments: list[str], message: str) -> None:
