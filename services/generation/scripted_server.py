@@ -148,9 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port; 0, the default, is a free one")
-    parser.add_argument(
-        "--catalog", type=Path, help="folder of entries, in place of what follows"
-    )
+    parser.add_argument("--catalog", type=Path, help="folder of entries, in place of what follows")
     parser.add_argument(
         "--model", action="append", help="a model's name; may be repeated (scripted)"
     )
