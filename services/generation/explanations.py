@@ -33,7 +33,7 @@ from services.generation.image_store import ImageStore
 from services.generation.images import ImageLimits
 from services.generation.lanes import Ticket
 from services.generation.replay import Replays, key_of
-from services.generation.router import ModelRouter
+from services.generation.router import ModelRouter, never_unanswered
 from services.generation.sampling import fill_sampling, limit_violations
 from services.generation.served_models import ServedModels
 from services.generation.shared_generation import SharedGeneration, WhenOver
@@ -227,7 +227,8 @@ class ExplanationService:
     async def _whole(self, job: _Job) -> Explanation:
         async with self._admitted(job) as request:
             sent = time.monotonic()
-            answer = await self._router.explain(job.spec.name, request, job.left_s)
+            with never_unanswered(job.spec.name, lambda: False):
+                answer = await self._router.explain(job.spec.name, request, job.left_s)
         return replace(answer, completion=job.timed(answer.completion, sent))
 
     async def _whole_into(self, job: _Job, generation: SharedGeneration) -> None:
@@ -240,12 +241,13 @@ class ExplanationService:
         async with self._admitted(job) as request:
             sent = time.monotonic()
             answering = self._router.stream(job.spec.name, request, job.left_s)
-            async with aclosing(answering) as events:
-                async for event in events:
-                    if isinstance(event, TextDelta):
-                        generation.add(event)
-                    else:
-                        generation.add(job.timed(event, sent))
+            with never_unanswered(job.spec.name, lambda: generation.has_begun):
+                async with aclosing(answering) as events:
+                    async for event in events:
+                        if isinstance(event, TextDelta):
+                            generation.add(event)
+                        else:
+                            generation.add(job.timed(event, sent))
 
     @asynccontextmanager
     async def _admitted(self, job: _Job) -> AsyncIterator[EngineRequest]:

@@ -1,10 +1,11 @@
 """How the front reaches the models, wherever they run."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Protocol
 
+from services.core.errors import EngineUnavailableError, GenerationAbortedError
 from services.generation.domain import (
     EngineRequest,
     Explanation,
@@ -34,6 +35,31 @@ class ModelRouter(Protocol):
 
     async def conditions(self) -> Mapping[str, ModelCondition]:
         """Says how every model is now, by name. May ask other processes."""
+
+
+@contextmanager
+def never_unanswered(model: str, has_begun: Callable[[], bool]) -> Iterator[None]:
+    """Turns a cancellation that came from the replica's side into an error.
+
+    As a cancellation it would end the call here as if its caller had left, and gRPC would send a
+    caller who has not left no answer at all.
+
+    Args:
+        model: Who was called.
+        has_begun: Whether text has come.
+
+    Raises:
+        EngineUnavailableError: Before there was text.
+        GenerationAbortedError: Afterwards.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        kind = GenerationAbortedError if has_begun() else EngineUnavailableError
+        raise kind(f"the replica of model {model} gave the call up", model=model) from None
 
 
 class LocalRouter:

@@ -37,6 +37,11 @@ class SharedGeneration:
         self._task = asyncio.create_task(self._run(work))
         self._task.add_done_callback(lambda _: self._end())
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is text."""
+        return bool(self._texts)
+
     def add(self, event: ExplanationEvent) -> None:
         """Takes what the generation yields."""
         if isinstance(event, TextDelta):

@@ -11,9 +11,10 @@ from grpc import StatusCode, aio
 from expart.common.v1 import content_pb2
 from expart.generation.v1 import generation_service_pb2 as pb
 from services.core.errors import EngineUnavailableError
+from services.generation.domain import TextDelta
 from tests.contract.generation_front import RunningFront, generation_front
 from tests.contract.held_engine import HeldEngine
-from tests.contract.rpc_services import reason_of
+from tests.contract.rpc_services import reason_of, refused
 from tests.unit.generation.builders import picture, scripted_spec, until
 
 TIMEOUT_S = 30.0
@@ -86,6 +87,26 @@ async def test_a_repeated_request_joins_the_generation_that_is_running(held: Hel
     whole = await third
     assert (whole.text, whole.completion) == (start + rest, completion)
     assert len(held.engine.asked) == 1
+
+
+@pytest.mark.parametrize("request_id", ["", "one"])
+async def test_a_call_that_is_cancelled_on_the_replica_s_side_is_answered(
+    held: Held, request_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stream(*_: object) -> AsyncIterator[TextDelta]:
+        yield TextDelta("The")
+        raise asyncio.CancelledError
+
+    async def explain(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    # As Ray Serve may; a caller without a deadline would wait for ever.
+    monkeypatch.setattr(held.front.router, "stream", stream)
+    monkeypatch.setattr(held.front.router, "explain", explain)
+    cut = await refused(text_of(held.streamed(request_id=request_id)))
+    assert (cut.code(), reason_of(cut)) == (StatusCode.ABORTED, "GENERATION_ABORTED")
+    lost = await refused(held.whole(request_id=request_id))
+    assert (lost.code(), reason_of(lost)) == (StatusCode.UNAVAILABLE, "ENGINE_UNAVAILABLE")
 
 
 async def test_a_stream_joins_a_whole_answer(held: Held) -> None:
