@@ -96,6 +96,16 @@ def test_durations_average_what_came_lately() -> None:
     assert durations.likely_most_s == pytest.approx(3.0)
 
 
+def test_most_calls_stay_below_two_deviations_over_the_average() -> None:
+    durations = Durations()
+    durations.note(1.0)
+    # The first deviation is taken to be half of the first duration.
+    assert durations.likely_most_s == 2.0
+    durations.note(17.0)
+    # Off by 16 where 0.5 was usual: a sixteenth of the way from 0.5 to 16 is 1.46875.
+    assert durations.likely_most_s == 2.0 + 2 * 1.46875
+
+
 async def test_the_refused_come_back_one_after_the_other_at_the_pace_of_the_work() -> None:
     clock = Clock()
     line = queue(clock, max_waiting=0)
@@ -211,6 +221,44 @@ async def test_calls_that_wake_a_model_say_nothing_about_the_pace() -> None:
         clock.now += 100.0
         line.resize(1)
     await answer(line, clock, 2.0, Lane.SWEEP)
+    async with line.place(Ticket(Lane.SWEEP)):
+        waits = asyncio.create_task(hold(line, Ticket(Lane.SWEEP, "", clock.now + 7.0)))
+        await asyncio.sleep(0)
+        assert line.waiting_count(Lane.SWEEP) == 1
+    await waits
+
+
+async def test_a_model_that_is_changed_lets_as_many_wait_as_its_entry_says() -> None:
+    specs = [
+        scripted_spec("m").model_copy(
+            update={
+                "scaling": ScalingSpec(
+                    target_ongoing_requests=1, max_ongoing_requests=1, max_queued_requests=waiting
+                )
+            }
+        )
+        for waiting in (0, 1)
+    ]
+    admission = Admission(Catalog({"m": specs[0]}), interactive_share=0.0)
+    async with admission.place(specs[0], Ticket(Lane.SWEEP)):
+        with pytest.raises(OverloadedError):
+            await admission.place(specs[0], Ticket(Lane.SWEEP)).__aenter__()
+        admission.use_catalog(Catalog({"m": specs[1]}))
+        waits = asyncio.create_task(hold(admission.queue("m"), Ticket(Lane.SWEEP)))
+        await asyncio.sleep(0)
+        assert admission.queue("m").waiting_count(Lane.SWEEP) == 1
+    await waits
+
+
+async def test_calls_to_a_model_without_a_replica_say_nothing_about_the_pace() -> None:
+    clock = Clock()
+    spec = scripted_spec("m").model_copy(
+        update={"scaling": ScalingSpec(target_ongoing_requests=1, max_ongoing_requests=1)}
+    )
+    admission = Admission(Catalog({"m": spec}), interactive_share=0.0, clock=clock)
+    admission.adjust({"m": ModelCondition(ModelState.SCALED_TO_ZERO, wakes=True)})
+    line = admission.queue("m")
+    await answer(line, clock, 100.0, Lane.SWEEP)
     async with line.place(Ticket(Lane.SWEEP)):
         waits = asyncio.create_task(hold(line, Ticket(Lane.SWEEP, "", clock.now + 7.0)))
         await asyncio.sleep(0)

@@ -99,6 +99,37 @@ async def test_alone_a_picture_of_any_size_may_come() -> None:
     assert await used(pictures, image(1, size_bytes=50))
 
 
+def test_uploads_leave_room_to_interactive_requests() -> None:
+    pictures = store(used=40, share=0.25)
+    with pictures.reserve(30), pytest.raises(OverloadedError), pictures.reserve(1):
+        pass
+
+
+async def test_a_kept_picture_stays_though_its_next_use_ends_before_the_check() -> None:
+    pictures = store()
+    await pictures.put(image(1))
+    async with pictures.use(named(image(1)), Lane.SWEEP):
+        assert pictures.kept_bytes == 0
+    assert pictures.kept_bytes == 10
+
+
+async def test_requests_that_look_for_one_picture_in_the_folder_hold_it_once(
+    tmp_path: Path,
+) -> None:
+    folder = ImageFolder(tmp_path, 100)
+    await folder.write(image(1))
+    pictures = store(folder=folder)
+    async with AsyncExitStack() as stack:
+        # Both look for it at the same time.
+        uses = [pictures.use(named(image(1)), Lane.SWEEP) for _ in range(2)]
+        first, second = await asyncio.gather(*(use.__aenter__() for use in uses))
+        for use in uses:
+            stack.push_async_exit(use)
+        assert first is second
+        assert pictures.used_bytes == 10
+    assert pictures.used_bytes == 0
+
+
 def test_room_for_an_upload_is_held_for_as_long_as_it_lasts() -> None:
     pictures = store(used=100)
     with pictures.reserve(60):
@@ -152,6 +183,10 @@ def test_whatever_comes_the_bytes_add_up_and_stay_within_the_bounds(
         for stack, _ in uses:
             await stack.aclose()
         assert pictures.used_bytes == 0
+        sizes = [
+            await pictures.size_of(image(number, number * 5 + 1).digest) for number in range(6)
+        ]
+        assert pictures.kept_bytes == sum(size or 0 for size in sizes)
 
     asyncio.run(play())
 

@@ -243,12 +243,18 @@ async def test_a_generation_that_all_have_left_is_not_joined_any_more() -> None:
     await asyncio.sleep(0)
     assert replays.find(key()) is None
     assert not ended.is_set()
+    anew = replays.start(key(), lambda when_over: SharedGeneration(work, when_over))
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert ended.is_set()
-    # It ends after a new one has begun, and must not take that one's place.
-    await answered(replays, key())
-    assert replays.find(key()) is not None
+    # The old one has ended after the new one began, and leaves it its place.
+    assert replays.find(key()) is anew
+    reading = asyncio.create_task(anew.result())
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert replays.running_count == 0
 
 
 async def read(generation: SharedGeneration) -> list[ExplanationEvent]:
