@@ -10,6 +10,7 @@ entry is a change of the config. What of it differs decides what Serve does:
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -135,7 +136,7 @@ def _front_settings(given: list[str]) -> dict[str, JsonValue]:
         name, equals, value = item.partition("=")
         if not equals:
             raise UserInputError(f"--setting {item}: must be NAME=VALUE")
-        values[name] = yaml.safe_load(value)
+        values[name] = _value(value)
     try:
         settings = GenerationSettings.model_validate(values)
     except ValidationError as error:
@@ -143,6 +144,15 @@ def _front_settings(given: list[str]) -> dict[str, JsonValue]:
     if settings.port == 0:
         raise UserInputError("the front needs a port: --setting port=50051")
     return values
+
+
+def _value(text: str) -> JsonValue:
+    """Reads a number, a truth value or, failing that, a text: ``[::]`` is an address."""
+    try:
+        value: JsonValue = json.loads(text)
+    except ValueError:
+        return text
+    return value
 
 
 def main(arguments: list[str]) -> int:

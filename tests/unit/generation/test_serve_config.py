@@ -128,6 +128,19 @@ def test_the_shipped_config_is_what_its_command_makes_of_the_catalog(
 
 
 @pytest.mark.parametrize(
+    ("given", "value"),
+    [("[::]", "[::]"), ("::1", "::1"), ("127.0.0.1", "127.0.0.1")],  # YAML has other ideas of two
+)
+def test_an_address_is_taken_as_it_is_written(
+    given: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", "demo-smol", "--setting", f"host={given}", "--setting", "port=50051"]
+    assert main(arguments) == 0
+    made = yaml.safe_load(capsys.readouterr().out)
+    assert made["applications"][0]["args"]["settings"] == {"host": value, "port": 50051}
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "the front needs a port: --setting port=50051"),
