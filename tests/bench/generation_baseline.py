@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from services.generation.catalog import ModelSpec, load_catalog
 from services.generation.settings import GenerationSettings
-from tests.bench.generation_questions import NEW_TOKENS
+from tests.bench.generation_questions import FEW_TOKENS, NEW_TOKENS
 
 
 def _write(line: object) -> None:
@@ -61,7 +61,7 @@ async def _stream(spec: ModelSpec) -> None:
     llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**_arguments(spec)))
     processor = AutoProcessor.from_pretrained(spec.weights)
     sampling = SamplingParams(
-        max_tokens=NEW_TOKENS, temperature=0, output_kind=RequestOutputKind.DELTA
+        max_tokens=FEW_TOKENS, temperature=0, output_kind=RequestOutputKind.DELTA
     )
     _write({"ready": True})
     for line in iter(sys.stdin.readline, ""):

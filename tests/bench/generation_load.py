@@ -58,13 +58,15 @@ async def stubs(
         await asyncio.gather(*(channel.close() for channel in channels))
 
 
-def question_request(model: str, asked: Asked) -> pb.StreamExplanationRequest:
-    """Asks for exactly NEW_TOKENS tokens, the likeliest each time, as a sweep does."""
+def question_request(
+    model: str, asked: Asked, tokens: int = NEW_TOKENS
+) -> pb.StreamExplanationRequest:
+    """Asks for exactly so many tokens, the likeliest each time, as a sweep does."""
     return pb.StreamExplanationRequest(
         model=model,
         image=content_pb2.Image(data=asked.image.read_bytes()),
         instruction=asked.instruction,
-        sampling=pb.SamplingParameters(max_tokens=NEW_TOKENS, min_tokens=NEW_TOKENS, temperature=0),
+        sampling=pb.SamplingParameters(max_tokens=tokens, min_tokens=tokens, temperature=0),
         lane=pb.LANE_SWEEP,
     )
 

@@ -9,6 +9,8 @@ from services.benchmark.records import Split
 
 DATASET = Path(__file__).parents[2] / "deploy" / "expart_mini"
 NEW_TOKENS = 64
+# Where only the first token counts.
+FEW_TOKENS = 4
 
 
 @dataclass(frozen=True, slots=True)
