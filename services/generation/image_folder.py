@@ -19,6 +19,9 @@ _log = structlog.get_logger()
 _UNFINISHED = ".unfinished-"
 # Nobody writes for an hour: whoever began such a file has died.
 _UNFINISHED_MAX_AGE_S = 3600.0
+# Measured: looking at 20,000 files took 0.25 s on a local disk, beside the calls of the front. So it
+# is done only after every so manyth part of the limit has been written.
+_SPARE_PARTS = 64
 
 
 class ImageFolder:
@@ -28,7 +31,7 @@ class ImageFolder:
 
     Args:
         folder: Where; it is made if it is missing.
-        max_bytes: Size of all images together.
+        max_bytes: Size of all images together; each further front may add a 64th.
 
     Raises:
         UserInputError: Nothing can be written there.
@@ -36,7 +39,9 @@ class ImageFolder:
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
-        self._max_bytes = max_bytes
+        self._spare_bytes = max_bytes // _SPARE_PARTS
+        self._most_after_trim = max_bytes - self._spare_bytes
+        self._untrimmed_bytes = self._spare_bytes  # nobody knows what lies there
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / (_UNFINISHED + secrets.token_hex(8))
@@ -84,7 +89,10 @@ class ImageFolder:
             unfinished.replace(file)
         finally:
             unfinished.unlink(missing_ok=True)
-        self._trim()
+        self._untrimmed_bytes += len(image.data)
+        if self._untrimmed_bytes > self._spare_bytes:
+            self._untrimmed_bytes = 0
+            self._trim()
 
     def _trim(self) -> None:
         """Removes what was used the longest ago, as other fronts may be doing too."""
@@ -97,7 +105,7 @@ class ImageFolder:
                     files.append((status.st_mtime, status.st_size, file))
                 elif status.st_mtime < oldest_unfinished:
                     file.unlink(missing_ok=True)
-        excess = sum(size for _, size, _ in files) - self._max_bytes
+        excess = sum(size for _, size, _ in files) - self._most_after_trim
         for _, size, file in sorted(files):
             if excess <= 0:
                 return

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -218,6 +219,29 @@ async def test_what_was_left_unfinished_is_not_read_and_removed_after_a_while(
         ".unfinished-1",
         hashlib.sha256(image(1).data).hexdigest(),
     }
+
+
+async def test_a_folder_stays_within_its_bytes_without_being_listed_for_every_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = 0
+    iterdir = Path.iterdir
+
+    def counted(folder: Path) -> Iterator[Path]:
+        nonlocal listed
+        listed += 1
+        return iterdir(folder)
+
+    folder = ImageFolder(tmp_path, 6_400)
+    monkeypatch.setattr(Path, "iterdir", counted)
+    for number in range(200):
+        await folder.write(image(number, size_bytes=40))
+        files = [path for path in iterdir(tmp_path) if path.stat().st_size]
+        assert sum(path.stat().st_size for path in files) <= 6_400
+    # A 64th is 100 bytes; the first picture, and then every third, exceeds it.
+    assert listed == 67
+    # 6,300 bytes at most once it was listed, and the last picture came after that.
+    assert len(files) == 158
 
 
 async def test_a_folder_that_is_lost_later_costs_sharing_and_nothing_else(tmp_path: Path) -> None:
