@@ -69,7 +69,8 @@ class ModelReplica:
 
     def __del__(self) -> None:
         """Ends the engine's processes; Serve calls it when it retires the replica."""
-        self._runner.stop()
+        if hasattr(self, "_runner"):  # what kept the engine from being made has been told
+            self._runner.stop()
 
 
 async def _end_process_at_standstill(standstill_s: float) -> None:
