@@ -142,6 +142,12 @@ async def test_a_model_that_cannot_be_loaded_says_why(cluster: RayCluster, clien
         error = await client.failure("broken")
         assert isinstance(error, ModelFailedError)
         assert "no such weights" in error.message
+        # As where its weights were missing, and no longer are: it is tried again.
+        await deploy(cluster, STEADY)
+        await client.until_state("broken", "gone")
+        await deploy(cluster, STEADY, broken)
+        await client.until_state("broken", "loading")
+        await client.until_state("broken", "failed")
         # Mended, it is loaded.
         await deploy(cluster, STEADY, scripted_spec("broken"))
         await client.until_answer("broken")
