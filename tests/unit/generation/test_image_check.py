@@ -1,6 +1,7 @@
 """Pictures are checked in worker processes, which hostile ones may cost, and nothing else."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -35,11 +36,12 @@ def image(data: bytes) -> Image:
 
 
 def workers() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children()
-        if "image_worker" in " ".join(child.cmdline())
-    ]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may be ending
+            if "image_worker" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 @pytest.fixture
