@@ -51,10 +51,14 @@ def _locate(name: str, place: SourceSpec) -> AdapterFiles:
             if place.hub is not None
             else place.folder or ""
         )
+    except Exception as error:  # the hub's client raises nearly anything
+        raise adapter_failure(name, error) from error
+    try:
         config: object = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise adapter_failure(name, f"{place.folder} holds no {CONFIG_FILE}") from error
-    except Exception as error:  # the hub's client raises nearly anything
+        found_in = place.hub or place.folder
+        raise adapter_failure(name, f"{found_in} holds no {CONFIG_FILE}") from error
+    except (OSError, ValueError) as error:
         raise adapter_failure(name, error) from error
     if not isinstance(config, dict):
         raise adapter_failure(name, f"{CONFIG_FILE} is no JSON object")

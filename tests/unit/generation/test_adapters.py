@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from services.core.errors import ModelFailedError
 from services.generation.adapters import AdapterFiles, locate_adapters
@@ -72,3 +73,17 @@ def test_a_torn_configuration_is_told_in_one_line(tmp_path: Path) -> None:
     folder = write(tmp_path / "a", {"r": 8})
     (folder / "adapter_config.json").write_text('{"r":\n', encoding="utf-8")
     assert "\n" not in reason_of(folder)
+
+
+def test_an_adapter_that_cannot_be_downloaded_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*_: object, **__: object) -> str:
+        # What the hub's client raises without a network is a FileNotFoundError too.
+        raise LocalEntryNotFoundError("cannot reach the hub")
+
+    monkeypatch.setattr("services.generation.adapters.snapshot_download", away)
+    entry = spec().model_copy(update={"adapters": {"style": SourceSpec(hub="a/style")}})
+    with pytest.raises(ModelFailedError) as caught:
+        locate_adapters(entry)
+    assert caught.value.message == "adapter style cannot be loaded: cannot reach the hub"
