@@ -14,6 +14,10 @@ from services.generation.domain import Lane, Sampling
 # Without CUDA graphs, compilation and worker processes a laptop's engine starts in seconds.
 _CPU_ARGUMENTS: dict[str, object] = {"enforce_eager": True, "distributed_executor_backend": "uni"}
 
+# A request brings one picture and nothing else. Where a model also takes videos, vLLM would keep
+# GPU memory for the longest one that fits the context, and have less for the KV cache.
+_MEDIA_A_PROMPT = {"image": 1, "video": 0, "audio": 0}
+
 # The replica itself holds no GPU: Serve gives it a placement group with a bundle for each. Only
 # Ray actors of their own, one a bundle, get those GPUs; "mp" would start workers inside the replica
 # on the machine's first GPUs, whoever they belong to. vLLM finds the group by itself.
@@ -40,7 +44,7 @@ def engine_arguments(spec: ModelSpec, adapters: Sequence[AdapterFiles] = ()) -> 
     return {
         **(_CPU_ARGUMENTS if spec.runs_on_cpu else {}),
         **(_PARALLEL_ARGUMENTS if spec.tensor_parallel_size > 1 else {}),
-        "limit_mm_per_prompt": {"image": 1},
+        "limit_mm_per_prompt": dict(_MEDIA_A_PROMPT),
         **(_lora_defaults(adapters) if adapters else {}),
         **spec.engine_arguments,
         "model": spec.weights,

@@ -51,7 +51,7 @@ def test_an_entry_for_one_gpu_becomes_engine_arguments(arguments: ModuleType) ->
         "max_model_len": 128,
         "tensor_parallel_size": 1,
         "trust_remote_code": False,
-        "limit_mm_per_prompt": {"image": 1},
+        "limit_mm_per_prompt": {"image": 1, "video": 0, "audio": 0},
         "scheduling_policy": "priority",
         "disable_log_stats": False,
         "max_num_seqs": 64,
