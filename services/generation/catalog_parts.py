@@ -1,6 +1,7 @@
 """The blocks that a catalog entry is made of."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -174,6 +175,13 @@ class OpenAISpec(Entry):
     request_timeout_s: PositiveFloat = Field(
         default=300.0, description="Longest that one request may take, retries included."
     )
+
+    @model_validator(mode="after")
+    def _keeps_secrets_out_of_the_address(self) -> Self:
+        # Addresses are listed and logged. Said of the whole block, so that this one is not quoted.
+        if urlsplit(self.base_url).username is not None:
+            raise ValueError("base_url must hold no user or password: use api_key_file")
+        return self
 
 
 class ScriptedFault(Entry):

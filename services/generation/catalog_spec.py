@@ -31,6 +31,7 @@ _ENGINES_WITH_WEIGHTS: frozenset[EngineName] = frozenset({"vllm", "transformers"
 
 # Engine arguments that other keys of an entry set; a second place for them could disagree.
 _GOVERNED_ARGUMENTS = {
+    "device_map": "num_gpus",
     "dtype": "dtype",
     "enable_lora": "adapters",
     "max_cpu_loras": "adapters",
@@ -41,7 +42,14 @@ _GOVERNED_ARGUMENTS = {
     "quantization": "quantization",
     "revision": "source.revision",
     "tensor_parallel_size": "tensor_parallel_size",
+    "torch_dtype": "dtype",
     "trust_remote_code": "trust_remote_code",
+}
+# Those that the service itself relies on.
+_OWN_ARGUMENTS = {
+    "disable_log_stats": "times in the answers come from these statistics",
+    "download_dir": "weights are looked for in the hub's cache; move that by HF_HOME",
+    "scheduling_policy": "it puts interactive requests before those of sweeps",
 }
 
 
@@ -141,6 +149,8 @@ class ModelSpec(Entry):
         for name in arguments:
             if name in _GOVERNED_ARGUMENTS:
                 raise ValueError(f"{name} is set by the key {_GOVERNED_ARGUMENTS[name]}")
+            if name in _OWN_ARGUMENTS:
+                raise ValueError(f"{name} cannot be chosen: {_OWN_ARGUMENTS[name]}")
         return arguments
 
     @model_validator(mode="after")

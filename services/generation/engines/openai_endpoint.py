@@ -62,8 +62,6 @@ class Endpoint:
             raise ModelFailedError(f"base_url is no address: {one_line(error)}") from error
         if url.scheme not in ("http", "https") or not url.host:
             raise ModelFailedError("base_url must begin with http:// or https:// and name a host")
-        if url.userinfo:
-            raise ModelFailedError("base_url must hold no user or password: use api_key_file")
         self.place = f"the endpoint {url.netloc.decode('ascii')}"
         self._base = str(url).rstrip("/")
         self._client = httpx2.AsyncClient(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from services.core.errors import ModelFailedError
 from services.generation.catalog import ModelSpec
@@ -32,8 +33,19 @@ def transformers_arguments(spec: ModelSpec) -> TransformersArguments:
     """Reads the engine_arguments of a catalog entry.
 
     Raises:
-        ModelFailedError: One of ours has a value it cannot have; the message names it.
+        ModelFailedError: One of ours has a value it cannot have, or the entry asks for what the
+            engine cannot do here; the message names it.
     """
+    if spec.quantization is not None:
+        raise ModelFailedError(
+            "quantization: the transformers engine takes weights as they are; leave it out "
+            "(weights that bring a quantization_config of their own are loaded with it)"
+        )
+    if spec.num_gpus > 1 and find_spec("accelerate") is None:
+        raise ModelFailedError(
+            f"num_gpus: transformers spreads a model over {spec.num_gpus:g} GPUs by the package "
+            "accelerate, which is not installed: pip install accelerate"
+        )
     given: dict[str, object] = dict(spec.engine_arguments)
     size = given.pop("max_batch_size", _MAX_BATCH_SIZE)
     wait = given.pop("batch_wait_s", _BATCH_WAIT_S)

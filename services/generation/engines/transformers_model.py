@@ -11,7 +11,6 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from services.core.errors import ModelFailedError
 from services.generation.adapters import locate_adapters
 from services.generation.catalog import ModelSpec
 from services.generation.domain import EngineRequest
@@ -41,11 +40,6 @@ class TransformersModel:
     """
 
     def __init__(self, spec: ModelSpec, arguments: TransformersArguments) -> None:
-        if spec.quantization is not None:
-            raise ModelFailedError(
-                "the transformers engine takes weights as they are; leave out quantization "
-                "(weights that bring a quantization_config of their own are loaded with it)"
-            )
         adapters = locate_adapters(spec)
         self._prompts = PromptEncoder(spec, arguments.processor)
         placement: dict[str, object] = {"device_map": "auto"} if spec.num_gpus > 1 else {}

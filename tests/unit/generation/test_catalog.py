@@ -76,6 +76,14 @@ def test_an_absolute_folder_stays(tmp_path: Path) -> None:
         (SMALLEST + "scaling: {min_replicas: 3}\n", "min_replicas (3) exceeds max_replicas (1)"),
         (SMALLEST + "max_model_len: many\n", "max_model_len: "),
         (SMALLEST + "engine_arguments: {dtype: half}\n", "dtype is set by the key dtype"),
+        (
+            SMALLEST + "engine_arguments: {device_map: auto}\n",
+            "device_map is set by the key num_gpus",
+        ),
+        (
+            SMALLEST + "engine_arguments: {scheduling_policy: fcfs}\n",
+            "scheduling_policy cannot be chosen: it puts interactive requests before",
+        ),
         (SMALLEST.replace("name: small\n", ""), "the key 'name' is missing"),
         (SMALLEST.replace("name: small", "name: Not Good"), "name: "),
         (SMALLEST.replace("folder: small", ""), "give exactly one of folder and hub"),

@@ -4,6 +4,7 @@ import json
 import math
 import struct
 from collections.abc import Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,10 @@ def test_nothing_is_found_in_a_good_entry() -> None:
             "engine_arguments.max_batch_size must be at least 1; got 0",
         ),
         (
+            {"engine": "transformers", "architecture": "OtherForCausalLM", "quantization": "awq"},
+            "quantization: the transformers engine takes weights as they are; leave it out",
+        ),
+        (
             {"chat_template": "{% for m in messages %}"},
             "chat_template: line 1 is no valid Jinja: ",
         ),
@@ -101,6 +106,25 @@ def test_what_would_fail_later_is_wrong_now(keys: dict[str, object], expected: s
     ((verdict, text),) = findings(entry(**keys))
     assert verdict is Verdict.WRONG
     assert text.startswith(expected)
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_transformers_needs_a_package_for_several_gpus(
+    is_installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(name: str) -> ModuleSpec | None:
+        return ModuleSpec(name, None) if is_installed else None
+
+    monkeypatch.setattr("services.generation.engines.transformers_arguments.find_spec", find)
+    spec = entry(
+        engine="transformers", architecture="OtherForCausalLM", num_gpus=2, memory_gib=80.0
+    )
+    found = [text for verdict, text in findings(spec) if verdict is Verdict.WRONG]
+    missing = (
+        "num_gpus: transformers spreads a model over 2 GPUs by the package accelerate, "
+        "which is not installed: pip install accelerate"
+    )
+    assert found == ([] if is_installed else [missing])
 
 
 def test_a_default_that_the_engine_cannot_honour_is_wrong() -> None:

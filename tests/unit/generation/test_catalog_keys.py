@@ -50,6 +50,10 @@ def refusal(folder: Path, text: str) -> str:
             "openai: goes with the openai engine, and only with it",
         ),
         (ENDPOINT.replace("https://example.org/v1", "example.org"), "openai.base_url: "),
+        (
+            ENDPOINT.replace("https://", "https://ann:hush@"),
+            "openai: base_url must hold no user or password: use api_key_file",
+        ),
         (ENDPOINT.replace("model: far-1", "modle: far-1"), "'openai.modle'; did you mean 'model'?"),
         (WEIGHTS + "scripted: {load_s: 1}\n", "scripted: the vllm engine plays no script"),
         (ENDPOINT + "adapters: {a: {hub: a/b}}\n", "adapters: the openai engine has none"),
