@@ -42,9 +42,12 @@ def print_models(catalog: Catalog, console: Console) -> None:
 
 def print_check(entry: EntryCheck, console: Console) -> None:
     """Prints one line about an entry."""
-    about = "; ".join(finding.text for finding in entry.findings) or _state(entry)
+    found = [finding.text for finding in entry.findings] or [_place(entry)]
+    needs = [] if entry.spec is None else [f"needs {need}" for need in entry.spec.requires]
     line = Text.assemble(
-        (f"{entry.verdict:<8}", _STYLES[entry.verdict]), f"{entry.name:<29} ", about
+        (f"{entry.verdict:<8}", _STYLES[entry.verdict]),
+        f"{entry.name:<29} ",
+        "; ".join((*found, *needs)),
     )
     console.print(line, soft_wrap=True)
 
@@ -130,18 +133,16 @@ def _source(spec: ModelSpec) -> str:
     return spec.source.hub or Path(spec.source.folder or "-").name
 
 
-def _state(entry: EntryCheck) -> str:
-    """Says in a few words where an entry's model is, and what it asks of people."""
+def _place(entry: EntryCheck) -> str:
+    """Says in a few words where an entry's model is."""
     spec = entry.spec
     if spec is None:
         return ""
     if entry.weights is not None:
-        state = f"weights are here{_size(entry.weights.parameter_count)}"
-    elif spec.has_weights:
-        state = f"not downloaded{_size(spec.parameter_count)}"
-    else:
-        state = f"at {spec.openai.base_url}" if spec.openai is not None else "needs no weights"
-    return "; ".join((state, *(f"needs {need}" for need in spec.requires)))
+        return f"weights are here{_size(entry.weights.parameter_count)}"
+    if spec.has_weights:
+        return f"not downloaded{_size(spec.parameter_count)}"
+    return f"at {spec.openai.base_url}" if spec.openai is not None else "needs no weights"
 
 
 def _size(parameters: int | None) -> str:

@@ -55,6 +55,18 @@ def test_check_prints_a_line_an_entry_and_what_it_needs(
     assert summary.startswith("3 ok; checked against ")
 
 
+def test_a_warning_does_not_hide_what_an_entry_needs(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = HEAVY.replace("memory_gib: 24\n", "") + "requires: [a licence]\n"
+    (catalog / "heavy.yaml").write_text(text, encoding="utf-8")
+    assert run(["models", "check", "heavy", "--folder", str(catalog)]) == 0
+    line, _ = capsys.readouterr().out.splitlines()
+    assert line.startswith("warning heavy ")
+    assert "memory_gib: is not given" in line
+    assert line.endswith("; needs a licence")
+
+
 def test_check_ends_with_a_code_of_its_own_where_an_entry_is_wrong(
     catalog: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
