@@ -111,7 +111,7 @@ class Front:
         self._models = catalog.names
         self._service.use_catalog(catalog)
         for name in gone:
-            await self._server.set_health(name, serving=False)
+            self._server.set_health(name, serving=False)
 
     async def stop(self) -> None:
         """Refuses new calls, lets those in flight end for a while, and stops."""
@@ -138,7 +138,7 @@ class Front:
     async def _report(self, conditions: Mapping[str, ModelCondition]) -> None:
         for name, condition in conditions.items():
             callable_ = condition.state in _SERVING or condition.wakes
-            await self._server.set_health(name, serving=callable_)
+            self._server.set_health(name, serving=callable_)
 
 
 def _store_limits(settings: GenerationSettings) -> StoreLimits:

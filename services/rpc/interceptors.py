@@ -3,7 +3,6 @@
 from __future__ import annotations  # grpc's classes are generic for the type checker only
 
 import asyncio
-import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -178,9 +177,6 @@ class CallInterceptor(aio.ServerInterceptor):
                 with self._gate.admit(call.method, caller.name):
                     async with talk.bounded():
                         asked = await _asked(handler, talk)
-                        if inspect.iscoroutinefunction(behaviour):  # gRPC's own health service
-                            await behaviour(asked, context)
-                            return
                         responses = cast("AsyncGenerator[object]", behaviour(asked, context))
                         del asked  # a request's picture is the servicer's to keep or let go
                         async with aclosing(responses):

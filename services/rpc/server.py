@@ -7,7 +7,7 @@ from math import ceil
 import grpc
 import structlog
 from grpc import aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.core.errors import UserInputError
@@ -128,13 +128,12 @@ class RpcServer:
             _log.warning("tokens_sent_in_the_clear", address=self._address)
         await self._server.start()
         for name in ("", *self._service_names):
-            await self.set_health(name, serving=True)
+            self.set_health(name, serving=True)
         return port
 
-    async def set_health(self, name: str, *, serving: bool) -> None:
+    def set_health(self, name: str, *, serving: bool) -> None:
         """Sets what grpc.health.v1 says about a service or any other name, such as a model."""
-        state = health_pb2.HealthCheckResponse
-        await self._health.set(name, state.SERVING if serving else state.NOT_SERVING)
+        self._health.set(name, serving=serving)
 
     async def stop(self, grace_s: float) -> None:
         """Drains and stops.
@@ -145,7 +144,7 @@ class RpcServer:
         """
         ends_at = time.monotonic() + grace_s
         self._gate.drain()
-        await self._health.enter_graceful_shutdown()
+        self._health.end()
         self._on_drain()
         if not await self._gate.wait_idle(grace_s):
             _log.warning("calls_cut_off", count=self.calls_in_flight, grace_s=grace_s)
