@@ -22,6 +22,7 @@ from tests.bench.scoring_service import say
 
 MODEL = "demo-smol"
 COLD_MODEL = "demo-tiny"
+END_TIMEOUT_S = 30.0
 IN_FLIGHT = 16
 ROUNDS, QUESTIONS_A_ROUND = 3, 64
 FIRST_TOKENS_A_ROUND = 40
@@ -79,8 +80,10 @@ def _baseline(mode: str, spec: ModelSpec) -> Iterator[_Baseline]:
         baseline.read()
         yield baseline
     finally:
-        process.terminate()
-        process.wait()
+        # Its core is a process of its own, which only its orderly end takes along.
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(END_TIMEOUT_S)
 
 
 async def _throughput(spec: ModelSpec, address: str) -> None:
