@@ -134,15 +134,6 @@ async def test_a_start_fails_on_defaults_that_the_endpoint_cannot_honour(
         await build_engine(spec_for(endpoint, refuses=["temperature"])).start()
 
 
-@pytest.mark.parametrize("base_url", ["http://user:pw@127.0.0.1/v1"])
-async def test_an_address_with_a_password_is_refused_without_showing_it(base_url: str) -> None:
-    endpoint = ScriptedEndpoint(base_url)
-    with pytest.raises(ModelFailedError) as caught:
-        await build_engine(spec_for(endpoint)).start()
-    assert "pw" not in caught.value.message
-    assert "api_key_file" in caught.value.message
-
-
 async def test_a_stopped_engine_is_unavailable(endpoint: ScriptedEndpoint) -> None:
     async with started(endpoint) as engine:
         engine.stop()
