@@ -91,6 +91,9 @@ class SamplingSpec(Entry):
 class ImageSpec(Entry):
     """Which pictures the model takes; each bound counts beside the front's own."""
 
+    required: bool = Field(
+        default=False, description="Refuse requests without a picture, as the model needs one."
+    )
     max_pixels: PositiveInt | None = Field(
         default=None, description="Most pixels, width times height."
     )

@@ -201,7 +201,7 @@ class ExplanationService:
         if unsupported:
             raise _refusal(UnsupportedParameterError, unsupported)
         sampling = fill_sampling(request.sampling, spec.sampling.filled())
-        violations = limit_violations(sampling)
+        violations = [*limit_violations(sampling), *_missing_image(spec, request)]
         if violations:
             raise _refusal(InvalidRequestError, violations)
         if isinstance(request.image, Image):
@@ -276,6 +276,12 @@ async def _events(
     if found.text:
         yield TextDelta(found.text)
     yield found.completion
+
+
+def _missing_image(spec: ModelSpec, request: ExplanationRequest) -> list[FieldViolation]:
+    if request.image is not None or not spec.image.required:
+        return []
+    return [FieldViolation("image", f"is required: model {spec.name} does not answer without one")]
 
 
 def _model_limits(spec: ModelSpec) -> ImageLimits:

@@ -11,7 +11,7 @@ from grpc_status import rpc_status
 
 from expart.common.v1 import content_pb2
 from expart.generation.v1 import generation_service_pb2 as pb
-from services.generation.catalog import ScalingSpec
+from services.generation.catalog import ImageSpec, ScalingSpec
 from services.generation.domain import ModelCondition, ModelState
 from tests.contract.generation_front import RunningFront, generation_front
 from tests.unit.generation.builders import picture, scripted_spec, until
@@ -28,6 +28,7 @@ async def front() -> AsyncIterator[RunningFront]:
                 scripted_spec("ready", max_model_len=50),
                 scripted_spec("loading"),
                 scripted_spec("failed"),
+                scripted_spec("looker").model_copy(update={"image": ImageSpec(required=True)}),
                 arranged={
                     "loading": ModelCondition(ModelState.LOADING, "a replica is starting"),
                     "failed": ModelCondition(ModelState.FAILED, "config.json is missing"),
@@ -140,6 +141,13 @@ CASES = [
         StatusCode.NOT_FOUND,
         "IMAGE_NOT_FOUND",
         [],
+    ),
+    (
+        "no-image",
+        case(model="looker"),
+        StatusCode.INVALID_ARGUMENT,
+        "INVALID_REQUEST",
+        ["image"],
     ),
     ("loading", case(model="loading"), StatusCode.UNAVAILABLE, "MODEL_LOADING", []),
     ("failed", case(model="failed"), StatusCode.UNAVAILABLE, "MODEL_FAILED", []),
