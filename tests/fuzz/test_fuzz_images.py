@@ -28,6 +28,14 @@ MOST_KEPT_BYTES = 48 * 2**20
 MOST_OF_THE_SERVICE_BYTES = 4 * 20 * 2**20
 
 
+def workers_memory() -> list[int]:
+    """Bytes that each image worker holds; this process may have other children."""
+    children = psutil.Process().children()
+    workers = [child for child in children if "image_worker" in " ".join(child.cmdline())]
+    assert workers
+    return [worker.memory_info().rss for worker in workers]
+
+
 @pytest.fixture
 async def checker() -> AsyncIterator[ImageChecker]:
     checker = ImageChecker(LIMITS)
@@ -80,8 +88,7 @@ async def test_damaged_files_are_decoded_or_refused(checker: ImageChecker, kind:
     assert not any("\n" in told for told in outcomes)
     # No decoder crashed, and none was busy for long.
     assert not any("crashes" in told or "computation" in told for told in outcomes)
-    for worker in psutil.Process().children():
-        assert worker.memory_info().rss < MOST_KEPT_BYTES
+    assert max(workers_memory()) < MOST_KEPT_BYTES
 
 
 @pytest.mark.slow
@@ -94,6 +101,5 @@ async def test_a_hostile_file_costs_one_verdict_and_no_memory(
     before = psutil.Process().memory_info().rss
     await outcome(checker, data)
     assert psutil.Process().memory_info().rss - before < MOST_OF_THE_SERVICE_BYTES
-    for worker in psutil.Process().children():
-        assert worker.memory_info().rss < MOST_KEPT_BYTES
+    assert max(workers_memory()) < MOST_KEPT_BYTES
     assert await outcome(checker, HONEST["jpeg"]) == ""
