@@ -1,9 +1,11 @@
-"""Small unary calls through the front and a scripted model, against a bare grpc.aio server."""
+"""Small unary calls through the front and a scripted model, against bare grpc.aio servers."""
 
 import asyncio
 import multiprocessing
 import statistics
-from collections.abc import Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
@@ -14,12 +16,13 @@ from expart.generation.v1 import generation_service_pb2 as pb
 from services.generation import settings as generation_settings
 from services.generation.catalog import ModelSpec
 from services.generation.catalog_parts import SamplingSpec, ScalingSpec
+from services.generation.local import LocalGeneration
 from services.generation.servicer import SERVICE_NAME
 from tests.bench.generation_load import codes, in_turn, stack, stubs, word_request
 from tests.bench.scoring_service import say
 
 IN_FLIGHT = 64
-ROUNDS, ROUND_S = 5, 4.0
+ROUNDS, ROUND_S = 5, 3.0
 
 
 def scripted(**keys: object) -> ModelSpec:
@@ -72,6 +75,27 @@ def echo_server() -> Iterator[str]:
         process.join()
 
 
+@contextmanager
+def bare_front(local: LocalGeneration) -> Iterator[str]:
+    """Runs a bare server with one hop by Serve in a stack's own cluster; gives its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.generation_hop", local.ray_address],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=generation_settings.local_ray_environment(local.ray_token),
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        address = next(line for line in process.stdout if line.startswith("address "))
+        yield address.split()[1]
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
 def small_calls(*, each_variable: bool) -> None:
     """Prints the ratio; with ``each_variable`` also without each of the variables."""
     tuned = generation_settings.SERVE_ENVIRONMENT
@@ -88,26 +112,30 @@ def _compare(title: str, variables: Mapping[str, str]) -> None:
     before = generation_settings.SERVE_ENVIRONMENT
     generation_settings.SERVE_ENVIRONMENT = variables
     try:
-        with stack([scripted()]) as local, echo_server() as echo:
-            ratios, rates = asyncio.run(_rounds(local.address, echo))
+        with (
+            stack([scripted()]) as local,
+            bare_front(local) as hop,
+            echo_server() as echo,
+        ):
+            rates = asyncio.run(_rounds([local.address, hop, echo]))
     finally:
         generation_settings.SERVE_ENVIRONMENT = before
-    ours, bare = (statistics.median(side) for side in zip(*rates, strict=True))
+    ours, hops, bare = (statistics.median(side) for side in zip(*rates, strict=True))
+    ratios = [one / echoed for one, _, echoed in rates]
     say(
-        f"  {title}: the front {ours:.0f} calls/s, bare server {bare:.0f}, "
-        f"median ratio {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f})"
+        f"  {title}: the front {ours:.0f} calls/s, bare server with Serve's hop {hops:.0f}, "
+        f"bare server {bare:.0f}"
+    )
+    say(
+        f"    the front to the bare server: median {statistics.median(ratios):.2f} "
+        f"({min(ratios):.2f} to {max(ratios):.2f}); the hop alone to it {hops / bare:.2f}"
     )
 
 
-async def _rounds(ours: str, bare: str) -> tuple[list[float], list[tuple[float, float]]]:
-    ratios, rates = [], []
-    for round_number in range(ROUNDS + 1):
-        one, two = await _rate(ours), await _rate(bare)
-        if round_number:  # the first warms up
-            ratios.append(one / two)
-            rates.append((one, two))
-    return ratios, rates
+async def _rounds(addresses: Sequence[str]) -> list[list[float]]:
+    """Measures all in turn, several times; the first time only warms them up."""
+    rounds = [[await _rate(address) for address in addresses] for _ in range(ROUNDS + 1)]
+    return rounds[1:]
 
 
 async def _rate(address: str) -> float:
