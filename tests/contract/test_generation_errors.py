@@ -209,7 +209,9 @@ async def test_getting_an_unknown_model_names_those_there_are(front: RunningFron
     with pytest.raises(aio.AioRpcError) as caught:
         await front.stub.GetModel(pb.GetModelRequest(model="nope"), timeout=TIMEOUT_S)
     assert caught.value.code() == StatusCode.NOT_FOUND
-    assert caught.value.details() == "no model named 'nope'; there are failed, loading, looker, ready"
+    assert (
+        caught.value.details() == "no model named 'nope'; there are failed, loading, looker, ready"
+    )
     assert details(caught.value)[0].metadata["model"] == "nope"
 
 
