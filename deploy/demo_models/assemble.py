@@ -114,7 +114,7 @@ def _check_replaceable(destination: Path) -> None:
 def _smol_inputs() -> Sequence[Path]:
     # Imported here and below so that finding a folder up to date needs neither torch nor
     # transformers, which take seconds to import.
-    from deploy.demo_models.smol_language import (  # noqa: PLC0415
+    from deploy.demo_models.smol_language import (  # noqa: PLC0415 - imports torch
         LanguageModelMissingError,
         find_gguf,
     )
@@ -130,7 +130,7 @@ def _smol_inputs() -> Sequence[Path]:
 
 
 def _write_smol(folder: Path) -> None:
-    from deploy.demo_models.smol_assemble import assemble_demo_smol  # noqa: PLC0415
+    from deploy.demo_models.smol_assemble import assemble_demo_smol  # noqa: PLC0415 - imports torch
 
     assemble_demo_smol(folder)
 
@@ -144,7 +144,7 @@ def _tiny_inputs() -> Sequence[Path]:
 
 
 def _write_tiny(folder: Path) -> None:
-    from deploy.demo_models.tiny_assemble import assemble_demo_tiny  # noqa: PLC0415
+    from deploy.demo_models.tiny_assemble import assemble_demo_tiny  # noqa: PLC0415 - imports torch
 
     assemble_demo_tiny(folder)
 
