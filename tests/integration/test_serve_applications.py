@@ -155,7 +155,7 @@ async def test_a_model_that_cannot_be_loaded_says_why(cluster: RayCluster, clien
 
 async def test_a_model_whose_process_dies_comes_back(cluster: RayCluster, client: Client) -> None:
     await deploy(cluster, STEADY, OTHER)
-    await client.until_answer(OTHER.name)
+    await client.until_state(OTHER.name, "ready")
     async with undisturbed(client, STEADY.name):
         for process in cluster.replicas(OTHER.name):
             process.kill()
