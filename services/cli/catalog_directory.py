@@ -26,7 +26,13 @@ class CatalogDirectory:
             UserInputError: There is no such model, or its weights are not on this machine.
         """
         spec = self._catalog.get(name)
-        return ModelDescription(name, _revision(spec), tuple(sorted(spec.adapters)))
+        return ModelDescription(
+            name,
+            _revision(spec),
+            tuple(sorted(spec.adapters)),
+            chat_template_digest=spec.chat_template_digest,
+            gpu_count=spec.num_gpus,
+        )
 
 
 def _revision(spec: ModelSpec) -> str:

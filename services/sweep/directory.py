@@ -15,11 +15,17 @@ class ModelDescription:
         name: Its name in the catalog.
         revision: Revision of its weights; never empty.
         adapters: Names of its LoRA adapters.
+        chat_template_digest: ``sha256:…`` of the chat template that the catalog gives it; empty
+            where the model brings its own.
+        gpu_count: GPUs that each replica holds; 0 where it runs on a CPU, or where that is not
+            known.
     """
 
     name: str
     revision: str
     adapters: tuple[str, ...] = ()
+    chat_template_digest: str = ""
+    gpu_count: float = 0.0
 
 
 class ModelDirectory(Protocol):

@@ -1,17 +1,16 @@
-"""What a sweep has to do: pure functions from questions, models and stored results to jobs."""
+"""What a sweep has to do: pure functions from planned and stored questions to what is left."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from services.benchmark.records import Dataset, Question, Split
+from services.benchmark.records import Dataset, Question
+from services.sweep.controls import MISSING
 from services.sweep.directory import ModelDescription
-from services.sweep.keys import KeyIngredients, content_digest, question_key, reference_digest
-from services.sweep.spec import ModelChoice, SweepSpec
-
-# Stands in a key for the digest of a picture that is not there; with the picture comes a new key.
-_NO_PICTURE = "missing:"
+from services.sweep.plan_stored import StoredResults
+from services.sweep.plan_variants import Variant
+from services.sweep.sharding import Shard
+from services.sweep.spec import ModelChoice, SamplingSpec, SweepSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +33,47 @@ class PlannedModel:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One question to one model.
+    """One question to one model, asked in one way.
+
+    There are hundreds of thousands: what they share is shared, and the rest is derived.
 
     Attributes:
         key: Names the result.
         question: What to ask.
         model: Whom to ask.
-        image_digest: ``sha256:…`` of the picture, or a marker that it is missing.
+        variant: How to ask.
+        image: The picture that is shown, as records name it; None for no picture.
+        image_digest: ``sha256:…`` of that picture, a marker that it is missing, or empty.
         reference_digest: Names what the answer is scored against.
     """
 
     key: str
     question: Question
     model: PlannedModel
+    variant: Variant
+    image: str | None
     image_digest: str
     reference_digest: str
 
     @property
     def has_picture(self) -> bool:
-        """Whether the picture was found when the sweep was planned."""
-        return not self.image_digest.startswith(_NO_PICTURE)
+        """Whether the picture was found when the sweep was planned, or none is needed."""
+        return not self.image_digest.startswith(MISSING)
 
+    @property
+    def instruction(self) -> str:
+        """The words that are sent."""
+        return self.variant.prompt.instruction(self.question.instruction)
 
-class ScoredAgainst(NamedTuple):
-    """What an explanation's last scores were computed against, and how."""
+    @property
+    def system_text(self) -> str:
+        """The system text that is sent; may be empty."""
+        return self.variant.prompt.system_text
 
-    reference_digest: str
-    signatures_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredResults:
-    """What the tables of an output folder hold already.
-
-    Attributes:
-        generated: Keys with a stored explanation.
-        scored: For each key, what its last scores were computed against, unless retired.
-        failed: Keys whose generation failed in a way that asking again does not mend.
-        scoring_failed: For each key, what scoring it against failed for good.
-        without_picture: Keys whose picture is recorded as missing.
-    """
-
-    generated: frozenset[str] = frozenset()
-    scored: Mapping[str, ScoredAgainst] = field(default_factory=dict)
-    failed: frozenset[str] = frozenset()
-    scoring_failed: Mapping[str, str] = field(default_factory=dict)
-    without_picture: frozenset[str] = frozenset()
+    @property
+    def sampling(self) -> SamplingSpec:
+        """The sampling parameters that are sent."""
+        return self.variant.sampling_for(self.question.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +103,20 @@ class SweepPlan:
 
     Attributes:
         spec: The sweep spec.
+        shard: The share of the sweep that this is a plan of.
         dataset: The dataset that was read, with all its questions.
         models: The models, in the order of the spec.
-        jobs: Every question to every model, done or not.
+        jobs: Every question to every model in every way, done or not.
         to_generate: Jobs without an explanation that may yet get one, artwork by artwork.
         to_score: Jobs whose stored explanation has no scores against the present reference.
         without_picture: Jobs that cannot be asked because their picture is missing.
         missing_pictures: For each missing picture, one line saying what was looked for.
-        stored: What the output folder holds.
+        stored: What the output holds of the planned questions.
+        retry_failed: Whether what failed for good is done again.
     """
 
     spec: SweepSpec
+    shard: Shard
     dataset: Dataset
     models: tuple[PlannedModel, ...]
     jobs: tuple[Job, ...]
@@ -128,6 +125,7 @@ class SweepPlan:
     without_picture: tuple[Job, ...]
     missing_pictures: Mapping[str, str]
     stored: StoredResults
+    retry_failed: bool = False
 
     @property
     def has_work(self) -> bool:
@@ -137,19 +135,23 @@ class SweepPlan:
     @property
     def has_mixed_signatures(self) -> bool:
         """Whether stored scores differ in their signatures and so cannot stand in one table."""
-        scored = [job for job in self.jobs if has_scores(job, self.stored)]
+        scored = (job for job in self.jobs if has_scores(job, self.stored))
         return len({self.stored.scored[job.key].signatures_digest for job in scored}) > 1
 
     @property
     def digest(self) -> str:
         """Names the set of planned questions and references."""
-        return content_digest("\n".join(f"{job.key} {job.reference_digest}" for job in self.jobs))
+        total = hashlib.sha256()
+        for job in self.jobs:
+            total.update(f"{job.key} {job.reference_digest}\n".encode())
+        return "sha256:" + total.hexdigest()
 
     def summary(self) -> str:
         """Says for people what is planned, done and left, one line a model."""
+        of_shard = f", shard {self.shard.label}" if self.shard.count > 1 else ""
         lines = [
             f"{self.dataset.folder}: {len(self.jobs) // len(self.models)} questions for each of "
-            f"{len(self.models)} models, read by field mapping {self.dataset.mapping}"
+            f"{len(self.models)} models{of_shard}, read by field mapping {self.dataset.mapping}"
         ]
         for model in self.by_model():
             left = f"{model.to_generate} to ask" if model.to_generate else "nothing to ask"
@@ -168,60 +170,22 @@ class SweepPlan:
 
     def by_model(self) -> tuple[ModelPlan, ...]:
         """Counts the questions of each model."""
-        return tuple(_count(self, model) for model in self.models)
-
-
-def select_questions(questions: Sequence[Question], spec: SweepSpec) -> tuple[Question, ...]:
-    """Keeps the questions in the spec's settings, within its limits, artwork by artwork.
-
-    A limit keeps the same questions whatever the order of the file, each in every setting.
-    """
-    chosen = [question for question in questions if question.setting in spec.settings]
-    most = spec.limits.max_questions_per_split
-    if most is not None:
-        kept = {
-            (split, name) for split in spec.splits for name in _draw(chosen, split, spec.seed, most)
-        }
-        chosen = [question for question in chosen if (question.split, question.question_id) in kept]
-    first_seen: dict[str, int] = {}
-    for question in chosen:
-        first_seen.setdefault(question.image, len(first_seen))
-    return tuple(sorted(chosen, key=lambda question: first_seen[question.image]))
-
-
-def make_jobs(
-    questions: Sequence[Question],
-    models: Sequence[PlannedModel],
-    spec: SweepSpec,
-    digests: Mapping[str, str],
-) -> tuple[Job, ...]:
-    """Crosses questions with models.
-
-    Args:
-        questions: The questions to ask.
-        models: The models to ask.
-        spec: Says how to ask.
-        digests: Content digest of each picture that was found, by the questions' ``image``.
-    """
-    references = [reference_digest(question.reference, question.entities) for question in questions]
-    jobs = []
-    for model in models:
-        for question, reference in zip(questions, references, strict=True):
-            image_digest = digests.get(question.image) or _NO_PICTURE + question.image
-            key = question_key(
-                KeyIngredients(
-                    question=question.name,
-                    image_digest=image_digest,
-                    instruction=question.instruction,
-                    system_text=spec.system_text,
-                    sampling=spec.sampling,
-                    model=model.description.name,
-                    revision=model.description.revision,
-                    adapter=model.choice.adapter,
-                )
+        planned = _count(self.models, self.jobs)
+        generated = self.stored.generated
+        done = _count(self.models, (job for job in self.jobs if job.key in generated))
+        to_generate = _count(self.models, self.to_generate)
+        to_score = _count(self.models, self.to_score)
+        return tuple(
+            ModelPlan(
+                label=model.label,
+                planned=planned[place],
+                done=done[place],
+                failed=planned[place] - done[place] - to_generate[place],
+                to_generate=to_generate[place],
+                to_score=to_score[place],
             )
-            jobs.append(Job(key, question, model, image_digest, reference))
-    return tuple(jobs)
+            for place, model in enumerate(self.models)
+        )
 
 
 def make_plan(
@@ -232,22 +196,37 @@ def make_plan(
     *,
     missing_pictures: Mapping[str, str],
     stored: StoredResults,
+    shard: Shard | None = None,
+    retry_failed: bool = False,
 ) -> SweepPlan:
-    """Takes what is stored from what is planned."""
+    """Takes what is stored from what is planned.
+
+    Args:
+        spec: The sweep spec.
+        dataset: The dataset that was read.
+        models: The models, in the order of the spec.
+        jobs: Every planned job of the shard.
+        missing_pictures: For each missing picture, one line saying what was looked for.
+        stored: What the output holds.
+        shard: The share of the sweep that the jobs are; by default the whole.
+        retry_failed: Whether to ask and score again what failed for good.
+    """
     to_generate: list[Job] = []
     to_score: list[Job] = []
     without_picture: list[Job] = []
     for job in jobs:
         if job.key in stored.generated:
             failed_against = stored.scoring_failed.get(job.key)
-            if not has_scores(job, stored) and failed_against != job.reference_digest:
+            may_score = retry_failed or failed_against != job.reference_digest
+            if may_score and not has_scores(job, stored):
                 to_score.append(job)
         elif not job.has_picture:
             without_picture.append(job)
-        elif job.key not in stored.failed:
+        elif retry_failed or job.key not in stored.failed:
             to_generate.append(job)
     return SweepPlan(
         spec=spec,
+        shard=shard or Shard(),
         dataset=dataset,
         models=tuple(models),
         jobs=tuple(jobs),
@@ -256,6 +235,7 @@ def make_plan(
         without_picture=tuple(without_picture),
         missing_pictures=missing_pictures,
         stored=stored,
+        retry_failed=retry_failed,
     )
 
 
@@ -278,22 +258,9 @@ def has_scores(job: Job, stored: StoredResults) -> bool:
     return scored is not None and scored.reference_digest == job.reference_digest
 
 
-def _draw(questions: Sequence[Question], split: Split, seed: int, most: int) -> list[str]:
-    names = {question.question_id for question in questions if question.split is split}
-    return sorted(
-        names, key=lambda name: hashlib.sha256(f"{seed}/{split}/{name}".encode()).digest()
-    )[:most]
-
-
-def _count(plan: SweepPlan, model: PlannedModel) -> ModelPlan:
-    planned = sum(job.model is model for job in plan.jobs)
-    to_generate = sum(job.model is model for job in plan.to_generate)
-    done = sum(job.model is model and job.key in plan.stored.generated for job in plan.jobs)
-    return ModelPlan(
-        label=model.label,
-        planned=planned,
-        done=done,
-        failed=planned - done - to_generate,
-        to_generate=to_generate,
-        to_score=sum(job.model is model for job in plan.to_score),
-    )
+def _count(models: Sequence[PlannedModel], jobs: Iterable[Job]) -> list[int]:
+    place = {id(model): number for number, model in enumerate(models)}
+    counts = [0] * len(models)
+    for job in jobs:
+        counts[place[id(job.model)]] += 1
+    return counts

@@ -1,0 +1,91 @@
+"""``expart sweep plan``: what a sweep would do now, without doing it."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.cli import connection_options
+from services.cli.catalog_directory import CatalogDirectory
+from services.cli.interruption import interruptible
+from services.cli.settings import CliSettings
+from services.cli.stack import local_catalog
+from services.cli.standard_output import printing_the_result
+from services.cli.sweep_options import ShardCount, ShardIndex, chosen_shard
+from services.cli.sweep_plan_display import print_report
+from services.rpc.read_settings import read_settings
+from services.sweep.clients import served_models
+from services.sweep.directory import ModelDirectory
+from services.sweep.plan_estimate import GivenRates
+from services.sweep.plan_report import as_json, report_on
+from services.sweep.prepare import plan_sweep
+from services.sweep.spec import load_spec
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command to the app of sweeps."""
+    app.command("plan")(plan)
+
+
+@interruptible()
+def plan(  # noqa: PLR0917 - typer passes them by name
+    spec_file: Annotated[Path, typer.Argument(help="The sweep's YAML file.", metavar="SPEC")],
+    generation: Annotated[
+        str,
+        typer.Option(
+            help="Ask this generation service, host:port, for the models' revisions.",
+            show_default="the local catalog",
+        ),
+    ] = "",
+    shard_index: ShardIndex = None,
+    shard_count: ShardCount = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Plan what failed for good again.")
+    ] = False,
+    questions_per_s: Annotated[
+        float | None, typer.Option(min=0.001, help="Answers a second of each model.")
+    ] = None,
+    image_tokens: Annotated[
+        float | None, typer.Option(min=0, help="Tokens that a picture takes.")
+    ] = None,
+    output_tokens: Annotated[
+        float | None, typer.Option(min=1, help="Tokens that an answer takes.")
+    ] = None,
+    as_document: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    tls: connection_options.Tls = False,
+    tls_ca: connection_options.TlsCa = None,
+    tls_certificate: connection_options.TlsCertificate = None,
+    tls_key: connection_options.TlsKey = None,
+    tls_server_name: connection_options.TlsServerName = "",
+    token_file: connection_options.TokenFile = None,
+) -> None:
+    """Print what a sweep would ask, what it would take, and what is done already.
+
+    The time comes from the rates given here, or else from the answers that are stored already,
+    or else from assumptions that are printed with it.
+    """
+    spec = load_spec(spec_file)
+    shard = chosen_shard(shard_index, shard_count)
+    directory: ModelDirectory = CatalogDirectory(local_catalog())
+    if generation:
+        connection_options.check_address("--generation", generation)
+        security = connection_options.client_security(
+            read_settings(CliSettings),
+            tls=tls,
+            tls_ca=tls_ca,
+            tls_certificate=tls_certificate,
+            tls_key=tls_key,
+            tls_server_name=tls_server_name,
+            token_file=token_file,
+        )
+        connection_options.note_clear_token(security, generation)
+        directory = asyncio.run(served_models(generation, security))
+    given = GivenRates(questions_per_s, image_tokens, output_tokens)
+    report = report_on(plan_sweep(spec, directory, shard, retry_failed=retry_failed), given)
+    with printing_the_result():
+        if as_document:
+            print(as_json(report))
+        else:
+            print_report(report, Console())

@@ -1,0 +1,110 @@
+"""How a sweep's plan looks on a terminal or in a file."""
+
+from datetime import timedelta
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services.sweep.plan_cells import CellName
+from services.sweep.plan_report import PlanReport, assumptions
+
+_WIDE_COLUMNS = 140
+_MIB = 2**20
+_COUNTS = ("planned", "done", "failed", "to_ask", "to_score")
+_HEADINGS = {"done": "answered", "to_ask": "to ask", "to_score": "to score"}
+
+# Columns that are left out where they say the same in every row.
+_FOLDED = ("control", "prompt", "sampling")
+
+
+def print_report(report: PlanReport, console: Console) -> None:
+    """Prints the questions of each cell, the pictures, the estimate and the notes."""
+    plan = report.plan
+    of_shard = f", shard {plan.shard.label}" if plan.shard.count > 1 else ""
+    _print(
+        console,
+        f"{plan.spec.name}: {len(plan.jobs):,} questions for {len(plan.models)} models{of_shard}; "
+        f"{plan.dataset.folder} read by field mapping {plan.dataset.mapping}",
+    )
+    # A file or a pipe has no width; a row stays on its line there.
+    width = None if console.is_terminal else max(console.width, _WIDE_COLUMNS)
+    console.print(_cells(report), width=width)
+    pictures = report.pictures
+    _print(
+        console,
+        f"pictures: {pictures.found:,} found, {pictures.bytes / _MIB:,.1f} MiB; "
+        f"{len(pictures.missing):,} missing",
+    )
+    if plan.to_generate:
+        console.print(_estimates(report), width=width)
+        _print(console, assumptions())
+    for note in report.notes():
+        _print(console, f"note: {note}")
+
+
+def _cells(report: PlanReport) -> Table:
+    shown = [
+        name
+        for name in CellName._fields
+        if name not in _FOLDED or len({getattr(cell.name, name) for cell in report.cells}) > 1
+    ]
+    if any(cell.name.control != "none" for cell in report.cells) and "control" not in shown:
+        shown.append("control")
+    table = _table(shown, _COUNTS)
+    totals = dict.fromkeys(_COUNTS, 0)
+    for cell in report.cells:
+        counts = {name: int(getattr(cell, name)) for name in _COUNTS}
+        for name, count in counts.items():
+            totals[name] += count
+        _row(table, [getattr(cell.name, name) for name in shown], list(counts.values()))
+    table.add_section()
+    _row(table, ["in all", *[""] * (len(shown) - 1)], list(totals.values()))
+    return table
+
+
+def _estimates(report: PlanReport) -> Table:
+    expected, currency = report.estimate, report.plan.spec.prices.currency
+    has_cost = expected.cost is not None
+    table = _table(
+        ["model"],
+        ["to ask", "tokens in", "tokens out", "time", *([currency] if has_cost else [])],
+    )
+    table.add_column("basis", overflow="fold")
+    for model in expected.models:
+        cells = [f"{model.questions:,}", f"{model.input_tokens:,}", f"{model.output_tokens:,}"]
+        cells.append(_duration(model.seconds))
+        if has_cost:
+            cells.append("-" if model.cost is None else f"{model.cost:,.2f}")
+        table.add_row(*map(Text, (model.label, *cells, model.basis)))
+    table.add_section()
+    cells = [f"{len(report.plan.to_generate):,}", f"{expected.input_tokens:,}"]
+    cells += [f"{expected.output_tokens:,}", _duration(expected.seconds)]
+    if has_cost:
+        cells.append(f"{expected.cost:,.2f}")
+    table.add_row(*map(Text, ("in all", *cells, "")))
+    return table
+
+
+def _table(texts: list[str], numbers: list[str] | tuple[str, ...]) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in texts:
+        table.add_column(heading, overflow="fold")
+    for heading in numbers:
+        table.add_column(_HEADINGS.get(heading, heading), justify="right")
+    return table
+
+
+def _row(table: Table, texts: list[str], counts: list[int]) -> None:
+    table.add_row(*map(Text, (*texts, *(f"{count:,}" for count in counts))))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "< 1 s" if seconds else "-"
+    return f"about {timedelta(seconds=round(seconds))}"
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False, highlight=False)

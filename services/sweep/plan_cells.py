@@ -1,0 +1,75 @@
+"""Counts a plan's questions by everything that a table of results tells apart."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from services.sweep.plan import Job, SweepPlan
+
+
+class CellName(NamedTuple):
+    """What the questions of a cell have in common; replicates are counted together."""
+
+    model: str
+    setting: str
+    part: str
+    control: str
+    prompt: str
+    sampling: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCell:
+    """How far the questions of one cell are.
+
+    Attributes:
+        name: What they have in common.
+        planned: Questions in all.
+        done: Answered already.
+        failed: Failed for good, or without a picture.
+        to_ask: Still to be asked.
+        to_score: Answered, but not scored.
+    """
+
+    name: CellName
+    planned: int
+    done: int
+    failed: int
+    to_ask: int
+    to_score: int
+
+
+def cells_of(plan: SweepPlan) -> tuple[PlanCell, ...]:
+    """The cells of a plan, in the order of its questions."""
+    planned = _count(plan.jobs)
+    done = _count(job for job in plan.jobs if job.key in plan.stored.generated)
+    to_ask = _count(plan.to_generate)
+    to_score = _count(plan.to_score)
+    return tuple(
+        PlanCell(
+            name=name,
+            planned=count,
+            done=done[name],
+            failed=count - done[name] - to_ask[name],
+            to_ask=to_ask[name],
+            to_score=to_score[name],
+        )
+        for name, count in planned.items()
+    )
+
+
+def _count(jobs: Iterable[Job]) -> Counter[CellName]:
+    return Counter(_name(job) for job in jobs)
+
+
+def _name(job: Job) -> CellName:
+    question, variant = job.question, job.variant
+    return CellName(
+        model=job.model.label,
+        setting=question.setting,
+        part=question.split.part or question.split,
+        control=variant.control,
+        prompt=variant.prompt.name,
+        sampling=variant.sampling.name,
+    )
