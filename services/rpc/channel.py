@@ -43,7 +43,11 @@ def service_config(*, repeats_generation: bool = False) -> str:
 
 
 def open_channel(
-    address: str, security: ClientSecurity | None = None, *, repeats_generation: bool = False
+    address: str,
+    security: ClientSecurity | None = None,
+    *,
+    repeats_generation: bool = False,
+    connection: int | None = None,
 ) -> aio.Channel:
     """Opens a channel to one of the services; use it as an async context manager.
 
@@ -51,6 +55,7 @@ def open_channel(
         address: ``host:port``, or any gRPC target such as ``dns:///fronts:9000``.
         security: TLS and the token to send with every call; by default plaintext without one.
         repeats_generation: Whether calls that generate are retried as the service config says.
+        connection: Number of a connection of its own; by default channels to one address share one.
 
     Raises:
         UserInputError: Settings of the security do not go together, or a file of it is wrong.
@@ -58,6 +63,9 @@ def open_channel(
     security = security or ClientSecurity()
     credentials, token = security.credentials(), security.token()
     options = channel_options(security, repeats_generation=repeats_generation)
+    if connection is not None:
+        # Channels whose options differ share nothing.
+        options += [("grpc.use_local_subchannel_pool", 1), ("expart.connection", connection)]
     if credentials is None:
         channel = aio.insecure_channel(address, options=options)
     else:
@@ -98,6 +106,10 @@ def channel_options(
         ("grpc.service_config", service_config(repeats_generation=repeats_generation)),
         # By default requests beyond 256 KiB are not retried, and nobody is told.
         ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
+        # By default two minutes may pass before a service that is back is found.
+        ("grpc.initial_reconnect_backoff_ms", 500),
+        ("grpc.min_reconnect_backoff_ms", 500),
+        ("grpc.max_reconnect_backoff_ms", 5000),
         # A proxy configured for the machine must not capture calls to the local stack.
         ("grpc.enable_http_proxy", 0),
     ]

@@ -6,12 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.benchmark.images import PictureMissingError, PictureStore
-from services.core.errors import ErrorReason, ServiceError
+from services.benchmark.images import PictureMissingError
+from services.core.errors import (
+    DeadlineExceededError,
+    ErrorReason,
+    OverloadedError,
+    ServiceError,
+    TransientError,
+)
 from services.sweep.clients import GenerationClient
+from services.sweep.concurrency_gate import ConcurrencyGate
 from services.sweep.messages import Explanation, ExplanationRequest
 from services.sweep.plan import Job
-from services.sweep.retry import RetryBudget, concerns_model, is_final
+from services.sweep.retry import RetryBudget, concerns_model, is_final, is_waited_for
 from services.sweep.rows import FailureRow, GenerationRow, Stage, SweepFailure
 from services.sweep.spec import SweepSpec
 
@@ -52,94 +59,124 @@ class Asker:
 
     Args:
         client: The generation service.
-        pictures: The artworks' pictures.
         spec: Says how to ask.
         new_budget: Makes the retry budget of one question.
-        stop: When set, nothing is asked again.
+        retried: Told of every question that is to be asked again: model, reason and delay in s.
     """
 
     def __init__(
         self,
         client: GenerationClient,
-        pictures: PictureStore,
         spec: SweepSpec,
         *,
         new_budget: Callable[[], RetryBudget],
-        stop: asyncio.Event,
+        retried: Callable[[str, ErrorReason, float], None],
     ) -> None:
         self._client = client
-        self._pictures = pictures
         self._spec = spec
         self._new_budget = new_budget
-        self._stop = stop
+        self._retried = retried
 
-    async def ask(self, job: Job) -> Answered | Failed | None:
-        """Asks one question; nothing comes of it when the sweep is stopped before an answer."""
+    async def ask(
+        self, job: Job, gate: ConcurrencyGate, over: asyncio.Event
+    ) -> Answered | Failed | None:
+        """Asks one question.
+
+        A question that waits to be asked again is not in flight: others take its turn.
+
+        Args:
+            job: The question.
+            gate: Lets the model's questions in.
+            over: When set, nothing is asked again.
+
+        Returns:
+            What came of it, or nothing when all is over before an answer.
+        """
         budget = self._new_budget()
-        started = time.monotonic()
+        started, answers = time.monotonic(), gate.answers
         while True:
             try:
-                # Read again for every attempt, from a bounded cache: waiting keeps no picture.
-                image = await asyncio.to_thread(self._pictures.read, job.question.image)
-                explanation = await self._client.explain(
-                    self._request(job, image), self._spec.deadline_s
-                )
+                explanation = await self._attempt(job, gate)
             except PictureMissingError as missing:
                 return Failed(picture_failure(job, str(missing)))
             except ServiceError as error:
                 delay = budget.delay_after(error)
                 if delay is None:
-                    return Failed(
-                        service_failure(job, error, budget.attempts), concerns_model(error)
-                    )
-                if await self._stopped_within(delay):
+                    # Waited for so long, and nobody else was answered either.
+                    in_vain = is_waited_for(error) and gate.answers == answers
+                    failure = service_failure(job, error, budget.attempts)
+                    return Failed(failure, concerns_model(error) or in_vain)
+                self._retried(job.model.label, error.reason, delay)
+                if await _set_within(over, delay):
                     return None
             else:
-                return self._check(job, explanation, budget.attempts + 1, started)
+                if explanation is None:
+                    return None
+                return _check(job, explanation, budget.attempts + 1, started)
 
-    def _request(self, job: Job, image: bytes) -> ExplanationRequest:
+    async def _attempt(self, job: Job, gate: ConcurrencyGate) -> Explanation | None:
+        """Asks once, when it is the question's turn; its outcome moves the gate's limit."""
+        number = await gate.enter()
+        if number is None:
+            return None
+        try:
+            explanation = await self._client.explain(self._request(job), self._spec.deadline_s)
+        except (OverloadedError, DeadlineExceededError):
+            gate.refused(number)
+            raise
+        except TransientError:
+            gate.lost()
+            raise
+        else:
+            gate.answered(number, explanation.waited_s, explanation.served_s)
+            return explanation
+        finally:
+            gate.leave()
+
+    def _request(self, job: Job) -> ExplanationRequest:
         return ExplanationRequest(
             request_id=job.key,
             model=job.model.choice.model,
             adapter=job.model.choice.adapter,
-            image=image,
-            instruction=job.question.instruction,
-            system_text=self._spec.system_text,
-            sampling=self._spec.sampling,
+            image=job.image or "",
+            image_digest=job.image_digest,
+            instruction=job.instruction,
+            system_text=job.system_text,
+            sampling=job.sampling,
         )
 
-    async def _stopped_within(self, delay_s: float) -> bool:
-        try:
-            async with asyncio.timeout(delay_s):
-                return await self._stop.wait()
-        except TimeoutError:
-            return False
 
-    def _check(
-        self, job: Job, explanation: Explanation, attempts: int, started: float
-    ) -> Answered | Failed:
-        """Compares what was asked for with what the service says it ran."""
-        for what, wanted, attested in (
-            ("model", job.model.choice.model, explanation.model),
-            ("revision", job.model.description.revision, explanation.revision),
-            ("adapter", job.model.choice.adapter, explanation.adapter),
-            ("image digest", job.image_digest, explanation.image_digest),
-        ):
-            if wanted != attested:
-                message = (
-                    f"planned with {what} '{wanted}', but the service attests '{attested}': plan "
-                    "the sweep again with the catalog that is served"
-                )
-                row = _failure(
-                    job,
-                    Stage.GENERATION,
-                    SweepFailure.PROVENANCE_MISMATCH,
-                    message,
-                    final=False,
-                    attempts=attempts,
-                )
-                return Failed(row, sets_model_aside=what != "image digest")
-        return Answered(_generation_row(job, explanation, attempts, time.monotonic() - started))
+async def _set_within(event: asyncio.Event, delay_s: float) -> bool:
+    try:
+        async with asyncio.timeout(delay_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+def _check(job: Job, explanation: Explanation, attempts: int, started: float) -> Answered | Failed:
+    """Compares what was asked for with what the service says it ran."""
+    for what, wanted, attested in (
+        ("model", job.model.choice.model, explanation.model),
+        ("revision", job.model.description.revision, explanation.revision),
+        ("adapter", job.model.choice.adapter, explanation.adapter),
+        ("image digest", job.image_digest, explanation.image_digest),
+    ):
+        if wanted != attested:
+            message = (
+                f"planned with {what} '{wanted}', but the service attests '{attested}': plan "
+                "the sweep again with the catalog that is served"
+            )
+            row = _failure(
+                job,
+                Stage.GENERATION,
+                SweepFailure.PROVENANCE_MISMATCH,
+                message,
+                final=False,
+                attempts=attempts,
+            )
+            return Failed(row, sets_model_aside=what != "image digest")
+    return Answered(_generation_row(job, explanation, attempts, time.monotonic() - started))
 
 
 def picture_failure(job: Job, message: str) -> FailureRow:
@@ -192,15 +229,19 @@ def _generation_row(
         section=question.section,
         setting=question.setting,
         split=question.split,
-        instruction=question.instruction,
+        instruction=job.instruction,
         text=explanation.text,
         finish_reason=explanation.finish_reason,
+        truncated=explanation.truncated,
         prompt_token_count=explanation.prompt_token_count,
         image_token_count=explanation.image_token_count,
         generated_token_count=explanation.generated_token_count,
+        admission_s=explanation.admission_s,
         queue_s=explanation.queue_s,
         prefill_s=explanation.prefill_s,
         decode_s=explanation.decode_s,
+        first_token_s=explanation.first_token_s,
+        total_s=explanation.total_s,
         elapsed_s=elapsed_s,
         attempts=attempts,
         engine=explanation.engine,
@@ -210,4 +251,8 @@ def _generation_row(
         sampling=explanation.sampling,
         image_digest=explanation.image_digest,
         generated_at=datetime.now(UTC),
+        prompt=job.variant.prompt.name,
+        sampling_name=job.variant.sampling.name,
+        control=job.variant.control,
+        replicate=job.variant.replicate,
     )

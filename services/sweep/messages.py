@@ -9,12 +9,17 @@ from services.sweep.spec import SamplingSpec
 
 @dataclass(frozen=True, slots=True)
 class ExplanationRequest:
-    """Asks a model for one explanation. ``request_id`` names it in the service's log."""
+    """Asks a model for one explanation. ``request_id`` names it in the service's log.
+
+    ``image`` is the picture's name in the dataset and ``image_digest`` names its content; both are
+    empty where no picture is shown.
+    """
 
     request_id: str
     model: str
     adapter: str
-    image: bytes
+    image: str
+    image_digest: str
     instruction: str
     system_text: str
     sampling: SamplingSpec
@@ -26,12 +31,16 @@ class Explanation:
 
     text: str
     finish_reason: FinishReason
+    truncated: bool
     prompt_token_count: int
     image_token_count: int
     generated_token_count: int
+    admission_s: float
     queue_s: float
     prefill_s: float
     decode_s: float
+    first_token_s: float
+    total_s: float
     model: str
     revision: str
     adapter: str
@@ -41,6 +50,16 @@ class Explanation:
     quantization: str
     sampling: str
     image_digest: str
+
+    @property
+    def waited_s(self) -> float:
+        """How long it waited for its turn, at the service and at the engine."""
+        return self.admission_s + self.queue_s
+
+    @property
+    def served_s(self) -> float:
+        """How long the engine worked on it."""
+        return self.prefill_s + self.decode_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ error                           what the sweep does
 ==============================  ==============================================================
 OVERLOADED                      waits as told, for ``max_wait_s`` in all; no attempt is counted
 MODEL_LOADING                   waits with backoff, for ``max_wait_s`` in all; none is counted
+the connection was lost, or     the same, and looks again every few seconds: the service may be
+none could be made              back at any moment. What it had answered it answers again
 ENGINE_UNAVAILABLE, DRAINING,   asks again with backoff, ``max_attempts`` times in all
 GENERATION_ABORTED,
 DEADLINE_EXCEEDED
@@ -16,18 +18,26 @@ all others                      gives the question up
 ==============================  ==============================================================
 
 A later run asks again what failed for a reason that lies with the service or with the model as a
-whole, and never again what failed for its own sake (its failure is *final*).
+whole, and never again what failed for its own sake (its failure is *final*), unless it is told to
+(``--retry-failed``).
 """
 
 import math
 import random
 from dataclasses import dataclass, field
 
-from services.core.errors import ErrorReason, OverloadedError, ServiceError
+from services.core.errors import (
+    EngineUnavailableError,
+    ErrorReason,
+    OverloadedError,
+    ServiceError,
+)
 
 # A service that says nothing better is asked again after half a second, then ever more slowly.
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
+# A call to a service that is not there costs next to nothing, and an idle GPU costs a lot.
+_LONGEST_RECONNECT_S = 4.0
 
 _WAITS = frozenset({ErrorReason.OVERLOADED, ErrorReason.MODEL_LOADING})
 _ASKS_AGAIN = frozenset(
@@ -51,13 +61,17 @@ _CONCERNS_MODEL = frozenset(
 _CONCERNS_METRICS = frozenset({ErrorReason.METRIC_NOT_FOUND, ErrorReason.METRIC_UNAVAILABLE})
 
 
+class ConnectionLostError(EngineUnavailableError):
+    """The service said nothing: the connection to it was lost, or could not be made."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryLimits:
     """How patient a sweep is with one question.
 
     Attributes:
-        max_attempts: Attempts before it counts as failed; waiting as told is no attempt.
-        max_wait_s: Seconds that it may wait for a full or loading service in all.
+        max_attempts: Attempts before it counts as failed; waiting is no attempt.
+        max_wait_s: Seconds that it may wait for a full, loading or lost service in all.
     """
 
     max_attempts: int
@@ -74,6 +88,11 @@ def is_final(error: ServiceError) -> bool:
     return not (error.retryable or concerns_model(error) or error.reason in _CONCERNS_METRICS)
 
 
+def is_waited_for(error: ServiceError) -> bool:
+    """Whether the service may be well again by itself, however long that takes."""
+    return error.reason in _WAITS or isinstance(error, ConnectionLostError)
+
+
 @dataclass(slots=True)
 class RetryBudget:
     """Counts one question's attempts and says how long to wait before the next.
@@ -82,7 +101,7 @@ class RetryBudget:
         limits: How patient to be.
         jitter: Random numbers that spread the waits of many questions.
         attempts: Attempts so far that count.
-        waited_s: Seconds waited so far because the service asked for it.
+        waited_s: Seconds waited so far for a service that is full, loading or lost.
     """
 
     limits: RetryLimits
@@ -97,11 +116,11 @@ class RetryBudget:
         Returns:
             Seconds to wait before asking again, or nothing when the question is given up.
         """
-        if error.reason in _WAITS:
+        if is_waited_for(error):
             return self._wait(error)
         self.attempts += 1
         if error.reason in _ASKS_AGAIN and self.attempts < self.limits.max_attempts:
-            return self._backoff(self.attempts)
+            return self._backoff(self.attempts, _LONGEST_BACKOFF_S)
         return None
 
     def _wait(self, error: ServiceError) -> float | None:
@@ -111,12 +130,14 @@ class RetryBudget:
         if isinstance(error, OverloadedError):
             # Never before the time that was asked for, and not everybody at that very moment.
             delay = error.retry_after_s * (1 + self.jitter.random() / 4)
+        elif isinstance(error, ConnectionLostError):
+            delay = self._backoff(self._waits, _LONGEST_RECONNECT_S)
         else:
-            delay = self._backoff(self._waits)
+            delay = self._backoff(self._waits, _LONGEST_BACKOFF_S)
         self.waited_s += delay
         return delay
 
-    def _backoff(self, count: int) -> float:
+    def _backoff(self, count: int, longest_s: float) -> float:
         """Doubles from the first backoff to the longest; half of it is left to chance."""
-        longest = min(_LONGEST_BACKOFF_S, math.ldexp(_FIRST_BACKOFF_S, min(count - 1, 16)))
+        longest = min(longest_s, math.ldexp(_FIRST_BACKOFF_S, min(count - 1, 16)))
         return longest * (0.5 + self.jitter.random() / 2)

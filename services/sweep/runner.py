@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from services.core.errors import ExpArtError, ServiceError, UserInputError
@@ -11,17 +13,26 @@ from services.sweep.clients import GenerationClient, ScoringClient
 from services.sweep.counts import SweepCounts
 from services.sweep.endpoints import Endpoints
 from services.sweep.keys import signatures_digest
-from services.sweep.manifest import Manifest, new_manifest, read_manifest, write_manifest
+from services.sweep.manifest import (
+    Attestation,
+    Manifest,
+    new_manifest,
+    read_manifest,
+    write_manifest,
+)
 from services.sweep.outcome import SweepOutcome
-from services.sweep.output_lock import output_lock
-from services.sweep.plan import Job, SweepPlan, scored_otherwise
-from services.sweep.prepare import picture_store, plan_again
+from services.sweep.output_lock import hold_shard
+from services.sweep.plan import SweepPlan, scored_otherwise
+from services.sweep.plan_rows import plan_row
+from services.sweep.prepare import picture_store, plan_again, stored_tables
 from services.sweep.progress import SweepProgress
 from services.sweep.retry import RetryBudget, RetryLimits
-from services.sweep.rows import PlanRow, Table
+from services.sweep.rows import Table
 from services.sweep.run import SweepRun
 from services.sweep.settings import SweepSettings, load_settings
+from services.sweep.store import ResultStore
 from services.sweep.tables import ResultTables
+from services.sweep.uploads import Pictures
 
 
 async def run_sweep(
@@ -33,9 +44,9 @@ async def run_sweep(
 ) -> SweepOutcome:
     """Asks and scores what is left of a plan.
 
-    A finished plan calls neither service. Setting ``stop`` lets what is in flight end, stores it
-    and returns; cancelling stores what has arrived and leaves at once. Either way the next run
-    goes on where this one ended.
+    A finished plan calls neither service. Setting ``stop`` lets what is in flight end, for
+    ``drain_s`` at most, stores it and returns; cancelling stores what has arrived and leaves at
+    once. Either way the next run goes on where this one ended.
 
     Args:
         plan: What :func:`services.sweep.prepare.plan_sweep` planned; what was stored since then
@@ -46,15 +57,17 @@ async def run_sweep(
         settings: Settings of the driver; from the environment by default.
 
     Raises:
-        UserInputError: The output folder cannot be written or another sweep is writing there, or
-            a service does not answer, or a setting in the environment is wrong.
+        UserInputError: The output cannot be written or another sweep is writing there, or a
+            service does not answer, or a setting in the environment is wrong.
     """
     settings = settings or load_settings()
-    output = plan.spec.output
-    with output_lock(output):
-        plan = plan_again(plan)  # another run may have ended since this one was planned
-        tables = ResultTables(output)
-        manifest = _record(plan, tables)
+    with ExitStack() as held:
+        # In a thread: in an object store, whoever held the shard before may have to be waited for.
+        hold = hold_shard(ResultStore(plan.spec.output), plan.shard, note=progress.note)
+        tables = await asyncio.to_thread(held.enter_context, hold)
+        # Another run may have ended since this one was planned.
+        plan = await asyncio.to_thread(plan_again, plan)
+        manifest = await asyncio.to_thread(_record, plan, tables)
         if not plan.has_work:
             return _nothing_to_do(plan, progress)
         try:
@@ -70,21 +83,21 @@ async def run_sweep(
         except BaseExceptionGroup as group:
             raise _first(group) from group
         manifest.ended_at = datetime.now(UTC)
-        write_manifest(manifest, output)
+        write_manifest(manifest, tables.folder)
         return outcome
 
 
 def record_plan(plan: SweepPlan) -> None:
-    """Notes in the output folder what is planned now, without asking anything.
+    """Notes in the output what is planned now, without asking anything.
 
     The leaderboard shows exactly what was planned last: a plan without work still has to be noted,
     because a model may have been taken out of the spec. ``run_sweep`` does this too.
 
     Raises:
-        UserInputError: The output folder cannot be written or another sweep is writing there.
+        UserInputError: The output cannot be written or another sweep is writing there.
     """
-    with output_lock(plan.spec.output):
-        _record(plan_again(plan), ResultTables(plan.spec.output))
+    with hold_shard(ResultStore(plan.spec.output), plan.shard) as tables:
+        _record(plan_again(plan), tables)
 
 
 def _record(plan: SweepPlan, tables: ResultTables) -> Manifest:
@@ -93,13 +106,13 @@ def _record(plan: SweepPlan, tables: ResultTables) -> Manifest:
     manifest = new_manifest(plan, datetime.now(UTC), before)
     tables.append(
         [
-            picture_failure(job, plan.missing_pictures[job.question.image])
+            picture_failure(job, plan.missing_pictures[job.image or ""])
             for job in plan.without_picture
             if job.key not in plan.stored.without_picture
         ]
     )
     if before is None or before.plan_digest != plan.digest or not tables.has(Table.PLAN):
-        tables.replace_plan([_plan_row(job) for job in plan.jobs])
+        tables.replace_plan([plan_row(job) for job in plan.jobs])
         write_manifest(manifest, tables.folder)
     return manifest
 
@@ -116,30 +129,53 @@ async def _run(
 ) -> SweepOutcome:
     limits = RetryLimits(settings.max_attempts, settings.max_wait_s)
     jitter = random.Random(plan.spec.seed)  # noqa: S311 - spreads retries, guards nothing
-    async with (
-        open_channel(endpoints.generation, endpoints.security) as generation,
-        open_channel(endpoints.scoring, endpoints.security) as scoring,
-    ):
-        scoring_client = ScoringClient(scoring)
-        manifest.signatures = await _signatures(scoring_client, endpoints)
-        write_manifest(manifest, plan.spec.output)
+    async with _clients(plan, endpoints, settings) as (generation, scoring):
+        manifest.signatures = await _signatures(scoring, endpoints)
+        write_manifest(manifest, tables.folder)
         again = scored_otherwise(plan, signatures_digest(manifest.signatures))
         if again:
             progress.note(f"{len(again)} explanations are scored again: signatures have changed")
         run = SweepRun(
             plan,
             score_again=again,
-            generation=GenerationClient(generation),
-            scoring=scoring_client,
-            pictures=picture_store(plan.spec),
+            generation=generation,
+            scoring=scoring,
             tables=tables,
-            manifest=manifest,
+            readable=stored_tables(plan.spec),
+            attest=_attesting(manifest, tables),
             progress=progress,
             stop=stop,
             settings=settings,
             new_budget=lambda: RetryBudget(limits, jitter),
         )
         return await run.run()
+
+
+@asynccontextmanager
+async def _clients(
+    plan: SweepPlan, endpoints: Endpoints, settings: SweepSettings
+) -> AsyncIterator[tuple[GenerationClient, ScoringClient]]:
+    async with AsyncExitStack() as open_ones:
+        channels = [
+            await open_ones.enter_async_context(
+                open_channel(endpoints.generation, endpoints.security, connection=number)
+            )
+            for number in range(settings.channels)
+        ]
+        scoring = await open_ones.enter_async_context(
+            open_channel(endpoints.scoring, endpoints.security)
+        )
+        generation = GenerationClient(channels, Pictures(picture_store(plan.spec)))
+        open_ones.push_async_callback(generation.close)
+        yield generation, ScoringClient(scoring, plan.spec.metrics)
+
+
+def _attesting(manifest: Manifest, tables: ResultTables) -> Callable[[str, Attestation], None]:
+    def attest(label: str, attestation: Attestation) -> None:
+        if manifest.attest(label, attestation):
+            write_manifest(manifest, tables.folder)  # once or twice a model
+
+    return attest
 
 
 async def _signatures(client: ScoringClient, endpoints: Endpoints) -> dict[str, str]:
@@ -168,25 +204,3 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
             else:
                 leaves.append(error)
     return next((error for error in leaves if isinstance(error, ExpArtError)), leaves[0])
-
-
-def _plan_row(job: Job) -> PlanRow:
-    question = job.question
-    part = question.split.part
-    return PlanRow(
-        key=job.key,
-        model=job.model.choice.model,
-        adapter=job.model.choice.adapter,
-        revision=job.model.description.revision,
-        question=question.id,
-        question_id=question.question_id,
-        artwork=question.artwork,
-        title=question.title,
-        section=question.section,
-        setting=question.setting,
-        split=question.split,
-        part=part.value if part is not None else None,
-        image=question.image,
-        image_digest=job.image_digest,
-        reference_digest=job.reference_digest,
-    )

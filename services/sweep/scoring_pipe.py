@@ -47,7 +47,7 @@ class ScoringPipe:
         new_budget: Makes the retry budget of one item, or of the stream.
         window: Most items at the service at the same time.
         answered: Told what came of an item, with its attempts.
-        stop: When set, nothing more is sent; what was sent is still awaited.
+        stop: When set, nothing is tried again; what was submitted is still scored.
 
     Attributes:
         lost: Why the service was given up, if it was.
@@ -129,6 +129,8 @@ class ScoringPipe:
                     retry_in_s=delay,
                 )
                 self._take_back()
+                if self._stop.is_set():
+                    return  # the next run scores what is left
                 if delay is None:
                     self.lost = error
                     return
@@ -141,7 +143,7 @@ class ScoringPipe:
                 self._take(answer)
         finally:
             self._stream_number += 1
-        if self._items.sent and not self._stop.is_set():
+        if self._items.sent:
             raise EngineUnavailableError("the scoring stream ended before all was answered")
 
     def _take(self, answer: ScoringAnswer) -> None:
@@ -183,7 +185,12 @@ class ScoringPipe:
         self._items.sent.clear()
 
     def _is_over(self) -> bool:
-        return self._stop.is_set() or (self._is_closed and self._items.count == 0)
+        if not self._is_closed:
+            return False
+        items = self._items
+        # Once the sweep is stopped, nobody waits for what is to be tried again later.
+        left = len(items.waiting) + len(items.sent) if self._stop.is_set() else items.count
+        return left == 0
 
     def _notify(self) -> None:
         # A new event each time: whoever waited on the old one cannot miss that it was set.

@@ -18,7 +18,14 @@ from services.core.errors import (
     UnauthenticatedError,
     service_error_classes,
 )
-from services.sweep.retry import RetryBudget, RetryLimits, concerns_model, is_final
+from services.sweep.retry import (
+    ConnectionLostError,
+    RetryBudget,
+    RetryLimits,
+    concerns_model,
+    is_final,
+    is_waited_for,
+)
 
 
 class NoChance(random.Random):
@@ -128,3 +135,18 @@ def test_a_failure_is_final_only_when_it_is_the_questions_own() -> None:
     }
     assert not is_final(ModelFailedError("no memory"))
     assert not is_final(UnauthenticatedError("no token"))
+
+
+def test_a_lost_connection_is_waited_for_every_few_seconds_and_costs_no_attempt() -> None:
+    patience = budget(max_attempts=2, max_wait_s=20)
+    delays = [patience.delay_after(ConnectionLostError("gone")) for _ in range(9)]
+    # Doubling from 0.5 s to 4 s: 0.5 + 1 + 2 + 4 + 4 + 4 = 15.5, then 19.5, then beyond 20.
+    assert delays == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, None]
+    assert patience.attempts == 0
+
+
+def test_a_lost_connection_is_told_from_an_engine_that_the_service_lost() -> None:
+    assert is_waited_for(ConnectionLostError("gone"))
+    assert not is_waited_for(EngineUnavailableError("lost"))
+    assert ConnectionLostError("gone").reason is ErrorReason.ENGINE_UNAVAILABLE
+    assert not is_final(ConnectionLostError("gone"))
