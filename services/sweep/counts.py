@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.sweep.journal import ResultBatch
-from services.sweep.plan import Job, SweepPlan, has_scores
+from services.sweep.plan import PlannedModel, SweepPlan, has_scores
 from services.sweep.progress import ModelProgress, SweepSnapshot
 from services.sweep.rows import FailureRow, GenerationRow, Stage
 
@@ -20,7 +20,6 @@ class ModelState:
     failed: int
     in_flight: int = 0
     generated_token_count: int = 0
-    failures_in_a_row: int = 0  # the service's, without an answer in between
     set_aside: str = ""
 
 
@@ -47,9 +46,9 @@ class SweepCounts:
             job.key in plan.stored.generated and has_scores(job, plan.stored) for job in plan.jobs
         )
 
-    def of(self, job: Job) -> ModelState:
-        """The counts of a job's model."""
-        return self._models[_place(job.model.choice.model, job.model.choice.adapter)]
+    def of_model(self, model: PlannedModel) -> ModelState:
+        """The counts of a model."""
+        return self._models[_place(model.choice.model, model.choice.adapter)]
 
     def add(self, batch: ResultBatch, *, scored: int) -> None:
         """Counts what has become durable.
