@@ -56,7 +56,7 @@ class SweepSpec(Section):
         default="sweep",
         description="Names the sweep in logs and metrics; by default the file's name.",
     )
-    dataset: DatasetSpec = Field(description="Where the questions come from.")
+    dataset: DatasetSpec = Field(description="The benchmark's files, and how to read them.")
     splits: tuple[Split, ...] = Field(
         default=(Split.TEST_SEEN, Split.TEST_UNSEEN), min_length=1, description="Files to read."
     )

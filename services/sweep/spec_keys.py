@@ -44,9 +44,7 @@ class SpecKeys:
     def _at(self, section: Sequence[str]) -> _Schema:
         node = self._schema
         for step in section:
-            properties = self._keys(node)
-            inner = properties.get(step) or node.get("additionalProperties") or node.get("items")
-            node = self._resolved(cast("_Schema", inner or {}))
+            node = self._resolved(self._keys(node).get(step) or self._content(node) or {})
         return node
 
     def _resolved(self, node: _Schema) -> _Schema:
@@ -56,13 +54,20 @@ class SpecKeys:
             return cast("Mapping[str, _Schema]", self._schema["$defs"])[name]
         for inner in cast("Sequence[_Schema]", node.get("anyOf", ())):
             found = self._resolved(inner)
-            if found.keys() & {"properties", "items", "additionalProperties"}:
+            if self._keys(found) or self._content(found):
                 return found
         return node
 
     @staticmethod
     def _keys(node: _Schema) -> Mapping[str, _Schema]:
         return cast("Mapping[str, _Schema]", node.get("properties", {}))
+
+    @staticmethod
+    def _content(node: _Schema) -> _Schema | None:
+        """What a list's items or a mapping's values are, where that is said."""
+        patterns = cast("Mapping[str, _Schema]", node.get("patternProperties", {}))
+        found = (node.get("items"), node.get("additionalProperties"), *patterns.values())
+        return next((inner for inner in found if isinstance(inner, dict)), None)
 
     def _paths(self, node: _Schema, before: _Path = ()) -> Iterator[_Path]:
         """Every key's path; NAME stands for a name that the user chooses."""
@@ -75,13 +80,15 @@ class SpecKeys:
         if "properties" in inner:
             yield from self._paths(inner, path)
             return
-        step = "NAME" if "additionalProperties" in inner else "0"
-        content = inner.get("additionalProperties") or inner.get("items")
-        if isinstance(content, dict):
+        content = self._content(inner)
+        if content is not None:
+            step = "0" if "items" in inner else "NAME"
             yield from self._paths_within(content, (*path, step))
 
 
 def nearest(wrong: str, known: Sequence[str]) -> str:
     """Says which name is meant, as the end of a sentence; empty if none comes near."""
     found = difflib.get_close_matches(wrong, known, n=1, cutoff=_CUTOFF)
+    # A shortened or a lengthened name may be far off by its letters.
+    found = found or [name for name in known if wrong and (wrong in name or name in wrong)]
     return f"; did you mean '{found[0]}'?" if found else ""

@@ -18,6 +18,9 @@ SpecYaml = dict[object, object]
 
 _SpecT = TypeVar("_SpecT", bound=BaseModel)
 
+# What pydantic calls by Python's names.
+_YAML_WORDS = {"valid dictionary": "mapping", "valid tuple": "list"}
+
 
 class _StrictLoader(yaml.SafeLoader):
     """YAML's own loader takes the last of two equal keys, and nobody hears of the first."""
@@ -74,6 +77,8 @@ def _explain(problems: "Sequence[ErrorDetails]", kind: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"key '{key}' is missing"
     reason = problem["msg"].removeprefix("Value error, ")
+    for pythons, yamls in _YAML_WORDS.items():
+        reason = reason.replace(pythons, yamls)
     where = f"key '{key}': " if key else ""
     given = problem["input"]
     shown = f", not {given!r}" if isinstance(given, str | int | float | bool) else ""

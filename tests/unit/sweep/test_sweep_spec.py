@@ -8,8 +8,18 @@ import yaml
 from expart.generation.v1.generation_service_pb2 import SamplingParameters
 from services.benchmark.records import Setting, Split
 from services.core.errors import UserInputError
+from services.sweep.controls import Control
+from services.sweep.keys import KEY_VERSION
+from services.sweep.plan_estimate import (
+    CHARS_PER_TOKEN,
+    IMAGE_TOKENS,
+    OUTPUT_TOKENS,
+    TEMPLATE_TOKENS,
+    TOKENS_PER_S,
+)
 from services.sweep.settings import load_settings
-from services.sweep.spec import SamplingSpec, load_spec
+from services.sweep.spec import FiltersSpec, LimitsSpec, SamplingSpec, SweepSpec, load_spec
+from services.sweep.spec_document import readme_with_keys, schema_text
 
 PROJECT = Path(__file__).resolve().parents[3]
 LEAST: dict[str, object] = {"dataset": {"folder": "data"}, "models": ["a"], "output": "out"}
@@ -44,7 +54,33 @@ def test_paths_are_relative_to_the_spec_file(tmp_path: Path) -> None:
     assert spec.dataset.folder == tmp_path / "data"
     assert spec.dataset.image_folder == Path("/abs/images")
     assert spec.dataset.mapping is None
-    assert spec.output == tmp_path / "specs" / "out"
+    assert spec.output == str(tmp_path / "specs" / "out")
+
+
+def test_an_output_may_be_a_uri(tmp_path: Path) -> None:
+    spec = load_spec(write(tmp_path, {**LEAST, "output": "s3://bucket/prefix/"}))
+    assert spec.output == "s3://bucket/prefix"
+
+
+def test_a_sweep_is_named_like_its_file_unless_it_has_a_name(tmp_path: Path) -> None:
+    assert load_spec(write(tmp_path, LEAST)).name == "sweep"
+    (tmp_path / "sweep.yaml").rename(tmp_path / "mine.yaml")
+    assert load_spec(tmp_path / "mine.yaml").name == "mine"
+    assert load_spec(write(tmp_path, {**LEAST, "name": "own"})).name == "own"
+
+
+def test_one_sampling_is_the_default_one_and_several_have_names(tmp_path: Path) -> None:
+    one = load_spec(write(tmp_path, {**LEAST, "sampling": {"temperature": 0}}))
+    assert one.named_samplings == {"default": SamplingSpec(temperature=0)}
+    several = {"cold": {"temperature": 0}, "warm": {"temperature": 1}}
+    spec = load_spec(write(tmp_path, {**LEAST, "samplings": several}))
+    assert list(spec.named_samplings) == ["cold", "warm"]
+
+
+def test_a_key_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text("output: a\nmodels: [a]\ndataset:\n  folder: b\noutput: c\n")
+    assert "line 5 gives the key 'output' again" in failure(file)
 
 
 def test_a_model_may_be_named_with_an_adapter(tmp_path: Path) -> None:
@@ -61,6 +97,16 @@ def test_a_model_may_be_named_with_an_adapter(tmp_path: Path) -> None:
         ({"sampling": {"max_token": 5}}, "sampling.max_token", "max_tokens"),
         ({"models": [{"model": "a", "adaptor": "b"}]}, "models.0.adaptor", "adapter"),
         ({"limits": {"max_question_per_split": 5}}, "limits.max_question_per_split", "max_"),
+        ({"filters": {"artwork": ["x"]}}, "filters.artwork", "artworks"),
+        ({"prompts": {"p": {"templat": "x"}}}, "prompts.p.templat", "template"),
+        ({"samplings": {"s": {"temprature": 1}}}, "samplings.s.temprature", "temperature"),
+        ({"prices": {"curency": "EUR"}}, "prices.curency", "currency"),
+        ({"prices": {"models": {"a": {"input": 1}}}}, "prices.models.a.input", "input_per_"),
+        # Known, but at another level.
+        ({"temperature": 0}, "temperature", "sampling.temperature"),
+        ({"system_text": "x"}, "system_text", "prompts.NAME.system_text"),
+        ({"dataset": {"folder": "data", "output": "x"}}, "dataset.output", "output"),
+        ({"per_gpu_hour": 1}, "per_gpu_hour", "prices.models.NAME.per_gpu_hour"),
     ],
 )
 def test_a_misspelt_key_is_named_with_the_nearest_right_one(
@@ -102,6 +148,23 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
         ({"concurrency": 0}, "key 'concurrency'"),
         ({"deadline_s": 0}, "key 'deadline_s'"),
         ({"limits": {"max_questions_per_split": 0}}, "key 'limits.max_questions_per_split'"),
+        ({"concurrency": 4, "min_concurrency": 5}, "min_concurrency 5 is above concurrency 4"),
+        ({"sampling": {}, "samplings": {"a": {}}}, "give either sampling or samplings, not both"),
+        ({"samplings": {"a": {}, "b": {}}}, "key 'samplings': 'a' and 'b' are the same"),
+        ({"prompts": {"a": {}, "b": {}}}, "key 'prompts': 'a' and 'b' are the same"),
+        ({"prompts": {}}, "key 'prompts'"),
+        ({"prompts": {"two words": {}}}, "key 'prompts.two words"),
+        ({"prompts": ["plain"]}, "key 'prompts': Input should be a mapping"),
+        ({"prompts": {"a": {"template": "What is it?"}}}, "it must hold {instruction}"),
+        ({"prompts": {"a": {"template": "{question}"}}}, "nothing fills {question}"),
+        ({"controls": ["noimage"]}, "not 'noimage'"),
+        ({"controls": ["none", "none"]}, "each may be named once only"),
+        ({"replicates": 0}, "key 'replicates'"),
+        ({"metrics": ["blue"]}, "there is no metric 'blue'; did you mean 'bleu'?"),
+        ({"prices": {"models": {"b": {}}}}, "the sweep has no model 'b'; it has a"),
+        ({"prices": {"models": {"a": {"per_gpu_hour": -1}}}}, "prices.models.a.per_gpu_hour"),
+        ({"output": ""}, "key 'output'"),
+        ({"name": "two words"}, "key 'name'"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key(
@@ -129,9 +192,66 @@ def test_a_file_that_is_no_spec_is_named(tmp_path: Path) -> None:
     assert "no YAML" in failure(tmp_path / "sweep.yaml")
 
 
-@pytest.mark.parametrize("name", ["quickstart.yaml", "expart.yaml"])
-def test_the_specs_that_come_with_the_project_are_right(name: str) -> None:
-    spec = load_spec(PROJECT / "deploy" / "sweeps" / name)
+SHIPPED = sorted((PROJECT / "deploy" / "sweeps").glob("*.yaml"))
+
+
+def shipped(name: str) -> SweepSpec:
+    return load_spec(PROJECT / "deploy" / "sweeps" / f"{name}.yaml")
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_the_specs_that_come_with_the_project_are_right(file: Path) -> None:
+    spec = load_spec(file)
     assert spec.splits == (Split.TEST_SEEN, Split.TEST_UNSEEN)
-    assert spec.output.is_relative_to(PROJECT / "var")
-    assert spec.sampling.temperature == 0
+    assert spec.settings == (Setting.WITH_TITLE, Setting.WITHOUT_TITLE)
+    assert Path(spec.output).is_relative_to(PROJECT / "var")
+    assert spec.sampling.is_greedy
+    catalog = PROJECT / "deploy" / "models"
+    assert all((catalog / f"{choice.model}.yaml").is_file() for choice in spec.models)
+
+
+def test_the_specs_that_are_promised_come_with_the_project() -> None:
+    assert {file.stem for file in SHIPPED} == {
+        "quickstart",
+        "expart",
+        "expart_kg_baseline",
+        "grounding",
+    }
+    assert shipped("grounding").controls == tuple(Control)
+    assert shipped("quickstart").dataset.folder == PROJECT / "deploy" / "expart_mini"
+    full = shipped("expart")
+    assert (full.limits, full.filters) == (LimitsSpec(), FiltersSpec())
+    _, baseline = shipped("expart_kg_baseline").named_prompts
+    assert "visual question answering" in baseline.system_text
+    assert baseline.instruction("Why?").startswith("Question: Why?\n")
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_the_specs_name_the_schema_for_editors(file: Path) -> None:
+    line = "# yaml-language-server: $schema=sweep.schema.json\n"
+    assert file.read_text().startswith(line)
+
+
+def test_schema_and_readme_are_in_step_with_the_types() -> None:
+    folder = PROJECT / "deploy" / "sweeps"
+    assert (folder / "sweep.schema.json").read_text() == schema_text(), (
+        "run python -m services.sweep.spec_document"
+    )
+    readme = (folder / "README.md").read_text()
+    assert readme == readme_with_keys(readme), "run python -m services.sweep.spec_document"
+    assert f"`{KEY_VERSION}`" in readme
+    for number in (CHARS_PER_TOKEN, TEMPLATE_TOKENS, OUTPUT_TOKENS, TOKENS_PER_S):
+        assert f" {number} " in readme.replace("\n", " ").replace("tokens/s", " ")
+    assert f"{IMAGE_TOKENS:,} tokens a picture" in readme
+
+
+def test_every_key_is_described() -> None:
+    schema = SweepSpec.model_json_schema()
+    sections = [schema, *schema["$defs"].values()]
+    undescribed = [
+        name
+        for section in sections
+        for name, field in section.get("properties", {}).items()
+        if not field.get("description")
+    ]
+    assert undescribed == []
