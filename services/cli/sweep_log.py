@@ -1,0 +1,93 @@
+"""Where a sweep's log events go, and with them its progress."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+
+from services.core.errors import UserInputError
+from services.sweep.progress import SweepProgress, SweepSnapshot, console_progress
+from services.telemetry.logging import configure_logging
+
+_log = structlog.get_logger()
+
+# Often enough to see from the log alone that a sweep is alive.
+_INTERVAL_S = 10.0
+
+
+class LogFormat(StrEnum):
+    """How log events are written."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+@contextmanager
+def logging_to(
+    log_format: LogFormat | None, log_file: Path | None, log_folder: Path
+) -> Iterator[None]:
+    """Sends log events where they are wanted; by default to a file, away from the display.
+
+    Raises:
+        UserInputError: The file cannot be written.
+    """
+    json = log_format is not LogFormat.TEXT
+    if log_format is not None and log_file is None:
+        configure_logging(json=json, stream=sys.stderr)
+        yield
+        return
+    file = log_file or log_folder / "sweep.log"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        stream = file.open("a", encoding="utf-8")
+    except OSError as error:
+        raise UserInputError(f"{file}: cannot be written: {error.strerror}") from error
+    with stream:
+        configure_logging(json=json, stream=stream)
+        yield
+
+
+def sweep_progress(
+    log_format: LogFormat | None, log_file: Path | None, console: Console
+) -> AbstractContextManager[SweepProgress]:
+    """Picks what watches the sweep: the log where it takes the terminal, or else a display."""
+    if log_format is not None and log_file is None:
+        return nullcontext(LogProgress())
+    return console_progress(console)
+
+
+class LogProgress:
+    """Logs the progress now and then.
+
+    Args:
+        interval_s: Least time between two events, in seconds.
+    """
+
+    def __init__(self, interval_s: float = _INTERVAL_S) -> None:
+        self._interval_s = interval_s
+        self._logged_s: float | None = None
+
+    def update(self, snapshot: SweepSnapshot) -> None:
+        """Logs the counts if the last time is long enough ago, or all is settled."""
+        ended = snapshot.settled == snapshot.planned
+        last_s = self._logged_s
+        if last_s is not None and not ended and snapshot.elapsed_s - last_s < self._interval_s:
+            return
+        self._logged_s = snapshot.elapsed_s
+        _log.info(
+            "sweep_progressed",
+            settled=snapshot.settled,
+            planned=snapshot.planned,
+            failed=snapshot.failed,
+            scored=snapshot.scored,
+            rate_per_s=round(snapshot.rate_per_s, 3),
+            remaining_s=snapshot.remaining_s,
+        )
+
+    def note(self, message: str) -> None:
+        """Logs a remark."""
+        _log.warning("sweep_noted", message=message)

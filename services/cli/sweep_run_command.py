@@ -1,0 +1,183 @@
+"""``expart sweep run``: asks what is left to ask, and scores it."""
+
+import asyncio
+import os
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.cli import connection_options
+from services.cli.catalog_directory import CatalogDirectory
+from services.cli.exit_codes import EXIT_INTERRUPTED
+from services.cli.interruption import interruptible
+from services.cli.settings import CliSettings
+from services.cli.stack import local_catalog, local_stack
+from services.cli.sweep_log import LogFormat, logging_to, sweep_progress
+from services.cli.sweep_options import ShardCount, ShardIndex, chosen_shard
+from services.core.errors import UserInputError
+from services.rpc.read_settings import read_settings
+from services.sweep.clients import served_models
+from services.sweep.directory import ModelDirectory
+from services.sweep.endpoints import Endpoints
+from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
+from services.sweep.outcome import SweepOutcome
+from services.sweep.plan import SweepPlan
+from services.sweep.prepare import plan_sweep
+from services.sweep.progress import SweepProgress
+from services.sweep.runner import record_plan, run_sweep
+from services.sweep.settings import load_settings
+from services.sweep.spec import load_spec
+
+# Questions are left that this run could not settle; running again asks them.
+EXIT_INCOMPLETE = 1
+
+_EPILOG = (
+    "Exit codes: 0 every question is settled (answered and scored, or refused for good); 1 a "
+    "service failed or questions are left, which the same command asks; 2 wrong input, or another "
+    "driver is writing there; 130 stopped by Ctrl-C or SIGTERM, with everything stored that had "
+    "arrived. A first signal lets what is in flight end, for EXPART_SWEEP_DRAIN_S seconds at "
+    "most; a second one leaves at once."
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command to the app of sweeps."""
+    app.command("run", epilog=_EPILOG)(run)
+
+
+@interruptible()
+def run(  # noqa: PLR0917 - typer passes them by name
+    spec_file: Annotated[Path, typer.Argument(help="The sweep's YAML file.", metavar="SPEC")],
+    generation: Annotated[
+        str, typer.Option(help="Address of the generation service, host:port.")
+    ] = "",
+    scoring: Annotated[str, typer.Option(help="Address of the scoring service, host:port.")] = "",
+    local: Annotated[
+        bool, typer.Option("--local", help="Start both services on this machine, if needed.")
+    ] = False,
+    shard_index: ShardIndex = None,
+    shard_count: ShardCount = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Ask again what failed for good.")
+    ] = False,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(
+            help="Write log events, progress among them, to standard error or --log-file.",
+            show_default="json, to sweep.log in EXPART_CLI_LOG_FOLDER",
+        ),
+    ] = None,
+    log_file: Annotated[
+        Path | None, typer.Option(help="File that log events are appended to.")
+    ] = None,
+    tls: connection_options.Tls = False,
+    tls_ca: connection_options.TlsCa = None,
+    tls_certificate: connection_options.TlsCertificate = None,
+    tls_key: connection_options.TlsKey = None,
+    tls_server_name: connection_options.TlsServerName = "",
+    token_file: connection_options.TokenFile = None,
+) -> None:
+    """Ask what is not answered yet, score it, and print the leaderboard."""
+    if local == bool(generation or scoring) or bool(generation) != bool(scoring):
+        raise UserInputError("give either --local, or both --generation and --scoring")
+    console = Console()
+    settings = read_settings(CliSettings)
+    load_settings()  # what is wrong there is said before anything is read
+    spec = load_spec(spec_file)
+    shard = chosen_shard(shard_index, shard_count)
+    endpoints = None
+    if not local:
+        connection_options.check_address("--generation", generation)
+        connection_options.check_address("--scoring", scoring)
+        security = connection_options.client_security(
+            settings,
+            tls=tls,
+            tls_ca=tls_ca,
+            tls_certificate=tls_certificate,
+            tls_key=tls_key,
+            tls_server_name=tls_server_name,
+            token_file=token_file,
+        )
+        connection_options.note_clear_token(security, generation, scoring)
+        endpoints = Endpoints(generation=generation, scoring=scoring, security=security)
+    directory: ModelDirectory = (
+        CatalogDirectory(local_catalog())
+        if endpoints is None
+        else asyncio.run(served_models(endpoints.generation, endpoints.security))
+    )
+    plan = plan_sweep(spec, directory, shard, retry_failed=retry_failed)
+    console.print(plan.summary(), soft_wrap=True, markup=False)
+    complete = True
+    if plan.has_work:
+        with ExitStack() as stack:
+            if endpoints is None:
+                names = tuple(dict.fromkeys(choice.model for choice in spec.models))
+                endpoints = stack.enter_context(
+                    local_stack(settings, names, console, plaintext=True)
+                ).endpoints
+            stack.enter_context(logging_to(log_format, log_file, settings.log_folder))
+            progress = stack.enter_context(sweep_progress(log_format, log_file, console))
+            complete = _run(plan, endpoints, progress).complete
+    else:
+        record_plan(plan)
+        console.print("nothing to do: every question is settled", markup=False)
+    _show_results(plan, console)
+    if not complete:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _show_results(plan: SweepPlan, console: Console) -> None:
+    output = plan.spec.output
+    if plan.shard.count > 1:
+        console.print(
+            f"results: {output}, shard {plan.shard.label}; expart leaderboard {output} shows those "
+            "of all shards",
+            soft_wrap=True,
+            markup=False,
+        )
+        return
+    board = build_leaderboard(output)
+    write_leaderboard(board, output)
+    render_leaderboard(board, console)
+    console.print(f"results: {output}", soft_wrap=True, markup=False)
+
+
+def _run(plan: SweepPlan, endpoints: Endpoints, progress: SweepProgress) -> SweepOutcome:
+    """Runs the plan; the first signal saves what is done, the second leaves at once.
+
+    Raises:
+        KeyboardInterrupt: It was stopped; everything that had arrived is stored.
+    """
+
+    async def until_done_or_stopped() -> SweepOutcome:
+        stop = asyncio.Event()
+        running = asyncio.ensure_future(run_sweep(plan, endpoints, progress, stop))
+        signals = 0
+
+        def interrupt() -> None:
+            nonlocal signals
+            signals += 1
+            if signals == 1:
+                progress.note("stopping: saving what is done (Ctrl-C again leaves at once)")
+                stop.set()
+            elif signals == 2:  # noqa: PLR2004
+                running.cancel()
+            else:  # the results' disk or store does not answer; what is there is whole
+                os._exit(EXIT_INTERRUPTED)
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupt)
+        try:
+            outcome = await running
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        if outcome.stopped:
+            raise KeyboardInterrupt
+        return outcome
+
+    return asyncio.run(until_done_or_stopped())
