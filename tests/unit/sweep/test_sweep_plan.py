@@ -9,25 +9,29 @@ import pytest
 
 from services.benchmark.records import Dataset, Question, Setting, Split
 from services.core.errors import UserInputError
+from services.sweep.controls import Control, ShownPictures
 from services.sweep.directory import FixedDirectory, ModelDescription
+from services.sweep.filters import select_questions
 from services.sweep.keys import reference_digest
-from services.sweep.plan import (
-    Job,
-    PlannedModel,
-    ScoredAgainst,
-    StoredResults,
-    SweepPlan,
-    make_jobs,
-    make_plan,
-    scored_otherwise,
-    select_questions,
+from services.sweep.plan import Job, PlannedModel, SweepPlan, make_plan, scored_otherwise
+from services.sweep.plan_jobs import make_jobs
+from services.sweep.plan_rows import plan_row
+from services.sweep.plan_stored import ScoredAgainst, StoredResults
+from services.sweep.plan_variants import variants_of
+from services.sweep.spec import (
+    DatasetSpec,
+    LimitsSpec,
+    ModelChoice,
+    PromptSpec,
+    SamplingSpec,
+    SweepSpec,
 )
-from services.sweep.spec import DatasetSpec, LimitsSpec, ModelChoice, SweepSpec
 
 SPEC = SweepSpec(
     dataset=DatasetSpec(folder=Path("data")),
     models=(ModelChoice(model="alpha"), ModelChoice(model="beta")),
-    output=Path("out"),
+    sampling=SamplingSpec(temperature=0),
+    output="out",
 )
 MODELS = tuple(
     PlannedModel(choice, ModelDescription(choice.model, revision=f"r-{choice.model}"))
@@ -52,19 +56,31 @@ def question(number: int, setting: Setting, split: Split = Split.TEST_SEEN) -> Q
 
 
 QUESTIONS = tuple(question(number, setting) for number in range(6) for setting in Setting)
+DATASET = Dataset("data", "flat", "sha256:0", QUESTIONS)
 DIGESTS = {f"{number}.png": f"sha256:{number}" for number in range(3)}
 
 
 def jobs_of(
-    questions: Sequence[Question] = QUESTIONS, spec: SweepSpec = SPEC, **digests: str
+    questions: Sequence[Question] = QUESTIONS,
+    spec: SweepSpec = SPEC,
+    models: Sequence[PlannedModel] = MODELS,
+    **digests: str,
 ) -> tuple[Job, ...]:
-    return make_jobs(questions, MODELS, spec, digests or DIGESTS)
+    pictures = ShownPictures(QUESTIONS, spec.seed, (digests or DIGESTS).get)
+    return make_jobs(questions, models, variants_of(spec), pictures)
+
+
+def changed(**keys: object) -> SweepSpec:
+    return SweepSpec.model_validate({**SPEC.model_dump(exclude_unset=True), **keys})
+
+
+def keys_of(jobs: Sequence[Job]) -> set[str]:
+    return {job.key for job in jobs}
 
 
 def plan_of(jobs: Sequence[Job], stored: StoredResults) -> SweepPlan:
-    dataset = Dataset("data", "flat", "sha256:0", QUESTIONS)
     missing = {job.question.image: "it is missing" for job in jobs if not job.has_picture}
-    return make_plan(SPEC, dataset, MODELS, jobs, missing_pictures=missing, stored=stored)
+    return make_plan(SPEC, DATASET, MODELS, jobs, missing_pictures=missing, stored=stored)
 
 
 def scored(*jobs: Job, signatures: str = "s1") -> dict[str, ScoredAgainst]:
@@ -152,14 +168,109 @@ def test_with_everything_stored_there_is_nothing_left() -> None:
 
 
 def test_results_for_other_sampling_or_revisions_do_not_count() -> None:
-    keys = {job.key for job in jobs_of()}
-    other = SPEC.model_copy(update={"system_text": "Be brief."})
-    assert not keys & {job.key for job in jobs_of(spec=other)}
-    newer = [
-        PlannedModel(model.choice, ModelDescription(model.choice.model, "newer"))
-        for model in MODELS
-    ]
-    assert not keys & {job.key for job in make_jobs(QUESTIONS, newer, SPEC, DIGESTS)}
+    keys = keys_of(jobs_of())
+    briefly = changed(prompts={"plain": PromptSpec(system_text="Be brief.")})
+    assert not keys & keys_of(jobs_of(spec=briefly))
+    longer = changed(sampling=SamplingSpec(temperature=0, max_tokens=9))
+    assert not keys & keys_of(jobs_of(spec=longer))
+    newer, templated = (
+        [PlannedModel(model.choice, replace(model.description, **change)) for model in MODELS]
+        for change in ({"revision": "newer"}, {"chat_template_digest": "sha256:1"})
+    )
+    assert not keys & keys_of(jobs_of(models=newer))
+    assert not keys & keys_of(jobs_of(models=templated))
+
+
+def test_adding_to_the_spec_leaves_what_was_asked_as_it_is() -> None:
+    before = keys_of(jobs_of())
+    prompts = {"plain": PromptSpec(), "short": PromptSpec(template="{instruction} Be brief.")}
+    samplings = {"cold": SamplingSpec(temperature=0), "warm": SamplingSpec(temperature=1)}
+    rest = SPEC.model_dump(exclude_unset=True, exclude={"sampling"})
+    for spec in (
+        changed(prompts=prompts),
+        SweepSpec.model_validate({**rest, "samplings": samplings}),
+        changed(controls=list(Control)),
+        changed(replicates=3),
+    ):
+        after = jobs_of(spec=spec)
+        assert before < keys_of(after)
+        assert len(after) == len(keys_of(after))
+
+
+def test_replicates_of_a_sampling_by_chance_have_seeds_of_their_own() -> None:
+    def seeds(**keys: object) -> dict[tuple[str, str, int], int | None]:
+        return {
+            (job.model.label, job.question.name, job.variant.replicate): job.sampling.seed
+            for job in jobs_of(spec=changed(**keys))
+        }
+
+    warm = SamplingSpec(temperature=1)
+    drawn = seeds(sampling=warm, replicates=2)
+    assert drawn == seeds(sampling=warm, replicates=2)
+    # 12 questions, twice; both models are sent the same.
+    assert len(set(drawn.values())) == 12 * 2
+    assert all(drawn["alpha", name, r] == drawn["beta", name, r] for _, name, r in drawn)
+    assert set(drawn.values()).isdisjoint(seeds(sampling=warm, replicates=2, seed=1).values())
+    # More replicates leave those of before as they are.
+    assert drawn.items() <= seeds(sampling=warm, replicates=3).items()
+    given = seeds(sampling=SamplingSpec(temperature=1, seed=5), replicates=2)
+    assert {seed for (*_, replicate), seed in given.items() if replicate == 0} == {5}
+    assert len({seed for (*_, replicate), seed in given.items() if replicate == 1}) == 12
+    greedy = seeds(sampling=SamplingSpec(temperature=0), replicates=2)
+    assert set(greedy.values()) == {None}
+
+
+def test_a_derived_seed_is_the_one_that_the_documentation_describes() -> None:
+    # python -c 'import hashlib; print(int.from_bytes(hashlib.sha256(
+    #   b"sampling/3/1/test_seen/0/with_title").digest()[:4]) >> 1)'
+    spec = changed(sampling=SamplingSpec(temperature=1), replicates=2, seed=3)
+    job = next(
+        job
+        for job in jobs_of(spec=spec)
+        if job.question.name == "test_seen/0/with_title" and job.variant.replicate == 1
+    )
+    assert job.sampling.seed == 2104786676
+
+
+def test_a_prompt_says_what_is_sent() -> None:
+    prompt = PromptSpec(system_text="You see.", template="Question: {instruction}?")
+    job = jobs_of(spec=changed(prompts={"asked": prompt}))[0]
+    assert job.instruction == "Question: Explain 0 with_title?"
+    assert job.system_text == "You see."
+    assert plan_row(job).prompt == "asked"
+
+
+def test_a_control_says_what_is_shown() -> None:
+    jobs = [job for job in jobs_of(spec=changed(controls=list(Control))) if job.model is MODELS[0]]
+    by_control = {
+        control: [job for job in jobs if job.variant.control is control] for control in Control
+    }
+    assert all(job.image == job.question.image for job in by_control[Control.NONE])
+    assert all(
+        job.image not in {job.question.image, None} for job in by_control[Control.WRONG_IMAGE]
+    )
+    assert all(
+        job.image_digest == DIGESTS[job.image or ""] for job in by_control[Control.WRONG_IMAGE]
+    )
+    assert {(job.image, job.image_digest) for job in by_control[Control.NO_IMAGE]} == {(None, "")}
+    assert [len(jobs) for jobs in by_control.values()] == [12, 12, 12]
+    row = plan_row(by_control[Control.NO_IMAGE][0])
+    assert (row.control, row.image) == ("no_image", "")
+
+
+def test_what_failed_for_good_is_planned_again_on_request() -> None:
+    jobs = jobs_of()
+    stored = StoredResults(
+        generated=frozenset(keys_of(jobs[2:])),
+        scored=scored(*jobs[3:]),
+        failed=frozenset(keys_of(jobs[:2])),
+        scoring_failed={jobs[2].key: jobs[2].reference_digest},
+    )
+    assert not plan_of(jobs, stored).has_work
+    again = make_plan(
+        SPEC, DATASET, MODELS, jobs, missing_pictures={}, stored=stored, retry_failed=True
+    )
+    assert (again.to_generate, again.to_score) == (jobs[:2], (jobs[2],))
 
 
 def test_a_mended_reference_is_scored_anew_and_not_asked_again() -> None:
