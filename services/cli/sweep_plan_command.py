@@ -23,6 +23,8 @@ from services.sweep.plan_report import as_json, report_on
 from services.sweep.prepare import plan_sweep
 from services.sweep.spec import load_spec
 
+_WIDE_COLUMNS = 160
+
 
 def add_to(app: typer.Typer) -> None:
     """Adds the command to the app of sweeps."""
@@ -88,4 +90,10 @@ def plan(  # noqa: PLR0917 - typer passes them by name
         if as_document:
             print(as_json(report))
         else:
-            print_report(report, Console())
+            print_report(report, _console())
+
+
+def _console() -> Console:
+    """A console that is wide where nobody's terminal is narrow: in a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDE_COLUMNS)

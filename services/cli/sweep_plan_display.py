@@ -10,9 +10,9 @@ from rich.text import Text
 from services.sweep.plan_cells import CellName
 from services.sweep.plan_report import PlanReport, assumptions
 
-_WIDE_COLUMNS = 140
 _MIB = 2**20
 _COUNTS = ("planned", "done", "failed", "to_ask", "to_score")
+_ALWAYS = ("planned", "done", "to_ask")
 _HEADINGS = {"done": "answered", "to_ask": "to ask", "to_score": "to score"}
 
 # Columns that are left out where they say the same in every row.
@@ -28,9 +28,7 @@ def print_report(report: PlanReport, console: Console) -> None:
         f"{plan.spec.name}: {len(plan.jobs):,} questions for {len(plan.models)} models{of_shard}; "
         f"{plan.dataset.folder} read by field mapping {plan.dataset.mapping}",
     )
-    # A file or a pipe has no width; a row stays on its line there.
-    width = None if console.is_terminal else max(console.width, _WIDE_COLUMNS)
-    console.print(_cells(report), width=width)
+    console.print(_cells(report))
     pictures = report.pictures
     _print(
         console,
@@ -38,7 +36,7 @@ def print_report(report: PlanReport, console: Console) -> None:
         f"{len(pictures.missing):,} missing",
     )
     if plan.to_generate:
-        console.print(_estimates(report), width=width)
+        console.print(_estimates(report))
         _print(console, assumptions())
     for note in report.notes():
         _print(console, f"note: {note}")
@@ -52,15 +50,14 @@ def _cells(report: PlanReport) -> Table:
     ]
     if any(cell.name.control != "none" for cell in report.cells) and "control" not in shown:
         shown.append("control")
-    table = _table(shown, _COUNTS)
-    totals = dict.fromkeys(_COUNTS, 0)
+    totals = {name: sum(getattr(cell, name) for cell in report.cells) for name in _COUNTS}
+    counted = [name for name, total in totals.items() if total or name in _ALWAYS]
+    table = _table(shown, counted)
     for cell in report.cells:
-        counts = {name: int(getattr(cell, name)) for name in _COUNTS}
-        for name, count in counts.items():
-            totals[name] += count
-        _row(table, [getattr(cell.name, name) for name in shown], list(counts.values()))
+        names = [getattr(cell.name, name) for name in shown]
+        _row(table, names, [getattr(cell, name) for name in counted])
     table.add_section()
-    _row(table, ["in all", *[""] * (len(shown) - 1)], list(totals.values()))
+    _row(table, ["in all", *[""] * (len(shown) - 1)], [totals[name] for name in counted])
     return table
 
 
@@ -87,7 +84,7 @@ def _estimates(report: PlanReport) -> Table:
     return table
 
 
-def _table(texts: list[str], numbers: list[str] | tuple[str, ...]) -> Table:
+def _table(texts: list[str], numbers: list[str]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in texts:
         table.add_column(heading, overflow="fold")

@@ -1,7 +1,7 @@
 """Counts a plan's questions by everything that a table of results tells apart."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ class PlanCell:
 
 
 def cells_of(plan: SweepPlan) -> tuple[PlanCell, ...]:
-    """The cells of a plan, in the order of its questions."""
+    """The cells of a plan, sorted field by field in the order in which they first occur."""
     planned = _count(plan.jobs)
     done = _count(job for job in plan.jobs if job.key in plan.stored.generated)
     to_ask = _count(plan.to_generate)
@@ -55,8 +55,13 @@ def cells_of(plan: SweepPlan) -> tuple[PlanCell, ...]:
             to_ask=to_ask[name],
             to_score=to_score[name],
         )
-        for name, count in planned.items()
+        for name, count in sorted(planned.items(), key=_order(planned))
     )
+
+
+def _order(names: Iterable[CellName]) -> Callable[[tuple[CellName, int]], list[int]]:
+    fields = [list(dict.fromkeys(values)) for values in zip(*names, strict=True)]
+    return lambda item: [known.index(value) for known, value in zip(fields, item[0], strict=True)]
 
 
 def _count(jobs: Iterable[Job]) -> Counter[CellName]:
