@@ -1,7 +1,6 @@
 """The manifest of an output folder: how its results came about."""
 
 import json
-import os
 import platform
 from datetime import datetime
 from importlib import metadata
@@ -12,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from services.core.errors import UserInputError
 from services.sweep.keys import KEY_VERSION, content_digest
 from services.sweep.plan import SweepPlan
+from services.sweep.store import ResultStore
+from services.sweep.store_folder import LocalFolder, ResultFolder
 
 FILE_NAME = "manifest.json"
 
@@ -49,13 +50,16 @@ class Manifest(BaseModel):
         attested: For each model, everything that the service attested, each once.
         signatures: Signature of each metric.
         versions: Python and the packages that matter.
+        shard: Which share of the sweep this is, from 0.
+        shards: How many shares there are.
+        planned_at: When the plan was noted.
         started_at: When the last run that asked anything began.
         ended_at: When it ended; absent while it runs, or when it was killed.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    format: str = "expart-sweep/1"
+    format: str = "expart-sweep/2"
     key_version: str = KEY_VERSION
     spec: dict[str, JsonValue]
     spec_digest: str
@@ -68,6 +72,9 @@ class Manifest(BaseModel):
     attested: dict[str, list[Attestation]] = {}
     signatures: dict[str, str] = {}
     versions: dict[str, str]
+    shard: int
+    shards: int
+    planned_at: datetime
     started_at: datetime
     ended_at: datetime | None = None
 
@@ -107,36 +114,53 @@ def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None)
         attested=attested,
         signatures={} if before is None else before.signatures,
         versions=_versions(),
+        shard=plan.shard.index,
+        shards=plan.shard.count,
+        planned_at=started_at,
         started_at=started_at if is_run or before is None else before.started_at,
         ended_at=None if is_run or before is None else before.ended_at,
     )
 
 
-def read_manifest(folder: Path) -> Manifest | None:
-    """Reads the manifest of an output folder, if there is one.
+def read_manifest(folder: ResultFolder) -> Manifest | None:
+    """Reads the manifest of a shard, if there is one.
 
     Raises:
         UserInputError: The file is there and is no manifest of this version.
     """
-    file = folder / FILE_NAME
-    try:
-        return Manifest.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
+    stored = folder.read(FILE_NAME)
+    if stored is None:
         return None
-    except OSError as error:
-        raise UserInputError(f"{file}: cannot be read: {error}") from error
+    try:
+        return Manifest.model_validate_json(stored.content)
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]["msg"]
-        raise UserInputError(f"{file}: no manifest of this version: {reason}") from error
+        raise UserInputError(
+            f"{folder.uri}/{FILE_NAME}: no manifest of this version: {reason}"
+        ) from error
 
 
-def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Replaces the manifest of an output folder: readers see the old one or the new one.
+def write_manifest(manifest: Manifest, folder: ResultFolder) -> None:
+    """Replaces the manifest of a shard: readers see the old one or the new one.
 
     Raises:
         UserInputError: The folder cannot be written.
     """
-    write_atomically(folder / FILE_NAME, manifest.model_dump_json(indent=2) + "\n")
+    folder.write(FILE_NAME, (manifest.model_dump_json(indent=2) + "\n").encode())
+
+
+def last_planned(store: ResultStore) -> Manifest | None:
+    """The manifest whose plan was noted last, over all shards: its shards hold the present plan.
+
+    Raises:
+        UserInputError: A manifest cannot be read.
+    """
+    manifests = [read_manifest(store.folder(shard)) for shard in store.shards()]
+    return max(
+        (manifest for manifest in manifests if manifest is not None),
+        key=lambda manifest: manifest.planned_at,
+        default=None,
+    )
 
 
 def write_atomically(file: Path, text: str) -> None:
@@ -145,17 +169,7 @@ def write_atomically(file: Path, text: str) -> None:
     Raises:
         UserInputError: The folder cannot be written.
     """
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(file)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UserInputError(f"{file}: cannot be written: {error}") from error
+    LocalFolder(file.parent).write(file.name, text.encode())
 
 
 def _versions() -> dict[str, str]:

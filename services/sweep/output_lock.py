@@ -1,22 +1,75 @@
-"""Keeps a second driver out of an output folder while one is writing there."""
+"""Holds a shard of an output, so that no second driver writes there at the same time."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from services.core.errors import UserInputError
+from services.sweep.lease import Lease, driver_name
+from services.sweep.sharding import Shard
+from services.sweep.store import ResultStore
+from services.sweep.store_delta import CommitPatience
+from services.sweep.store_folder import LocalFolder
+from services.sweep.store_objects import ObjectFolder
+from services.sweep.tables import ResultTables
 
 _FILE_NAME = ".lock"
 
+# How long a shard in an object store stays taken after its driver was killed.
+LEASE_S = 30.0
+
+
+def _silent(_line: str) -> None:
+    pass
+
 
 @contextmanager
-def output_lock(folder: Path) -> Iterator[None]:
-    """Holds an output folder; the lock ends with the process, however that ends.
+def hold_shard(
+    store: ResultStore,
+    shard: Shard,
+    *,
+    note: Callable[[str], None] = _silent,
+    lease_s: float = LEASE_S,
+    patience: CommitPatience | None = None,
+) -> Iterator[ResultTables]:
+    """Holds a shard and takes its tables over; give what is stored a look only after that.
+
+    On a disk the hold ends with the process, however that ends. In an object store it ends
+    ``lease_s`` after the process was killed: the next driver waits for as long.
+
+    Args:
+        store: The output.
+        shard: The shard.
+        note: Told, in a line for people, when there is something to wait for.
+        lease_s: Seconds that a lease in an object store lasts when it is not renewed.
+        patience: How long commits are tried again when an object store does not answer.
+
+    Returns:
+        The shard's tables, to be written.
 
     Raises:
-        UserInputError: Another sweep is writing there, or the folder cannot be written.
+        UserInputError: Another driver is writing there, or the output cannot be written.
     """
+    folder, driver = store.folder(shard), driver_name()
+    if isinstance(folder, LocalFolder):
+        with _locked(folder.path):
+            tables = ResultTables(folder, driver=driver)
+            tables.take_over()
+            yield tables
+        return
+    assert isinstance(folder, ObjectFolder)
+    lease = Lease(folder, driver, lasts_s=lease_s, note=note)
+    try:
+        tables = ResultTables(folder, driver=driver, patience=patience, check=lease.check)
+        tables.take_over()
+        yield tables
+    finally:
+        lease.give_back()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / _FILE_NAME).open("w")

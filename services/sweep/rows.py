@@ -47,11 +47,19 @@ class PlanRow:
     image: str
     image_digest: str
     reference_digest: str
+    prompt: str = ""
+    sampling_name: str = ""
+    control: str = "none"
+    replicate: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRow:
-    """An explanation that a model generated. Times are in seconds."""
+    """An explanation that a model generated. Times are in seconds.
+
+    ``first_token_s`` and ``total_s`` count from the arrival at the service, ``elapsed_s`` is what
+    the driver saw; ``gpu_count`` is what the replica holds, 0 on a CPU.
+    """
 
     key: str
     model: str
@@ -81,6 +89,16 @@ class GenerationRow:
     sampling: str
     image_digest: str
     generated_at: datetime
+    prompt: str = ""
+    sampling_name: str = ""
+    control: str = "none"
+    replicate: int = 0
+    admission_s: float = 0.0
+    first_token_s: float = 0.0
+    total_s: float = 0.0
+    truncated: bool = False
+    gpu_count: int = 0
+    chat_template_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +167,7 @@ class Table(StrEnum):
 
 
 SCHEMAS: dict[Table, pa.Schema] = {
-    Table.PLAN: _schema(PlanRow),
+    Table.PLAN: _schema(PlanRow, replicate=_INT),
     Table.GENERATIONS: _schema(
         GenerationRow,
         prompt_token_count=_INT,
@@ -161,6 +179,12 @@ SCHEMAS: dict[Table, pa.Schema] = {
         elapsed_s=_FLOAT,
         attempts=_INT,
         generated_at=_TIME,
+        replicate=_INT,
+        admission_s=_FLOAT,
+        first_token_s=_FLOAT,
+        total_s=_FLOAT,
+        truncated=pa.bool_(),
+        gpu_count=_INT,
     ),
     Table.SCORES: _schema(ScoreRow, value=_FLOAT, statistics=pa.list_(_FLOAT), scored_at=_TIME),
     Table.FAILURES: _schema(FailureRow, final=pa.bool_(), attempts=_INT, failed_at=_TIME),

@@ -1,0 +1,141 @@
+"""Folders of a sweep's output: on a disk, or under a prefix of an object store."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from services.core.errors import UserInputError
+
+
+class StoreUnavailableError(UserInputError):
+    """An object store did not do what it was asked, and may do it when asked again."""
+
+
+class Stored(NamedTuple):
+    """A file's content, and the tag that changes with it; a disk has no tags."""
+
+    content: bytes
+    tag: str
+
+
+class ResultFolder(Protocol):
+    """A folder: files in it are read and replaced as a whole, so that nobody sees half a one.
+
+    Every method raises ``UserInputError``, naming the place, when the folder cannot be read or
+    written, and ``StoreUnavailableError`` when trying again may help.
+    """
+
+    @property
+    def uri(self) -> str:
+        """Path or URI, as Delta tables are named by."""
+        ...
+
+    def child(self, name: str) -> "ResultFolder":
+        """A folder in it; it need not exist."""
+        ...
+
+    def folders(self) -> list[str]:
+        """Names of the folders in it, in order; none where it does not exist."""
+        ...
+
+    def read(self, name: str) -> Stored | None:
+        """A file's content; nothing where it does not exist."""
+        ...
+
+    def write(self, name: str, content: bytes) -> None:
+        """Makes a file durable, in the place of the one before."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Removes a file, if it is there."""
+        ...
+
+
+class LocalFolder:
+    """A folder of a local disk, or of a volume that is mounted like one.
+
+    Args:
+        path: The folder; made with the first file in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def uri(self) -> str:
+        """Path of the folder."""
+        return str(self.path)
+
+    def child(self, name: str) -> "LocalFolder":
+        """A folder in it; it need not exist."""
+        return LocalFolder(self.path / name)
+
+    def folders(self) -> list[str]:
+        """Names of the folders in it, in order.
+
+        Raises:
+            UserInputError: The folder cannot be read.
+        """
+        try:
+            return sorted(entry.name for entry in self.path.iterdir() if entry.is_dir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise UserInputError(f"{self.path}: cannot be read: {error}") from error
+
+    def read(self, name: str) -> Stored | None:
+        """A file's content.
+
+        Raises:
+            UserInputError: The file is there and cannot be read.
+        """
+        try:
+            return Stored((self.path / name).read_bytes(), "")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UserInputError(f"{self.path / name}: cannot be read: {error}") from error
+
+    def write(self, name: str, content: bytes) -> None:
+        """Makes a file durable: a crash leaves the one before or this one.
+
+        Raises:
+            UserInputError: The folder cannot be written.
+        """
+        file = self.path / name
+        beside = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with beside.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            beside.replace(file)
+            sync_folder(file.parent)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise UserInputError(f"{file}: cannot be written: {error}") from error
+
+    def remove(self, name: str) -> None:
+        """Removes a file, if it is there.
+
+        Raises:
+            UserInputError: It cannot be removed.
+        """
+        try:
+            (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise UserInputError(f"{self.path / name}: cannot be removed: {error}") from error
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder durable.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
