@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from services.sweep.compaction import compact_tables
 from services.sweep.rows import FailureRow, GenerationRow, ScoreRow
 from services.sweep.tables import ResultTables
+
+# In a sweep of days the small files would get too many for whoever reads, and for the log.
+_COMMITS_A_COMPACTION = 500
 
 
 @dataclass(slots=True)
@@ -51,6 +55,7 @@ class ResultJournal:
         self._is_full = asyncio.Event()
         self._lock = asyncio.Lock()
         self._broken: Exception | None = None
+        self._commits = 0
 
     def add_generation(self, row: GenerationRow) -> None:
         """Takes an explanation; it is durable after the next commit."""
@@ -112,6 +117,9 @@ class ResultJournal:
             self._tables.append(batch.generations)
             self._tables.append(batch.failures)
             self._tables.append(batch.scores)
+            self._commits += 1
+            if self._commits % _COMMITS_A_COMPACTION == 0:
+                compact_tables(self._tables)
         except Exception as error:
             # Later scores might belong to an explanation that is not stored.
             self._broken = error

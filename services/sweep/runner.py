@@ -10,6 +10,7 @@ from services.core.errors import ExpArtError, ServiceError, UserInputError
 from services.rpc.channel import open_channel
 from services.sweep.asking import picture_failure
 from services.sweep.clients import GenerationClient, ScoringClient
+from services.sweep.compaction import compact_tables
 from services.sweep.counts import SweepCounts
 from services.sweep.endpoints import Endpoints
 from services.sweep.keys import signatures_digest
@@ -84,6 +85,8 @@ async def run_sweep(
             raise _first(group) from group
         manifest.ended_at = datetime.now(UTC)
         write_manifest(manifest, tables.folder)
+        if not outcome.stopped:
+            await asyncio.to_thread(compact_tables, tables)
         return outcome
 
 

@@ -129,6 +129,23 @@ class FencedTable:
         _ = self.table
         self._commit(change)
 
+    @property
+    def file_count(self) -> int:
+        """How many files the table consists of now."""
+        return len(self.table.file_uris())
+
+    def clean_log(self) -> None:
+        """Sums the log up, and removes of it what is old.
+
+        Raises:
+            UserInputError: The table cannot be written.
+        """
+        try:
+            self.table.create_checkpoint()
+            self.table.cleanup_metadata()
+        except (DeltaError, OSError) as error:
+            raise self._cannot_write(error) from error
+
     def _create(self) -> bool:
         properties, name = self._properties()
         try:
