@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from services.core.digests import digest_of
 from services.generation.catalog_parts import (
     Entry,
     ImageSpec,
@@ -197,6 +198,11 @@ class ModelSpec(Entry):
     def runs_on_cpu(self) -> bool:
         """Whether a replica takes no GPU."""
         return self.num_gpus == 0
+
+    @property
+    def chat_template_digest(self) -> str:
+        """Names the entry's own chat template; empty where the weights bring theirs."""
+        return "" if self.chat_template is None else digest_of(self.chat_template.encode())
 
     @property
     def needs_download(self) -> bool:

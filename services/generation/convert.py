@@ -153,6 +153,8 @@ def completion_message(completion: Completion) -> pb.Completion:
             quantization=origin.quantization,
             sampling=_sampling_message(origin.sampling),
             image_digest=origin.image_digest,
+            chat_template_digest=origin.chat_template_digest,
+            gpu_count=origin.gpu_count,
         ),
     )
 
@@ -176,6 +178,8 @@ def model_message(info: ModelInfo) -> pb.Model:
         max_context_token_count=info.max_context_token_count,
         ready_replica_count=info.condition.ready_replica_count,
         adapters=info.adapters,
+        chat_template_digest=info.chat_template_digest,
+        gpu_count=info.gpu_count,
     )
 
 

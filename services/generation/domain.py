@@ -186,7 +186,10 @@ class EngineResult:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What really ran, so that a result can be reproduced or doubted."""
+    """What really ran, so that a result can be reproduced or doubted.
+
+    Attributes as in the proto; ``gpu_count`` is a part of one where the replica shares its GPU.
+    """
 
     model: str
     revision: str
@@ -197,6 +200,8 @@ class Provenance:
     quantization: str
     sampling: Sampling
     image_digest: str
+    chat_template_digest: str = ""
+    gpu_count: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +259,8 @@ class ModelInfo:
     max_context_token_count: int
     condition: ModelCondition
     adapters: tuple[str, ...] = ()
+    chat_template_digest: str = ""
+    gpu_count: float = 0.0
 
 
 ModelConditions = Mapping[str, ModelCondition]

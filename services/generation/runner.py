@@ -43,6 +43,7 @@ class ModelRunner:
         self._engine = engine
         self._delta_interval_s = delta_interval_s
         self._limits = limits or GenerationLimits()
+        self._chat_template_digest = spec.chat_template_digest
         self._watch = EngineWatch(
             # A silent endpoint would be as silent to another replica; its engine gives up itself.
             stall_s=math.inf if spec.engine == "openai" else spec.stall_s,
@@ -166,5 +167,7 @@ class ModelRunner:
                 quantization=self._spec.quantization or "",
                 sampling=result.sampling,
                 image_digest=request.image.digest if request.image is not None else "",
+                chat_template_digest=self._chat_template_digest,
+                gpu_count=self._spec.num_gpus,
             ),
         )

@@ -89,4 +89,6 @@ class ServedModels:
             max_context_token_count=spec.max_model_len,
             condition=self._condition(spec),
             adapters=tuple(sorted(spec.adapters)),
+            chat_template_digest=spec.chat_template_digest,
+            gpu_count=spec.num_gpus,
         )

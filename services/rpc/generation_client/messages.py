@@ -125,6 +125,8 @@ def completion(message: pb.Completion) -> Completion:
             quantization=ran.quantization,
             sampling=_sampling(ran.sampling),
             image_digest=ran.image_digest,
+            chat_template_digest=ran.chat_template_digest,
+            gpu_count=ran.gpu_count,
         ),
     )
 
@@ -141,6 +143,8 @@ def model(message: pb.Model) -> Model:
         adapters=tuple(message.adapters),
         max_context_token_count=message.max_context_token_count,
         ready_replica_count=message.ready_replica_count,
+        chat_template_digest=message.chat_template_digest,
+        gpu_count=message.gpu_count,
     )
 
 

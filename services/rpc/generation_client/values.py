@@ -104,6 +104,8 @@ class Provenance:
     quantization: str
     sampling: Sampling
     image_digest: str
+    chat_template_digest: str
+    gpu_count: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,8 @@ class Model:
     adapters: tuple[str, ...]
     max_context_token_count: int
     ready_replica_count: int
+    chat_template_digest: str
+    gpu_count: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -698,6 +698,8 @@ class Provenance(_message.Message):
     QUANTIZATION_FIELD_NUMBER: _builtins.int
     SAMPLING_FIELD_NUMBER: _builtins.int
     IMAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    CHAT_TEMPLATE_DIGEST_FIELD_NUMBER: _builtins.int
+    GPU_COUNT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model in the catalog."""
     revision: _builtins.str
@@ -714,6 +716,14 @@ class Provenance(_message.Message):
     """Quantisation method, empty for none."""
     image_digest: _builtins.str
     """Digest of the image that was read, empty without an image."""
+    chat_template_digest: _builtins.str
+    """"sha256:…" of the chat template that the catalog gives the model. Empty where the prompt is made by the template
+    that comes with the weights, which the revision names, and for models behind an endpoint.
+    """
+    gpu_count: _builtins.float
+    """GPUs that the replica holds, by the catalog: a part of one where it shares it, 0 on a CPU and for models behind an
+    endpoint. Other requests run on them at the same time.
+    """
     @_builtins.property
     def sampling(self) -> Global___SamplingParameters:
         """Every sampling parameter as it was applied, defaults filled in."""
@@ -730,10 +740,12 @@ class Provenance(_message.Message):
         quantization: _builtins.str = ...,
         sampling: Global___SamplingParameters | None = ...,
         image_digest: _builtins.str = ...,
+        chat_template_digest: _builtins.str = ...,
+        gpu_count: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sampling", b"sampling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "dtype", b"dtype", "engine", b"engine", "engine_version", b"engine_version", "image_digest", b"image_digest", "model", b"model", "quantization", b"quantization", "revision", b"revision", "sampling", b"sampling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "chat_template_digest", b"chat_template_digest", "dtype", b"dtype", "engine", b"engine", "engine_version", b"engine_version", "gpu_count", b"gpu_count", "image_digest", b"image_digest", "model", b"model", "quantization", b"quantization", "revision", b"revision", "sampling", b"sampling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -754,6 +766,8 @@ class Model(_message.Message):
     ADAPTERS_FIELD_NUMBER: _builtins.int
     MAX_CONTEXT_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     READY_REPLICA_COUNT_FIELD_NUMBER: _builtins.int
+    CHAT_TEMPLATE_DIGEST_FIELD_NUMBER: _builtins.int
+    GPU_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, used in requests."""
     source: _builtins.str
@@ -770,6 +784,10 @@ class Model(_message.Message):
     """Most tokens of prompt and output together."""
     ready_replica_count: _builtins.int
     """Replicas that can answer now."""
+    chat_template_digest: _builtins.str
+    """As in Provenance: "sha256:…" of the chat template that the catalog gives the model, empty where it gives none."""
+    gpu_count: _builtins.float
+    """As in Provenance: GPUs that each replica holds, at least 0."""
     @_builtins.property
     def adapters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of its LoRA adapters, sorted."""
@@ -786,10 +804,12 @@ class Model(_message.Message):
         adapters: _abc.Iterable[_builtins.str] | None = ...,
         max_context_token_count: _builtins.int = ...,
         ready_replica_count: _builtins.int = ...,
+        chat_template_digest: _builtins.str = ...,
+        gpu_count: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "engine", b"engine", "max_context_token_count", b"max_context_token_count", "name", b"name", "ready_replica_count", b"ready_replica_count", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "chat_template_digest", b"chat_template_digest", "engine", b"engine", "gpu_count", b"gpu_count", "max_context_token_count", b"max_context_token_count", "name", b"name", "ready_replica_count", b"ready_replica_count", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
