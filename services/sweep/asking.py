@@ -160,6 +160,11 @@ def _check(job: Job, explanation: Explanation, attempts: int, started: float) ->
         ("model", job.model.choice.model, explanation.model),
         ("revision", job.model.description.revision, explanation.revision),
         ("adapter", job.model.choice.adapter, explanation.adapter),
+        (
+            "chat template",
+            job.model.description.chat_template_digest,
+            explanation.chat_template_digest,
+        ),
         ("image digest", job.image_digest, explanation.image_digest),
     ):
         if wanted != attested:
@@ -250,6 +255,8 @@ def _generation_row(
         quantization=explanation.quantization,
         sampling=explanation.sampling,
         image_digest=explanation.image_digest,
+        chat_template_digest=explanation.chat_template_digest,
+        gpu_count=explanation.gpu_count,
         generated_at=datetime.now(UTC),
         prompt=job.variant.prompt.name,
         sampling_name=job.variant.sampling.name,

@@ -37,7 +37,13 @@ _KEPT_SAMPLINGS = 256
 
 def model_description(model: generation_pb2.Model) -> ModelDescription:
     """Reads what a sweep must know of a model."""
-    return ModelDescription(model.name, model.revision, tuple(model.adapters))
+    return ModelDescription(
+        name=model.name,
+        revision=model.revision,
+        adapters=tuple(model.adapters),
+        chat_template_digest=model.chat_template_digest,
+        gpu_count=model.gpu_count,
+    )
 
 
 def explanation_message(
@@ -87,6 +93,8 @@ def explanation(text: str, completion: generation_pb2.Completion) -> Explanation
         quantization=ran.quantization,
         sampling=_sampling_text(ran.sampling.SerializeToString(deterministic=True)),
         image_digest=ran.image_digest,
+        chat_template_digest=ran.chat_template_digest,
+        gpu_count=ran.gpu_count,
     )
 
 

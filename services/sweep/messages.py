@@ -50,6 +50,8 @@ class Explanation:
     quantization: str
     sampling: str
     image_digest: str
+    chat_template_digest: str
+    gpu_count: float
 
     @property
     def waited_s(self) -> float:

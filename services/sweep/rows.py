@@ -97,7 +97,7 @@ class GenerationRow:
     first_token_s: float = 0.0
     total_s: float = 0.0
     truncated: bool = False
-    gpu_count: int = 0
+    gpu_count: float = 0.0
     chat_template_digest: str = ""
 
 
@@ -184,7 +184,7 @@ SCHEMAS: dict[Table, pa.Schema] = {
         first_token_s=_FLOAT,
         total_s=_FLOAT,
         truncated=pa.bool_(),
-        gpu_count=_INT,
+        gpu_count=_FLOAT,
     ),
     Table.SCORES: _schema(ScoreRow, value=_FLOAT, statistics=pa.list_(_FLOAT), scored_at=_TIME),
     Table.FAILURES: _schema(FailureRow, final=pa.bool_(), attempts=_INT, failed_at=_TIME),

@@ -12,7 +12,12 @@ from expart.generation.v1 import generation_service_pb2_grpc as gen_grpc
 from expart.scoring.v1 import scoring_service_pb2 as score_pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as score_grpc
 from services.core.digests import digest_of
-from services.core.errors import ModelNotFoundError, ServiceError
+from services.core.errors import (
+    ImageNotFoundError,
+    ImageTooLargeError,
+    ModelNotFoundError,
+    ServiceError,
+)
 from services.metrics.analysis import ScoringInput
 from services.metrics.options import ScoringOptions
 from services.metrics.outcome import Unscorable
@@ -46,20 +51,26 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
         revisions: Revision of each model that is served.
         fault: Says what goes wrong with the n-th attempt (from 1) at a request.
         delay_s: How long an answer takes.
+        image_max_bytes: Largest picture that is taken.
         asked: Attempts by request id.
         completed: Whole answers by request id.
         concurrent: Calls in flight now, by model.
         most_concurrent: Most calls in flight at once, by model.
+        images: Pictures that are held, by digest; may be forgotten at any time.
+        uploads: Uploads by digest.
     """
 
     revisions: dict[str, str]
     fault: Callable[[gen_pb.StreamExplanationRequest, int], Fault | None] = no_fault
     delay_s: float = 0.0
+    image_max_bytes: int = 2**20
     asked: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
     concurrent: Counter[str] = field(default_factory=Counter)
     most_concurrent: Counter[str] = field(default_factory=Counter)
     cancelled: int = 0
+    images: dict[str, bytes] = field(default_factory=dict)
+    uploads: Counter[str] = field(default_factory=Counter)
     on_completed: Callable[[int], None] = lambda total: None
 
     async def ListModels(
@@ -70,6 +81,23 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
             for name, revision in sorted(self.revisions.items())
         ]
         return gen_pb.ListModelsResponse(models=models)
+
+    async def PutImage(
+        self, request_iterator: AsyncIterator[gen_pb.PutImageRequest], context: object
+    ) -> gen_pb.PutImageResponse:
+        header, data = None, b""
+        async for step in request_iterator:
+            if step.WhichOneof("part") == "header":
+                header = step.header
+            else:
+                data += step.chunk
+        assert header is not None
+        assert header.digest == digest_of(data)
+        self.uploads[header.digest] += 1
+        if len(data) > self.image_max_bytes:
+            raise ImageTooLargeError(f"the image has {len(data)} bytes")
+        self.images[header.digest] = data
+        return gen_pb.PutImageResponse(digest=header.digest, size_bytes=len(data))
 
     async def StreamExplanation(
         self, request: gen_pb.StreamExplanationRequest, context: object
@@ -93,6 +121,8 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
     ) -> AsyncIterator[gen_pb.StreamExplanationResponse]:
         if request.model not in self.revisions:
             raise ModelNotFoundError(f"no model {request.model}")
+        if request.image.digest and request.image.digest not in self.images:
+            raise ImageNotFoundError(f"no image {request.image.digest}")
         fault = self.fault(request, self.asked[request.request_id])
         if fault is not None and not fault.after_words:
             raise fault.error
@@ -120,7 +150,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
                 engine_version="1",
                 dtype="float32",
                 sampling=request.sampling,
-                image_digest=digest_of(request.image.data),
+                image_digest=request.image.digest or digest_of(request.image.data),
             ),
         )
 
@@ -213,13 +243,15 @@ class ScriptedScoring(score_grpc.ScoringServiceServicer):
 async def serving(
     generation: gen_grpc.GenerationServiceServicer | None = None,
     scoring: score_grpc.ScoringServiceServicer | None = None,
+    *,
+    address: str = "127.0.0.1:0",
 ) -> AsyncIterator[Sequence[str]]:
-    """Serves on free ports; gives the address of each service that was given, in this order."""
+    """Serves on free ports, or the first service where it was before; gives their addresses."""
     servers: list[RpcServer] = []
     if generation is not None:
         servers.append(
             RpcServer(
-                "127.0.0.1:0",
+                address,
                 [GENERATION_NAME],
                 lambda server: gen_grpc.add_GenerationServiceServicer_to_server(generation, server),
             )

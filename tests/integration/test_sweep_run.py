@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from expart.generation.v1 import generation_service_pb2 as gen_pb
+from services.core.digests import digest_of
 from services.core.errors import (
     DrainingError,
     EngineUnavailableError,
@@ -26,13 +27,14 @@ from services.sweep.leaderboard import build_leaderboard
 from services.sweep.manifest import read_manifest
 from services.sweep.outcome import SweepOutcome
 from services.sweep.plan import SweepPlan
-from services.sweep.prepare import plan_sweep
+from services.sweep.prepare import plan_sweep, stored_tables
 from services.sweep.progress import SilentProgress, SweepSnapshot
 from services.sweep.rows import Table
 from services.sweep.runner import run_sweep
 from services.sweep.settings import SweepSettings
+from services.sweep.sharding import Shard
 from services.sweep.spec import load_spec
-from services.sweep.tables import ResultTables
+from services.sweep.store import ResultStore
 from tests.integration.sweep_services import (
     Fault,
     ScriptedGeneration,
@@ -142,8 +144,12 @@ async def plan_against(spec_file: Path, generating: str) -> SweepPlan:
 
 
 def stored(spec_file: Path, table: Table, *columns: str) -> list[dict[str, object]]:
-    tables = ResultTables(load_spec(spec_file).output)
-    return [row for batch in tables.batches(table, columns) for row in batch.to_pylist()]
+    return [
+        row
+        for tables in stored_tables(load_spec(spec_file))
+        for batch in tables.batches(table, columns)
+        for row in batch.to_pylist()
+    ]
 
 
 def assert_complete(spec_file: Path, models: int = 2) -> None:
@@ -178,6 +184,100 @@ async def test_no_more_questions_are_in_flight_than_the_spec_allows(spec_file: P
     generation = ScriptedGeneration(REVISIONS, delay_s=0.01)
     await sweep(spec_file, generation, ScriptedScoring())
     assert generation.most_concurrent == {"alpha": 4, "beta": 4}
+
+
+async def test_every_picture_is_sent_once_however_many_questions_are_about_it(
+    spec_file: Path,
+) -> None:
+    generation = ScriptedGeneration(REVISIONS, delay_s=0.005)
+    await sweep(spec_file, generation, ScriptedScoring())
+    # 6 artworks in each of the two parts, and two models that ask about each.
+    assert len(generation.uploads) == 12
+    assert set(generation.uploads.values()) == {1}
+
+
+async def test_pictures_that_a_front_has_forgotten_are_sent_again(spec_file: Path) -> None:
+    generation = ScriptedGeneration(REVISIONS, delay_s=0.002)
+    generation.on_completed = lambda total: generation.images.clear() if total % 10 == 0 else None
+    assert (await sweep(spec_file, generation, ScriptedScoring())).complete
+    assert_complete(spec_file)
+
+
+async def test_a_service_that_refuses_gets_fewer_questions_at_a_time(spec_file: Path) -> None:
+    refused = 0
+
+    def full_above_two(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        nonlocal refused
+        if generation.concurrent[request.model] <= 2:
+            return None
+        refused += 1
+        return Fault(OverloadedError("full", retry_after_s=0.01))
+
+    generation = ScriptedGeneration(REVISIONS, fault=full_above_two, delay_s=0.005)
+    path = _write_spec(spec_file.parent, models=["alpha"], concurrency=16)
+    assert (await sweep(path, generation, ScriptedScoring())).complete
+    assert_complete(path, models=1)
+    # With 16 that go on asking, 14 are refused every 10 ms while 2 are answered every 5 ms: three
+    # refusals an answer. With the limit near two, less than one.
+    assert 0 < refused < 1.5 * QUESTIONS
+
+
+async def test_what_failed_for_good_is_asked_again_when_told_to(spec_file: Path) -> None:
+    def refuse(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        return Fault(InvalidRequestError("bad")) if attempt == 1 else None
+
+    generation, scoring = ScriptedGeneration(REVISIONS, fault=refuse), ScriptedScoring()
+    assert (await sweep(spec_file, generation, scoring)).failed == 2 * QUESTIONS
+    async with serving(generation, scoring) as (generating, scoring_at):
+        directory = await served_models(generating)
+        plan = plan_sweep(load_spec(spec_file), directory, retry_failed=True)
+        outcome = await run_sweep(
+            plan, Endpoints(generating, scoring_at), Watcher(), asyncio.Event(), SETTINGS
+        )
+    assert outcome.failed == 0
+    assert_complete(spec_file)
+
+
+async def test_an_outage_of_the_service_costs_no_question(spec_file: Path) -> None:
+    generation, scoring = ScriptedGeneration(REVISIONS, delay_s=0.005), ScriptedScoring()
+    half = asyncio.Event()
+    generation.on_completed = lambda total: half.set() if total == QUESTIONS else None
+    async with serving(None, scoring) as (scoring_at,):
+        async with serving(generation) as (generating,):
+            plan = await plan_against(spec_file, generating)
+            running = asyncio.ensure_future(
+                run_sweep(
+                    plan, Endpoints(generating, scoring_at), Watcher(), asyncio.Event(), SETTINGS
+                )
+            )
+            await half.wait()
+        await asyncio.sleep(1)  # it is gone; longer than the attempts of a question would last
+        assert not running.done()
+        async with serving(generation, address=generating):
+            outcome = await running
+    assert outcome.complete
+    assert outcome.failed == 0
+    assert_complete(spec_file)
+
+
+async def test_what_is_in_flight_longer_than_the_drain_lasts_is_left_to_the_next_run(
+    spec_file: Path,
+) -> None:
+    generation = ScriptedGeneration(REVISIONS, delay_s=60)
+    stop = asyncio.Event()
+
+    def stop_then(request: gen_pb.StreamExplanationRequest, attempt: int) -> None:
+        if len(generation.asked) == 8:
+            stop.set()
+
+    generation.fault = stop_then
+    settings = SETTINGS.model_copy(update={"drain_s": 0.2})
+    outcome = await sweep(spec_file, generation, ScriptedScoring(), stop=stop, settings=settings)
+    assert outcome.stopped
+    assert generation.cancelled == 8
+    generation.delay_s = 0
+    assert (await sweep(spec_file, generation, ScriptedScoring())).complete
+    assert_complete(spec_file)
 
 
 async def test_models_take_turns_when_the_spec_says_so(spec_file: Path) -> None:
@@ -282,8 +382,8 @@ async def test_a_bad_question_fails_with_its_reason_and_is_never_asked_again(
 async def test_what_the_service_failed_at_is_asked_again_by_the_next_run(spec_file: Path) -> None:
     failing = first_attempts_fail(Fault(EngineUnavailableError("lost")), attempts=3)
     generation = ScriptedGeneration(REVISIONS, fault=failing)
-    settings = SETTINGS.model_copy(update={"set_aside_after": 1000})
-    first = await sweep(spec_file, generation, ScriptedScoring(), settings=settings)
+    path = _write_spec(spec_file.parent, models=["alpha", "beta"], set_aside_after=1000)
+    first = await sweep(path, generation, ScriptedScoring())
     assert first.failed == 2 * QUESTIONS  # three attempts each, all of them in vain
     assert set(generation.asked.values()) == {3}
     assert not first.complete
@@ -303,11 +403,9 @@ async def test_a_model_that_keeps_failing_is_set_aside_and_the_other_goes_on(
         return Fault(InternalError("broken")) if request.model == "alpha" else None
 
     generation = ScriptedGeneration(REVISIONS, fault=break_alpha)
-    settings = SETTINGS.model_copy(update={"set_aside_after": 5})
+    path = _write_spec(spec_file.parent, models=["alpha", "beta"], set_aside_after=5)
     progress = Watcher()
-    outcome = await sweep(
-        spec_file, generation, ScriptedScoring(), settings=settings, progress=progress
-    )
+    outcome = await sweep(path, generation, ScriptedScoring(), progress=progress)
     alpha, beta = outcome.models
     # The fifth failure sets it aside; at most the three others in flight can still fail.
     assert 5 <= alpha.failed <= 8
@@ -323,8 +421,8 @@ async def test_bad_questions_do_not_set_a_model_aside(spec_file: Path) -> None:
         return Fault(InvalidRequestError("bad")) if request.model == "alpha" else None
 
     generation = ScriptedGeneration(REVISIONS, fault=refuse_all)
-    settings = SETTINGS.model_copy(update={"set_aside_after": 5})
-    outcome = await sweep(spec_file, generation, ScriptedScoring(), settings=settings)
+    path = _write_spec(spec_file.parent, models=["alpha", "beta"], set_aside_after=5)
+    outcome = await sweep(path, generation, ScriptedScoring())
     assert [model.failed for model in outcome.models] == [QUESTIONS, 0]
     assert outcome.models[0].set_aside == ""
 
@@ -371,19 +469,19 @@ async def test_a_missing_picture_counts_as_failed_until_it_is_there(spec_file: P
     assert build_leaderboard(load_spec(spec_file).output).failures == {}
 
 
-async def test_a_picture_that_fits_into_no_message_fails_alone_and_for_good(
-    spec_file: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_picture_that_the_service_refuses_fails_alone_and_for_good(
+    spec_file: Path,
 ) -> None:
-    monkeypatch.setattr("services.sweep.clients.MAX_MESSAGE_BYTES", 2000)
     picture = spec_file.parent / "dataset" / "images" / "test_seen-3.png"
     picture.write_bytes(bytes(2000))
-    generation = ScriptedGeneration(REVISIONS)
+    generation = ScriptedGeneration(REVISIONS, image_max_bytes=1000)
     outcome = await sweep(spec_file, generation, ScriptedScoring())
     assert outcome.complete
     assert sum(generation.asked.values()) == 2 * (QUESTIONS - 4)
     failures = stored(spec_file, Table.FAILURES, "reason", "final")
     # Its two sections in two settings, for two models.
     assert failures == [{"reason": "IMAGE_TOO_LARGE", "final": True}] * 8
+    assert generation.uploads[digest_of(bytes(2000))] == 1
     again = await sweep(spec_file, generation, ScriptedScoring())
     assert again.failed == 8
 
@@ -436,8 +534,7 @@ async def test_progress_counts_only_what_is_durable(spec_file: Path) -> None:
     generation = ScriptedGeneration(REVISIONS, delay_s=0.005)
 
     def check(snapshot: SweepSnapshot) -> None:
-        tables = ResultTables(load_spec(spec_file).output)
-        durable = sum(len(batch) for batch in tables.batches(Table.GENERATIONS, ["key"]))
+        durable = len(stored(spec_file, Table.GENERATIONS, "key"))
         assert sum(model.done for model in snapshot.models) <= durable
 
     progress = Watcher(check)
@@ -680,7 +777,8 @@ async def test_two_sweeps_planned_at_once_ask_every_question_once(spec_file: Pat
 
 async def test_the_manifest_says_how_the_results_came_about(spec_file: Path) -> None:
     await sweep(spec_file, ScriptedGeneration(REVISIONS, fault=no_fault), ScriptedScoring())
-    manifest = json.loads((load_spec(spec_file).output / "manifest.json").read_text())
+    store = ResultStore(load_spec(spec_file).output)
+    manifest = json.loads(store.read_text(store.shard_file(Shard(), "manifest.json")) or "")
     assert manifest["mapping"] == "conversations-with-setting"
     assert manifest["questions"] == 2 * QUESTIONS
     assert manifest["revisions"] == REVISIONS
@@ -702,10 +800,10 @@ async def test_the_manifest_says_how_the_results_came_about(spec_file: Path) -> 
 async def test_a_plan_without_work_keeps_the_times_of_the_last_run(spec_file: Path) -> None:
     generation = ScriptedGeneration(REVISIONS)
     await sweep(spec_file, generation, ScriptedScoring())
-    before = read_manifest(load_spec(spec_file).output)
+    before = read_manifest(ResultStore(load_spec(spec_file).output).folder(Shard()))
     fewer = _write_spec(spec_file.parent, models=["alpha"])
     assert (await sweep(fewer, generation, ScriptedScoring())).complete
-    after = read_manifest(load_spec(fewer).output)
+    after = read_manifest(ResultStore(load_spec(fewer).output).folder(Shard()))
     assert before is not None
     assert after is not None
     assert after.questions == QUESTIONS
@@ -719,7 +817,7 @@ async def test_a_kill_loses_nothing_that_the_service_attested(spec_file: Path) -
     running.append(asyncio.ensure_future(sweep(spec_file, generation, ScriptedScoring())))
     with pytest.raises(asyncio.CancelledError):
         await running[0]
-    manifest = read_manifest(load_spec(spec_file).output)
+    manifest = read_manifest(ResultStore(load_spec(spec_file).output).folder(Shard()))
     assert manifest is not None
     assert {label: len(noted) for label, noted in manifest.attested.items()} == {
         "alpha": 1,
