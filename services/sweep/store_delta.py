@@ -10,6 +10,7 @@ own: the log says whether it is there, and sending it again cannot make a second
 
 import io
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -289,5 +290,5 @@ def storage_options(folder: ResultFolder) -> dict[str, str] | None:
 
 
 def said_by(error: Exception) -> str:
-    """What a library says, in one line."""
-    return " ".join(str(error).split())[:300]
+    """What a library says, in one line and without colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())[:300]
