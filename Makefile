@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO_MODELS := demo-smol demo-tiny
+# Two processes share the tests; tests/scheduling.py says how.
+PYTEST := pytest -n 2 --no-loadscope-reorder --durations=25
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install install-dev models quickstart check test test-fast bench protos lock clean
@@ -36,10 +38,10 @@ check: install-dev  ## Lint, types, architecture, contract, generated code and l
 	python deploy/locks/compile.py --check
 
 test: install-dev  ## Run the whole test suite
-	pytest
+	$(PYTEST)
 
 test-fast: install-dev  ## Run the tests that take seconds
-	pytest -m "not slow and not stack"
+	$(PYTEST) -m "not slow and not stack"
 
 bench: install-dev models  ## Measure both services against named baselines (20 min)
 	PYTHONPATH=. python tests/bench/scoring.py

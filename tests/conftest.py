@@ -1,5 +1,6 @@
 """The real local stack, started once for the whole session by the command that users run."""
 
+import fcntl
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from deploy.demo_models.assemble import assemble
+from tests.scheduling import FileScheduling, longest_first
 
 PROJECT = Path(__file__).resolve().parents[1]
 DEMO_MODELS = ("demo-smol", "demo-tiny")
@@ -40,12 +42,28 @@ class LocalStack:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Orders the tests where several processes share them."""
+    if hasattr(config, "workerinput"):
+        longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FileScheduling:
+    """Keeps files whole, and stacks on one worker."""
+    return FileScheduling(config, log)  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="session")
 def demo_models() -> Path:
     """The folder with the assembled demo models."""
     folder = PROJECT / "var" / "models"
-    for name in DEMO_MODELS:
-        assemble(name, folder / name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        # Where tests run in several processes, the first assembles them for all.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in DEMO_MODELS:
+            assemble(name, folder / name)
     return folder
 
 
