@@ -40,21 +40,22 @@ def make_jobs(
 class _Asked:
     """A question with what all the jobs that ask it share."""
 
-    __slots__ = ("digests", "question", "reference_digest", "shown")
+    __slots__ = ("digests", "question", "reference_digest", "seeds", "shown")
 
     def __init__(
         self, question: Question, variants: Sequence[Variant], pictures: ShownPictures
     ) -> None:
         self.question = question
         self.reference_digest = reference_digest(question.reference, question.entities)
+        name = question.name
+        self.seeds = [variant.seed_for(name) for variant in variants]
         self.shown: dict[str, Shown] = {}
         self.digests: dict[str, str] = {}
         for control in dict.fromkeys(variant.control for variant in variants):
             shown = pictures.of(question, control)
             self.shown[control] = shown
-            self.digests[control] = QuestionIngredients(
-                question.name, question.instruction, shown.digest
-            ).digest
+            ingredients = QuestionIngredients(name, question.instruction, shown.digest)
+            self.digests[control] = ingredients.digest
 
 
 def _jobs_of(
@@ -69,9 +70,8 @@ def _jobs_of(
     ).digest
     for item in asked:
         question = item.question
-        for variant, asking in ways:
+        for (variant, asking), seed in zip(ways, item.seeds, strict=True):
             shown = item.shown[variant.control]
-            seed = variant.seed_for(question.name)
             yield Job(
                 question_key(model_digest, asking, item.digests[variant.control], seed),
                 question,

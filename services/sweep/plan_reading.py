@@ -1,9 +1,16 @@
-"""Reads what an output holds already, as far as planning needs it: keys, not texts."""
+"""Reads what an output holds already, as far as planning needs it: keys, not texts.
 
-from collections.abc import Iterable, Mapping, Sequence
+There are hundreds of thousands of rows: they become Python objects as late as possible, and a
+stored key that equals a planned one is not kept beside it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from services.sweep.plan_stored import ScoredAgainst, StoredResults
 from services.sweep.rows import Stage, SweepFailure, Table
@@ -11,6 +18,24 @@ from services.sweep.tables import ResultTables
 
 # For each key, when scoring it failed for good, and against what.
 _ScoringFailed = dict[str, tuple[datetime, str]]
+
+_Places = npt.NDArray[np.int64]
+
+_NOWHERE = -1
+
+
+class _Planned:
+    """The planned keys, and the place of each."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self.keys = list(keys)
+        self._array = pa.array(self.keys, pa.string())
+
+    def places(self, stored: pa.Array) -> _Places:
+        """Where stored keys stand among the planned ones; -1 for those that are not planned."""
+        found = pc.fill_null(pc.index_in(stored, value_set=self._array), _NOWHERE)
+        places: _Places = found.to_numpy(zero_copy_only=False).astype(np.int64)
+        return places
 
 
 def read_stored(shards: Iterable[ResultTables], planned: Iterable[str]) -> StoredResults:
@@ -23,8 +48,7 @@ def read_stored(shards: Iterable[ResultTables], planned: Iterable[str]) -> Store
     Raises:
         UserInputError: A table cannot be read.
     """
-    # A stored key is another string than the planned one that it equals: only the planned is kept.
-    keys = {key: key for key in planned}
+    keys = _Planned(planned)
     tables = tuple(shards)
     generated = _generated(tables, keys)
     failed, scoring_failed, without_picture = _failures(tables, keys)
@@ -37,17 +61,20 @@ def read_stored(shards: Iterable[ResultTables], planned: Iterable[str]) -> Store
     )
 
 
-def _generated(tables: Sequence[ResultTables], keys: Mapping[str, str]) -> set[str]:
-    generated: set[str] = set()
-    for shard in tables:
-        for batch in shard.batches(Table.GENERATIONS, ["key"]):
-            stored = batch.column("key").to_pylist()
-            generated.update(keys[key] for key in stored if key in keys)
-    return generated
+def _generated(tables: Sequence[ResultTables], planned: _Planned) -> set[str]:
+    columns = [
+        batch.column("key")
+        for shard in tables
+        for batch in shard.batches(Table.GENERATIONS, ["key"])
+    ]
+    if not columns:
+        return set()
+    places = np.unique(planned.places(pa.concat_arrays(columns)))
+    return {planned.keys[place] for place in places.tolist() if place != _NOWHERE}
 
 
 def _failures(
-    tables: Sequence[ResultTables], keys: Mapping[str, str]
+    tables: Sequence[ResultTables], planned: _Planned
 ) -> tuple[set[str], _ScoringFailed, set[str]]:
     failed: set[str] = set()
     scoring_failed: _ScoringFailed = {}
@@ -55,10 +82,10 @@ def _failures(
     columns = ["key", "stage", "reason", "final", "reference_digest", "failed_at"]
     for shard in tables:
         for batch in shard.batches(Table.FAILURES, columns):
-            for row in batch.to_pylist():
-                key = keys.get(row["key"])
-                if key is None:
-                    continue
+            places = planned.places(batch.column("key"))
+            rows = batch.filter(pa.array(places != _NOWHERE)).to_pylist()
+            for row, place in zip(rows, places[places != _NOWHERE].tolist(), strict=True):
+                key = planned.keys[place]
                 if row["reason"] == SweepFailure.PICTURE_MISSING:
                     without_picture.add(key)
                 elif row["final"] and row["stage"] == Stage.GENERATION:
@@ -70,7 +97,7 @@ def _failures(
 
 
 def _scored(
-    tables: Sequence[ResultTables], keys: Mapping[str, str], failed: _ScoringFailed
+    tables: Sequence[ResultTables], planned: _Planned, failed: _ScoringFailed
 ) -> dict[str, ScoredAgainst]:
     """What each key's last scores were computed against.
 
@@ -78,31 +105,61 @@ def _scored(
     carry other signatures than the rest for ever.
     An answer's scores are stored in one commit, so that one of its rows speaks for all.
     """
-    scored: dict[str, ScoredAgainst] = {}
-    scored_at: dict[str, int] = {}
-    shared: dict[ScoredAgainst, ScoredAgainst] = {}  # one a reference, shared by many keys
     columns = ["key", "reference_digest", "signatures_digest", "scored_at"]
-    for shard in tables:
-        for batch in shard.batches(Table.SCORES, columns):
-            # One row an answer instead of one a metric, before anything becomes a Python object.
-            answers = pa.Table.from_batches([batch]).group_by(columns).aggregate([])
-            times = answers.column("scored_at").cast(pa.int64())
-            texts = (answers.column(name) for name in columns[:3])
-            for stored, reference, signatures, at in zip(
-                *(column.to_pylist() for column in (*texts, times)), strict=True
-            ):
-                key = keys.get(stored)
-                if key is not None and at >= scored_at.get(key, at):
-                    against = ScoredAgainst(reference, signatures)
-                    scored[key] = shared.setdefault(against, against)
-                    scored_at[key] = at
+    batches = [
+        _one_row_each(batch) for shard in tables for batch in shard.batches(Table.SCORES, columns)
+    ]
+    if not batches:
+        return {}
+    answers = pa.Table.from_batches(batches).combine_chunks()
+    places = planned.places(_column(answers, "key"))
+    times = _column(answers, "scored_at").cast(pa.int64()).to_numpy()
+    # Of the rows of one key the last one stays, as it is written last.
+    last = np.full(len(planned.keys) + 1, _NOWHERE, np.int64)
+    in_order = np.argsort(times, kind="stable")
+    last[places[in_order]] = in_order
+    kept = np.flatnonzero(last[:-1] != _NOWHERE)
+    against = _against(answers.take(pa.array(last[kept])))
+    scored = {planned.keys[place]: one for place, one in zip(kept.tolist(), against, strict=True)}
+    scored_at = dict(zip(scored, times[last[kept]].tolist(), strict=True)) if failed else {}
     for key, (failed_at, reference) in failed.items():
-        against_now = scored.get(key)
-        if against_now is None or against_now.reference_digest != reference:
+        if key not in scored or scored[key].reference_digest != reference:
             continue
         if _microseconds(failed_at) >= scored_at[key]:
             del scored[key]
     return scored
+
+
+def _against(answers: pa.Table) -> Iterator[ScoredAgainst]:
+    """One value a row; there are few different ones, which are shared."""
+    references, signatures = (
+        pc.dictionary_encode(_column(answers, name))
+        for name in ("reference_digest", "signatures_digest")
+    )
+    names = references.dictionary.to_pylist(), signatures.dictionary.to_pylist()
+    shared: dict[tuple[int, int], ScoredAgainst] = {}
+    for pair in zip(references.indices.to_pylist(), signatures.indices.to_pylist(), strict=True):
+        if pair not in shared:
+            shared[pair] = ScoredAgainst(names[0][pair[0]], names[1][pair[1]])
+        yield shared[pair]
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    return pa.concat_arrays(table.column(name).chunks)
+
+
+def _one_row_each(scores: pa.RecordBatch) -> pa.RecordBatch:
+    """Keeps one row an answer instead of one a metric, before anything becomes a Python object.
+
+    An answer's rows were written together, and lie together; where they do not, more are kept.
+    """
+    if scores.num_rows < 2:  # noqa: PLR2004 - nothing to compare
+        return scores
+    changes = [
+        pc.not_equal(column.slice(1), column.slice(0, len(column) - 1))
+        for column in (scores.column("key"), scores.column("scored_at"))
+    ]
+    return scores.filter(pa.concat_arrays([pa.array([True]), pc.or_(*changes)]))
 
 
 def _microseconds(time: datetime) -> int:
