@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import unquote, urlsplit
 
+from services.benchmark.prepared import HeldImage, read_held_images
 from services.core.digests import digest_of
 
 
@@ -18,7 +19,8 @@ class PictureStore:
     Threads may share it.
 
     Args:
-        folder: The dataset's folder, to which paths are relative.
+        folder: The dataset's folder, to which paths are relative. If ``expart dataset prepare``
+            made it, its ``images.jsonl`` says which file is which picture.
         image_folder: Holds pictures whose records name an http(s) URL, as files named by the
             last part of the URL's path; also searched for relative paths.
         cache_bytes: Most bytes of pictures to keep in memory.
@@ -33,6 +35,7 @@ class PictureStore:
         self._cached_bytes = 0
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
         self._digests: dict[str, str] = {}
+        self._held = read_held_images(folder)
         # Guards the cache and its count of bytes; files are read outside it.
         self._lock = Lock()
 
@@ -45,6 +48,9 @@ class PictureStore:
         Raises:
             PictureMissingError: There is no such file, or the path leads out of the folders.
         """
+        held = self._held_file(image)
+        if held is not None:
+            return held
         if urlsplit(image).scheme in {"http", "https"}:
             candidates = self._downloaded(image)
         else:
@@ -69,7 +75,12 @@ class PictureStore:
             PictureMissingError: There is no such file, or it cannot be read.
         """
         if image not in self._digests:
-            self._digests[image] = digest_of(self._read_file(image))
+            held = self._held.get(image)
+            self._digests[image] = (
+                held.digest
+                if held is not None and self._is_whole(held)
+                else digest_of(self._read_file(image))
+            )
         return self._digests[image]
 
     def read(self, image: str) -> bytes:
@@ -106,11 +117,25 @@ class PictureStore:
         except OSError as error:
             raise PictureMissingError(f"picture {file} cannot be read: {error}") from error
 
+    def _held_file(self, image: str) -> Path | None:
+        held = self._held.get(image)
+        if held is None:
+            return None
+        file = self._folder / held.file
+        inside = file.resolve().is_relative_to(self._folder.resolve())
+        return file if inside and file.is_file() else None
+
+    def _is_whole(self, held: HeldImage) -> bool:
+        """Whether the file is there with its size; read() compares the content."""
+        file = self._held_file(held.image)
+        return file is not None and file.stat().st_size == held.byte_count
+
     def _downloaded(self, url: str) -> list[Path]:
         name = urlsplit(url).path.rsplit("/", 1)[-1]
         if self._image_folder is None:
             raise PictureMissingError(
-                f"picture {url} is a URL: download it and name its folder as dataset.image_folder"
+                f"picture {url} is not in the dataset's folder: run expart dataset prepare, or "
+                "name a folder of downloaded pictures as dataset.image_folder"
             )
         if name in {"", ".", ".."}:
             raise PictureMissingError(f"picture URL {url} does not end in a file's name")

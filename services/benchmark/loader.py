@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from services.benchmark.mapping import FieldMapping, built_in_mappings
+from services.benchmark.mapping import FieldMapping, built_in_mappings, load_mapping
+from services.benchmark.prepared import MAPPING_FILE
 from services.benchmark.reading import FaultError, MisfitError, Record, read_questions
 from services.benchmark.records import Dataset, Question, Split
 from services.core.digests import digest_of_files
@@ -27,20 +28,22 @@ def load_dataset(
         folder: Holds a file for each split, named by it: ``test_seen.json`` and so on, as one
             JSON list, JSON lines or parquet.
         splits: The splits wanted.
-        mapping: How to read a record; without it the built-in mappings are tried in order on the
-            first record, and the first that fits is held to for all.
+        mapping: How to read a record; without it the folder's own ``mapping.yaml``, and without
+            that the built-in mappings are tried in order on the first record, and the first that
+            fits is held to for all.
 
     Raises:
         UserInputError: A file is missing or cannot be read, a record does not fit the mapping or
             is faulty, or two records are the same question.
     """
-    files = {split: _file_of(folder, split) for split in splits}
+    files = {split: dataset_file(folder, split) for split in splits}
+    mapping = mapping or folder_mapping(folder)
     questions: list[Question] = []
     for split, file in files.items():
-        for number, record in enumerate(_records(file), start=1):
+        for number, record in enumerate(read_records(file), start=1):
             if mapping is None:
-                mapping = _choose(record, split, f"{file}: record {number}")
-            questions.extend(_read(record, mapping, split, f"{file}: record {number}"))
+                mapping = choose_mapping(record, split, f"{file}: record {number}")
+            questions.extend(read_record(record, mapping, split, f"{file}: record {number}"))
     if mapping is None:
         names = ", ".join(str(file) for file in files.values())
         raise UserInputError(f"the dataset has no record at all in {names}")
@@ -53,7 +56,22 @@ def load_dataset(
     )
 
 
-def _file_of(folder: Path, split: Split) -> Path:
+def folder_mapping(folder: Path) -> FieldMapping | None:
+    """Reads the mapping that a prepared folder brings along, if any.
+
+    Raises:
+        UserInputError: It is no complete mapping.
+    """
+    file = folder / MAPPING_FILE
+    return load_mapping(file) if file.is_file() else None
+
+
+def dataset_file(folder: Path, split: Split) -> Path:
+    """Finds the file of a split.
+
+    Raises:
+        UserInputError: There is none.
+    """
     if not folder.is_dir():
         raise UserInputError(f"{folder}: there is no such dataset folder")
     for suffix in SUFFIXES:
@@ -65,7 +83,12 @@ def _file_of(folder: Path, split: Split) -> Path:
     raise UserInputError(f"{folder}: dataset file {wanted} is missing; found: {found or 'nothing'}")
 
 
-def _records(file: Path) -> Iterator[Record]:
+def read_records(file: Path) -> Iterator[Record]:
+    """Reads the records of a file.
+
+    Raises:
+        UserInputError: The file cannot be read, or holds something that is no record.
+    """
     entries = _parquet(file) if file.suffix == ".parquet" else _json(file)
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict):
@@ -106,7 +129,12 @@ def _parquet(file: Path) -> Iterator[object]:
         raise UserInputError(f"{file}: no parquet file: {error}") from error
 
 
-def _choose(record: Record, split: Split, place: str) -> FieldMapping:
+def choose_mapping(record: Record, split: Split, place: str) -> FieldMapping:
+    """Picks the first built-in mapping that fits a record.
+
+    Raises:
+        UserInputError: None does; the message names the fields found and wanted.
+    """
     misfits = []
     for mapping in built_in_mappings():
         try:
@@ -123,7 +151,14 @@ def _choose(record: Record, split: Split, place: str) -> FieldMapping:
     )
 
 
-def _read(record: Record, mapping: FieldMapping, split: Split, place: str) -> tuple[Question, ...]:
+def read_record(
+    record: Record, mapping: FieldMapping, split: Split, place: str
+) -> tuple[Question, ...]:
+    """Reads a record's questions.
+
+    Raises:
+        UserInputError: It does not fit the mapping, or is faulty; the message begins with place.
+    """
     try:
         return read_questions(record, mapping, split)
     except MisfitError as misfit:

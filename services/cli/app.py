@@ -26,6 +26,7 @@ _WRONG_INPUT = (UserInputError, UnauthenticatedError, PermissionDeniedError)
 _MODULES = {
     "serve": "services.cli.serve_command",
     "models": "services.cli.models_command",
+    "dataset": "services.cli.dataset_command",
     "sweep": "services.cli.sweep_command",
     "score": "services.cli.score_command",
     "leaderboard": "services.cli.leaderboard_command",

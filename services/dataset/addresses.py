@@ -1,0 +1,116 @@
+"""Which URLs and addresses may be asked: only http(s), and only public addresses unless allowed."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Protocol
+
+import httpx2
+
+from services.dataset.failures import PictureError, Reason
+
+# RFC 6052: the last 32 bits are the IPv4 address that is really reached.
+_NAT64 = IPv6Network("64:ff9b::/96")
+_LAST_32_BITS = 2**32 - 1
+
+
+class Resolver(Protocol):
+    """Finds the addresses of a host."""
+
+    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
+        """Gives all addresses of a host, the best first.
+
+        Raises:
+            OSError: The host is unknown.
+        """
+        ...
+
+
+class SystemResolver:
+    """Asks the operating system."""
+
+    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
+        """Gives all addresses of a host, the best first."""
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def check_url(text: str) -> httpx2.URL:
+    """Reads a URL that may be asked.
+
+    Raises:
+        PictureError: It is none: not http(s), without a host, or with a password.
+    """
+    try:
+        url = httpx2.URL(text)
+    except httpx2.InvalidURL as error:
+        raise PictureError(Reason.BAD_URL, f"{text!r} is no URL: {error}") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise PictureError(Reason.BAD_URL, f"{text!r} is no http(s) URL")
+    if url.userinfo:
+        raise PictureError(Reason.BAD_URL, "the URL holds a user name or password")
+    return url
+
+
+def port_of(url: httpx2.URL) -> int:
+    """Gives the port that a URL means."""
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+class AddressGuard:
+    """Resolves hosts, and refuses those with an address that may not be asked.
+
+    The caller connects to the addresses that it is given, so that a second answer of the name
+    server cannot lead anywhere else.
+
+    Args:
+        resolver: Finds addresses.
+        allowed: Networks that may be asked although they are not public.
+    """
+
+    def __init__(
+        self, resolver: Resolver, allowed: Sequence[IPv4Network | IPv6Network] = ()
+    ) -> None:
+        self._resolver = resolver
+        self._allowed = tuple(allowed)
+
+    async def addresses(self, url: httpx2.URL) -> tuple[str, ...]:
+        """Gives the addresses of a URL's host, each of them checked.
+
+        Raises:
+            PictureError: The host is unknown, or one of its addresses may not be asked.
+        """
+        try:
+            found = await self._resolver.resolve(url.host, port_of(url))
+        except (OSError, UnicodeError) as error:
+            detail = f"host {url.host} is unknown: {error}"
+            raise PictureError(Reason.HOST_UNKNOWN, detail, again=True) from error
+        for address in found:
+            if not self._may_be_asked(address):
+                raise PictureError(
+                    Reason.FORBIDDEN_ADDRESS,
+                    f"host {url.host} has the address {address}, which is not public",
+                )
+        return found
+
+    def _may_be_asked(self, text: str) -> bool:
+        if "%" in text:  # a link-local address with its interface
+            return False
+        address = _reached(ip_address(text))
+        if any(address in network for network in self._allowed):
+            return True
+        return address.is_global and not address.is_multicast
+
+
+def _reached(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address inside an IPv6 address that stands for it."""
+    if isinstance(address, IPv4Address):
+        return address
+    inner = address.ipv4_mapped or address.sixtofour
+    if inner is None and address.teredo is not None:
+        inner = address.teredo[1]
+    if inner is None and address in _NAT64:
+        inner = IPv4Address(int(address) & _LAST_32_BITS)
+    return inner or address

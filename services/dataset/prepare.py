@@ -1,0 +1,199 @@
+"""Prepares a dataset folder: files, checked records, pictures, and a manifest of it all."""
+
+import asyncio
+import fcntl
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from services.benchmark.mapping import load_mapping
+from services.benchmark.prepared import MANIFEST_FILE, MAPPING_FILE
+from services.benchmark.records import Split
+from services.core.digests import digest_of_files
+from services.core.errors import UserInputError
+from services.dataset.download import download, is_url, take_local
+from services.dataset.progress import picture_progress
+from services.dataset.settings import DatasetSettings
+from services.dataset.source import Source, get_files, pin
+from services.dataset.store import PictureFolder, now, write_text
+from services.dataset.validation import Validation, validate
+
+_MAX_FAULTS_SHOWN = 20
+_LOCK_FILE = ".prepare.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What to prepare.
+
+    Attributes:
+        folder: The prepared folder, new or to be gone on with.
+        source: Where the files come from.
+        splits: The files wanted.
+        mapping: YAML file with a field mapping; None tries the built-in ones.
+        with_images: Whether to get the pictures.
+        retry_dead: Whether to try again also those links that are not worth it.
+    """
+
+    folder: Path
+    source: Source
+    splits: Sequence[Split]
+    mapping: Path | None = None
+    with_images: bool = True
+    retry_dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a preparation came to.
+
+    Attributes:
+        wanted: Distinct pictures that records name.
+        held: Those that are there.
+        dead: Those that are not, by reason.
+        worth_retrying: Of the dead ones, those worth another run.
+    """
+
+    wanted: int
+    held: int
+    dead: dict[str, int]
+    worth_retrying: int
+
+
+def prepare(job: Preparation, settings: DatasetSettings, console: Console) -> Prepared:
+    """Prepares a folder, or goes on where an earlier run ended.
+
+    Raises:
+        UserInputError: A file, mapping or record is wrong, or another run is at work.
+        HubError: The hub cannot be reached.
+        KeyboardInterrupt: It was stopped; running again goes on.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with _locked(job.folder):
+        commit = "" if job.source.folder is not None else pin(job.source)
+        if job.mapping is not None:
+            load_mapping(job.mapping)
+            if job.mapping.resolve() != (job.folder / MAPPING_FILE).resolve():
+                shutil.copyfile(job.mapping, job.folder / MAPPING_FILE)
+        files = get_files(job.source, commit, job.splits, job.folder)
+        checked = validate(job.folder, job.splits)
+        _report(checked, console)
+        pictures = PictureFolder(job.folder)
+        if job.with_images:
+            _get_pictures(job, checked, pictures, settings, console)
+        result = _result(checked, pictures)
+        _write_manifest(job, commit, files, checked, result)
+    return result
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / _LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserInputError(f"{folder}: another expart dataset prepare is at work") from error
+        yield
+
+
+def _report(checked: Validation, console: Console) -> None:
+    """Prints the counts.
+
+    Raises:
+        UserInputError: There are faulty records, or none at all.
+    """
+    for split, counts in checked.splits.items():
+        settings = ", ".join(f"{n} {setting.value}" for setting, n in counts.questions.items())
+        _say(
+            console,
+            f"{split.value}: {counts.records} records, {len(counts.artworks)} artworks, "
+            f"questions: {settings or 'none'}; {counts.without_entities} without entities",
+        )
+    for fault in checked.faults[:_MAX_FAULTS_SHOWN]:
+        _say(console, fault)
+    if checked.faults:
+        raise UserInputError(f"{len(checked.faults)} records are faulty; the first are above")
+    if checked.mapping is None:
+        raise UserInputError("the files hold no record at all")
+    _say(console, f"field mapping: {checked.mapping.name}")
+
+
+def _get_pictures(
+    job: Preparation,
+    checked: Validation,
+    pictures: PictureFolder,
+    settings: DatasetSettings,
+    console: Console,
+) -> None:
+    missing = [
+        image
+        for image in checked.images
+        if image not in pictures.held
+        and (job.retry_dead or image not in pictures.dead or pictures.dead[image].again)
+    ]
+    urls = [image for image in missing if is_url(image)]
+    paths = [image for image in missing if not is_url(image)]
+    if urls and not settings.contact:
+        _say(console, "no --contact is given; Wikimedia asks for one, and may refuse without")
+    try:
+        take_local(paths, job.source.folder or job.folder, pictures, settings)
+        with picture_progress(console, pictures, len(urls)) as note:
+            asyncio.run(download(urls, pictures, settings, note))
+    finally:
+        pictures.tidy()
+
+
+def _result(checked: Validation, pictures: PictureFolder) -> Prepared:
+    dead = [pictures.dead[image] for image in checked.images if image in pictures.dead]
+    return Prepared(
+        wanted=len(checked.images),
+        held=sum(image in pictures.held for image in checked.images),
+        dead=dict(Counter(link.reason for link in dead)),
+        worth_retrying=sum(link.again for link in dead),
+    )
+
+
+def _write_manifest(
+    job: Preparation, commit: str, files: list[Path], checked: Validation, result: Prepared
+) -> None:
+    assert checked.mapping is not None  # there are records
+    source: dict[str, str] = (
+        {"folder": str(job.source.folder)}
+        if job.source.folder is not None
+        else {"repository": job.source.repository, "revision": commit}
+    )
+    manifest = {
+        "format": 1,
+        "source": source,
+        "prepared_at": now(),
+        "mapping": checked.mapping.name,
+        "digest": digest_of_files(files, job.folder),
+        "files": {
+            file.name: {
+                "digest": digest_of_files([file], job.folder),
+                "records": counts.records,
+                "questions": {setting.value: count for setting, count in counts.questions.items()},
+                "artworks": len(counts.artworks),
+                "without_entities": counts.without_entities,
+            }
+            for file, counts in zip(files, checked.splits.values(), strict=True)
+        },
+        "images": {
+            "wanted": result.wanted,
+            "held": result.held,
+            "dead": result.dead,
+            "worth_retrying": result.worth_retrying,
+        },
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    write_text(job.folder / MANIFEST_FILE, text)
+
+
+def _say(console: Console, message: str) -> None:
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
