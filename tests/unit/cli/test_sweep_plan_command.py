@@ -1,0 +1,78 @@
+"""``expart sweep plan``: what it prints, for people and for programs, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from services.cli.app import run
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    catalog = tmp_path / "catalog"
+    catalog.mkdir()
+    (catalog / "alpha.yaml").write_text("name: alpha\nengine: scripted\nmax_model_len: 4096\n")
+    monkeypatch.setenv("EXPART_GENERATION_CATALOG_FOLDER", str(catalog))
+    spec = {
+        "dataset": {"folder": str(PROJECT / "deploy" / "expart_mini")},
+        "models": ["alpha"],
+        "controls": ["none", "no_image"],
+        "output": "results",
+    }
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(spec))
+    return path
+
+
+def test_it_prints_questions_pictures_and_an_estimate_with_its_assumptions(
+    spec_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["sweep", "plan", str(spec_file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # ExpArt-mini's test parts have 20 and 24 questions in each setting.
+    assert lines[0].startswith("mine: 176 questions for 1 models; ")
+    cells = [line.split() for line in lines if line.startswith("alpha")]
+    assert ["alpha", "with_title", "seen", "none", "20", "0", "20"] in cells
+    assert ["alpha", "without_title", "unseen", "no_image", "24", "0", "24"] in cells
+    assert any(line.startswith("pictures: 26 found") for line in lines)
+    assert any("assumed where nothing is given or measured" in line for line in lines)
+    assert not (spec_file.parent / "results").exists()
+
+
+def test_it_prints_one_document_for_programs(
+    spec_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals = []
+    for index in ("0", "1"):
+        shard = ["--shard-index", index, "--shard-count", "2"]
+        assert run(["sweep", "plan", str(spec_file), "--json", *shard]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert document["shard"] == {"index": int(index), "count": 2}
+        totals.append(document["questions"]["to_ask"])
+    assert sum(totals) == 176
+
+
+def test_given_rates_make_the_estimate(spec_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rates = ["--questions-per-s", "2", "--output-tokens", "10", "--image-tokens", "0"]
+    assert run(["sweep", "plan", str(spec_file), "--json", *rates]) == 0
+    estimate = json.loads(capsys.readouterr().out)["estimate"]
+    assert (estimate["output_tokens"], estimate["seconds"]) == (1760, 88)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--shard-count", "2"], "there are 2 shards, and which one to run is not given"),
+        (["--shard-index", "2", "--shard-count", "2"], "must be from 0 to 1"),
+        (["--generation", "nowhere"], "--generation: must be HOST:PORT"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    spec_file: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    assert run(["sweep", "plan", str(spec_file), *arguments]) == 2
+    assert complaint in capsys.readouterr().err
