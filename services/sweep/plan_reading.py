@@ -111,7 +111,7 @@ def _scored(
     ]
     if not batches:
         return {}
-    answers = pa.Table.from_batches(batches).combine_chunks()
+    answers = pa.Table.from_batches(batches).unify_dictionaries()
     places = planned.places(_column(answers, "key"))
     times = _column(answers, "scored_at").cast(pa.int64()).to_numpy()
     # Of the rows of one key the last one stays, as it is written last.
@@ -133,8 +133,7 @@ def _scored(
 def _against(answers: pa.Table) -> Iterator[ScoredAgainst]:
     """One value a row; there are few different ones, which are shared."""
     references, signatures = (
-        pc.dictionary_encode(_column(answers, name))
-        for name in ("reference_digest", "signatures_digest")
+        _column(answers, name) for name in ("reference_digest", "signatures_digest")
     )
     names = references.dictionary.to_pylist(), signatures.dictionary.to_pylist()
     shared: dict[tuple[int, int], ScoredAgainst] = {}
@@ -153,13 +152,15 @@ def _one_row_each(scores: pa.RecordBatch) -> pa.RecordBatch:
 
     An answer's rows were written together, and lie together; where they do not, more are kept.
     """
-    if scores.num_rows < 2:  # noqa: PLR2004 - nothing to compare
-        return scores
-    changes = [
-        pc.not_equal(column.slice(1), column.slice(0, len(column) - 1))
-        for column in (scores.column("key"), scores.column("scored_at"))
-    ]
-    return scores.filter(pa.concat_arrays([pa.array([True]), pc.or_(*changes)]))
+    key, reference, signatures, at = scores.columns
+    if len(key):
+        starts = [
+            pc.not_equal(column.slice(1), column.slice(0, len(column) - 1)) for column in (key, at)
+        ]
+        first = pa.concat_arrays([pa.array([True]), pc.or_(*starts)])
+        key, reference, signatures, at = (column.filter(first) for column in scores.columns)
+    coded = (pc.dictionary_encode(column) for column in (reference, signatures))
+    return pa.RecordBatch.from_arrays([key, *coded, at], names=scores.schema.names)
 
 
 def _microseconds(time: datetime) -> int:
