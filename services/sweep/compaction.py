@@ -7,12 +7,16 @@ interrupted, it leaves the table as it was and files that the next one removes.
 from dataclasses import dataclass
 
 import structlog
+from deltalake import WriterProperties
 
 from services.sweep.store_delta import FencedTable
 from services.sweep.tables import ResultTables
 
 # Files are joined up to about this size: what one of them takes in memory stays small.
 _FILE_BYTES = 64 * 2**20
+
+# A reader takes up whole groups of rows.
+_GROUP_ROWS = 2**17
 
 # A reader that opened a table before the compaction reads on in the files from before.
 KEEP_HOURS = 1
@@ -62,7 +66,12 @@ def compact_table(table: FencedTable, keep_hours: int = KEEP_HOURS) -> None:
     if table.file_count > 1:
         table.commit(
             lambda opened, properties: opened.optimize.compact(
-                target_size=_FILE_BYTES, max_concurrent_tasks=1, commit_properties=properties
+                target_size=_FILE_BYTES,
+                max_concurrent_tasks=1,
+                writer_properties=WriterProperties(
+                    compression="ZSTD", max_row_group_size=_GROUP_ROWS
+                ),
+                commit_properties=properties,
             )
         )
     table.commit(

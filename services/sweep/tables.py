@@ -30,6 +30,9 @@ _TABLE_OF: dict[type[Row], Table] = {
     FailureRow: Table.FAILURES,
 }
 
+# What a reader holds at a time does not grow with the table.
+_READ_AHEAD = {"batch_readahead": 2, "fragment_readahead": 1}
+
 
 def _unguarded() -> None:
     pass
