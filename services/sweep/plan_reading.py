@@ -53,7 +53,7 @@ def read_stored(shards: Iterable[ResultTables], planned: Iterable[str]) -> Store
     generated = _generated(tables, keys)
     failed, scoring_failed, without_picture = _failures(tables, keys)
     return StoredResults(
-        generated=frozenset(generated),
+        generated=generated,
         scored=_scored(tables, keys, scoring_failed),
         failed=frozenset(failed - generated),
         scoring_failed={key: reference for key, (_, reference) in scoring_failed.items()},
@@ -61,16 +61,16 @@ def read_stored(shards: Iterable[ResultTables], planned: Iterable[str]) -> Store
     )
 
 
-def _generated(tables: Sequence[ResultTables], planned: _Planned) -> set[str]:
+def _generated(tables: Sequence[ResultTables], planned: _Planned) -> frozenset[str]:
     columns = [
         batch.column("key")
         for shard in tables
         for batch in shard.batches(Table.GENERATIONS, ["key"])
     ]
     if not columns:
-        return set()
+        return frozenset()
     places = np.unique(planned.places(pa.concat_arrays(columns)))
-    return {planned.keys[place] for place in places.tolist() if place != _NOWHERE}
+    return frozenset(planned.keys[place] for place in places.tolist() if place != _NOWHERE)
 
 
 def _failures(
