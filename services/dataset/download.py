@@ -107,6 +107,8 @@ def _wait_s(
     """How long to wait for the next attempt; nothing if there is none in this run."""
     if attempts >= settings.attempts or throttled >= _MAX_THROTTLED:
         return None
+    if error.reason is Reason.REFUSED:  # asking the same again at once is no argument
+        return None
     if error.wait_s is not None:
         return error.wait_s if error.wait_s <= settings.max_wait_s else None
     tries = max(1, attempts + throttled)

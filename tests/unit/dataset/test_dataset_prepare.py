@@ -1,0 +1,153 @@
+"""Preparing folders: from a folder, from a stand-in for the hub, and again."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from services.benchmark.images import PictureStore
+from services.benchmark.loader import load_dataset
+from services.benchmark.prepared import dataset_revision
+from services.benchmark.records import Split
+from services.cli.settings import child_environment
+from services.core.errors import UserInputError
+from services.dataset.prepare import Preparation, Prepared, prepare
+from services.dataset.source import Source
+from tests.unit.dataset.fake_hub import COMMIT, fake_hub
+from tests.unit.dataset.hostile_server import HostileServer, hostile_server, picture, quick
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def record(name: str, image: str, instruction: str = "Explain The Swan.") -> dict[str, object]:
+    turns = [
+        {"from": "human", "value": f"<image>\n{instruction}"},
+        {"from": "gpt", "value": "Painted in 1915."},
+    ]
+    rest = {"title": "The Swan", "image": image, "entities": ["1915"]}
+    return {"id": name, "conversations": turns, **rest}
+
+
+@pytest.fixture
+def server() -> Iterator[HostileServer]:
+    with hostile_server() as state:
+        yield state
+
+
+def run(
+    folder: Path, source: Source, console: Console | None = None, **changes: object
+) -> Prepared:
+    job = Preparation(folder, source, (Split.TEST_SEEN,), **changes)  # type: ignore[arg-type]
+    return prepare(job, quick(), console or Console(quiet=True))
+
+
+def write(folder: Path, records: object) -> Source:
+    folder.mkdir(exist_ok=True)
+    (folder / "test_seen.json").write_text(json.dumps(records))
+    return Source(folder)
+
+
+def test_a_second_run_asks_only_for_what_is_worth_it(tmp_path: Path, server: HostileServer) -> None:
+    good = server.serve("/good.png", lambda ask, _: ask.answer(200, picture()))
+    gone = server.serve("/gone.png", lambda ask, _: ask.answer(404))
+    moody = server.serve(
+        "/moody.png", lambda ask, n: ask.answer(*((200, picture(3)) if n > 1 else (500, b"")))
+    )
+    images = {"1": good, "2": gone, "3": moody}
+    source = write(tmp_path / "raw", [record(name, url) for name, url in images.items()])
+    first = run(tmp_path / "out", source)
+    assert first == Prepared(3, 1, {"NOT_FOUND": 1, "SERVER_ERROR": 1}, 1)
+    second = run(tmp_path / "out", source)
+    assert second == Prepared(3, 2, {"NOT_FOUND": 1}, 0)
+    asked = {path: len(requests) for path, requests in server.requests.items()}
+    # moody: twice in the first run, which has two attempts, and once in the second.
+    assert asked == {"/good.png": 1, "/gone.png": 1, "/moody.png": 3}
+    run(tmp_path / "out", source, retry_dead=True)
+    assert len(server.requests["/gone.png"]) == 2
+    manifest = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert manifest["images"]["held"] == 2
+    dataset = load_dataset(tmp_path / "out", [Split.TEST_SEEN])
+    assert manifest["digest"] == dataset.digest
+    assert PictureStore(tmp_path / "out").read(moody) == picture(3)
+
+
+def test_every_faulty_record_is_named(tmp_path: Path) -> None:
+    records = [record(str(number), "a.png") for number in range(4)]
+    records[1]["title"] = " "
+    records[3]["entities"] = "1915"
+    records.append(record("0", "a.png"))
+    console = Console(record=True, quiet=False, width=200, file=(tmp_path / "shown").open("w"))
+    with pytest.raises(UserInputError, match="3 records are faulty"):
+        run(tmp_path / "out", write(tmp_path / "raw", records), console)
+    shown = console.export_text()
+    assert "record 2: column 'title' is empty" in shown
+    assert "record 4: column 'entities' is no list of texts" in shown
+    assert "record 5: id '0' is there twice in with_title" in shown
+    console.file.close()
+
+
+def test_expart_mini_is_prepared_with_its_own_pictures(tmp_path: Path) -> None:
+    done = run(tmp_path / "out", Source(PROJECT / "deploy" / "expart_mini"))
+    assert (done.wanted, done.held, done.dead) == (20, 20, {})
+    dataset = load_dataset(tmp_path / "out", [Split.TEST_SEEN])
+    store = PictureStore(tmp_path / "out")
+    for question in dataset.questions:
+        original = PROJECT / "deploy" / "expart_mini" / question.image
+        assert store.read(question.image) == original.read_bytes()
+
+
+def test_a_path_out_of_the_source_is_a_dead_link(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(picture())
+    done = run(tmp_path / "out", write(tmp_path / "raw", [record("1", "../secret.png")]))
+    assert done.dead == {"MISSING_FILE": 1}
+
+
+def from_hub(server: HostileServer, folder: Path, revision: str) -> str:
+    """Runs the command with the stand-in as the hub; gives what it says on standard error."""
+    command = ["prepare", folder, "--split", "test_seen", "--no-images", "--revision", revision]
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "dataset", *map(str, command)],
+        cwd=PROJECT,
+        env=child_environment(HF_ENDPOINT=server.url(""), HF_HOME=str(folder / "cache")),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stderr
+
+
+def test_the_hub_is_asked_for_a_commit_and_the_manifest_names_it(tmp_path: Path) -> None:
+    with fake_hub([record("1", "a.png")]) as server:
+        from_hub(server, tmp_path, COMMIT[:7])
+        assert dataset_revision(tmp_path) == f"naist-nlp/ExpArt@{COMMIT}"
+        assert len(load_dataset(tmp_path, [Split.TEST_SEEN]).questions) == 1
+        asked = {path for path in server.requests if "/resolve/" in path}
+        assert asked == {f"/datasets/naist-nlp/ExpArt/resolve/{COMMIT}/test_seen.json"}
+
+
+def test_a_commit_that_the_hub_does_not_know_is_named(tmp_path: Path) -> None:
+    with fake_hub([]) as server:
+        assert "no commits begin with 1234567" in from_hub(server, tmp_path, "1234567")
+
+
+MAPPING = """
+name: museum
+columns: {id: number, title: work, entities: terms, image: file, instruction: ask, reference: text}
+setting: {rule: value_map, column: mode, values: {named: with_title, unnamed: without_title}}
+"""
+
+
+def test_a_mapping_of_ones_own_goes_with_the_folder(tmp_path: Path, server: HostileServer) -> None:
+    url = server.serve("/s.png", lambda ask, _: ask.answer(200, picture()))
+    entry = {"number": 4, "work": "The Swan", "terms": [], "file": url, "ask": "Why?"}
+    source = write(tmp_path / "raw", [entry | {"text": "Because.", "mode": "unnamed"}])
+    (tmp_path / "museum.yaml").write_text(MAPPING)
+    run(tmp_path / "out", source, mapping=tmp_path / "museum.yaml")
+    dataset = load_dataset(tmp_path / "out", [Split.TEST_SEEN])  # as a sweep does
+    assert dataset.mapping == "museum"
+    assert PictureStore(tmp_path / "out").read(dataset.questions[0].image) == picture()
