@@ -21,6 +21,15 @@ ShardCount = Annotated[
         show_default="EXPART_SWEEP_SHARD_COUNT, or 1",
     ),
 ]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Serve Prometheus metrics on this port, under /metrics; 0 takes a free one.",
+        show_default="none",
+    ),
+]
 
 
 def chosen_shard(index: int | None, count: int | None) -> Shard:

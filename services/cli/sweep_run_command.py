@@ -17,7 +17,8 @@ from services.cli.interruption import interruptible
 from services.cli.settings import CliSettings
 from services.cli.stack import local_catalog, local_stack
 from services.cli.sweep_log import LogFormat, logging_to, sweep_progress
-from services.cli.sweep_options import ShardCount, ShardIndex, chosen_shard
+from services.cli.sweep_options import MetricsPort, ShardCount, ShardIndex, chosen_shard
+from services.cli.sweep_watchers import show_costs, sweep_watchers
 from services.core.errors import UserInputError
 from services.rpc.read_settings import read_settings
 from services.sweep.clients import served_models
@@ -74,6 +75,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
     log_file: Annotated[
         Path | None, typer.Option(help="File that log events are appended to.")
     ] = None,
+    metrics_port: MetricsPort = None,
     tls: connection_options.Tls = False,
     tls_ca: connection_options.TlsCa = None,
     tls_certificate: connection_options.TlsCertificate = None,
@@ -120,7 +122,8 @@ def run(  # noqa: PLR0917 - typer passes them by name
                     local_stack(settings, names, console, plaintext=True)
                 ).endpoints
             stack.enter_context(logging_to(log_format, log_file, settings.log_folder))
-            progress = stack.enter_context(sweep_progress(log_format, log_file, console))
+            display = stack.enter_context(sweep_progress(log_format, log_file, console))
+            progress = stack.enter_context(sweep_watchers(plan, display, metrics_port))
             complete = _run(plan, endpoints, progress).complete
     else:
         record_plan(plan)
@@ -132,6 +135,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
 
 def _show_results(plan: SweepPlan, console: Console) -> None:
     output = plan.spec.output
+    show_costs(plan.spec, console)
     if plan.shard.count > 1:
         console.print(
             f"results: {output}, shard {plan.shard.label}; expart leaderboard {output} shows those "

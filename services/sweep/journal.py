@@ -1,6 +1,7 @@
 """Makes results durable in the order in which they depend on each other."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,11 +15,15 @@ _COMMITS_A_COMPACTION = 500
 
 @dataclass(slots=True)
 class ResultBatch:
-    """Rows that are, or are about to be, made durable together."""
+    """Rows that are, or are about to be, made durable together.
+
+    ``commit_s`` is how many seconds that took.
+    """
 
     generations: list[GenerationRow] = field(default_factory=list)
     scores: list[ScoreRow] = field(default_factory=list)
     failures: list[FailureRow] = field(default_factory=list)
+    commit_s: float = 0.0
 
     @property
     def is_empty(self) -> bool:
@@ -99,6 +104,7 @@ class ResultJournal:
             if batch.is_empty:
                 return
             # No task: ending the program cancels every task, and the thread would write on alone.
+            began = time.monotonic()
             writing = asyncio.get_running_loop().run_in_executor(None, self._write, batch)
             cancelled: asyncio.CancelledError | None = None
             while not writing.done():
@@ -108,6 +114,7 @@ class ResultJournal:
                     # The thread cannot be interrupted: what it writes must still be counted.
                     cancelled = error
             writing.result()
+            batch.commit_s = time.monotonic() - began
             self._committed(batch)
             if cancelled is not None:
                 raise cancelled

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.sweep.progress import ModelProgress
+from services.sweep.progress_snapshot import ModelProgress
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,76 +1,16 @@
 """What a sweep tells whoever watches: counts a model, and now and then a remark."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.live import Live
 
+from services.sweep.progress_snapshot import ModelProgress, SweepSnapshot
+from services.sweep.progress_table import clock, progress_table
 
-@dataclass(frozen=True, slots=True)
-class ModelProgress:
-    """How far one model's questions are.
-
-    Attributes:
-        label: How tables name the model.
-        planned: Questions in all.
-        done: Questions whose explanation is stored durably, earlier runs included.
-        failed: Questions that failed, or have no picture.
-        in_flight: Questions being asked now.
-        generated_token_count: Tokens generated in this run.
-        set_aside: Why the model is not asked any further in this run; empty otherwise.
-    """
-
-    label: str
-    planned: int
-    done: int = 0
-    failed: int = 0
-    in_flight: int = 0
-    generated_token_count: int = 0
-    set_aside: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SweepSnapshot:
-    """How far a sweep is.
-
-    Attributes:
-        models: One entry a model, in the order of the spec.
-        scored: Questions whose scores are stored durably, earlier runs included.
-        elapsed_s: Seconds since this run began to ask.
-        done_before: Questions that were done or failed before this run began.
-    """
-
-    models: tuple[ModelProgress, ...]
-    scored: int
-    elapsed_s: float
-    done_before: int
-
-    @property
-    def planned(self) -> int:
-        """Questions in all."""
-        return sum(model.planned for model in self.models)
-
-    @property
-    def settled(self) -> int:
-        """Questions that are done or failed."""
-        return sum(model.done + model.failed for model in self.models)
-
-    @property
-    def failed(self) -> int:
-        """Questions that failed, or have no picture."""
-        return sum(model.failed for model in self.models)
-
-    @property
-    def rate_per_s(self) -> float:
-        """Questions settled a second in this run."""
-        return (self.settled - self.done_before) / self.elapsed_s if self.elapsed_s > 0 else 0.0
-
-    @property
-    def remaining_s(self) -> float | None:
-        """Seconds until the end at this rate, or nothing while there is no rate."""
-        rate = self.rate_per_s
-        return (self.planned - self.settled) / rate if rate > 0 else None
+# Drawing takes a few milliseconds of the event loop that the questions go through.
+_REDRAW_S = 0.4
 
 
 class SweepProgress(Protocol):
@@ -95,8 +35,29 @@ class SilentProgress:
         """Ignores the remark."""
 
 
+class ManyWatchers:
+    """Passes everything on to several watchers.
+
+    Args:
+        watchers: Those who watch.
+    """
+
+    def __init__(self, watchers: Sequence[SweepProgress]) -> None:
+        self._watchers = watchers
+
+    def update(self, snapshot: SweepSnapshot) -> None:
+        """Passes the counts on."""
+        for watcher in self._watchers:
+            watcher.update(snapshot)
+
+    def note(self, message: str) -> None:
+        """Passes the remark on."""
+        for watcher in self._watchers:
+            watcher.note(message)
+
+
 class TerminalProgress:
-    """Shows a bar for each model, redrawn in place.
+    """Shows a table with a bar for each model, redrawn in place.
 
     Args:
         console: A terminal.
@@ -104,49 +65,34 @@ class TerminalProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[counts]}", justify="right"),
-            console=console,
-            expand=True,
-            auto_refresh=False,
-        )
-        self._tasks: dict[str, TaskID] = {}
+        self._live = Live(console=console, auto_refresh=False)
+        self._last: SweepSnapshot | None = None
+        self._drawn_s: float | None = None
 
     def __enter__(self) -> Self:
         """Begins to draw."""
-        self._bars.start()
+        self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leaves the last state on the screen."""
-        self._bars.refresh()
-        self._bars.stop()
+        if self._last is not None:
+            self._draw(self._last)
+        self._live.stop()
 
     def update(self, snapshot: SweepSnapshot) -> None:
-        """Redraws the bars."""
-        for model in snapshot.models:
-            task = self._tasks.get(model.label)
-            if task is None:
-                task = self._tasks[model.label] = self._bars.add_task(model.label, counts="")
-            self._bars.update(
-                task,
-                total=model.planned,
-                completed=model.done + model.failed,
-                counts=_counts(model),
-            )
-        total = self._tasks.get("")
-        if total is None:
-            total = self._tasks[""] = self._bars.add_task("all", counts="")
-        self._bars.update(
-            total, total=snapshot.planned, completed=snapshot.settled, counts=_pace(snapshot)
-        )
-        self._bars.refresh()
+        """Redraws the table, unless that was only just done."""
+        self._last = snapshot
+        if self._drawn_s is None or not 0 <= snapshot.elapsed_s - self._drawn_s < _REDRAW_S:
+            self._draw(snapshot)
 
     def note(self, message: str) -> None:
-        """Prints a remark above the bars."""
+        """Prints a remark above the table."""
         self._console.print(message, style="yellow", markup=False, highlight=False)
+
+    def _draw(self, snapshot: SweepSnapshot) -> None:
+        self._drawn_s = snapshot.elapsed_s
+        self._live.update(progress_table(snapshot, self._console.width), refresh=True)
 
 
 class LineProgress:
@@ -196,18 +142,18 @@ def console_progress(console: Console) -> TerminalProgress | LineProgress:
 def _counts(model: ModelProgress) -> str:
     failed = f", {model.failed} failed" if model.failed else ""
     aside = ", set aside" if model.set_aside else ""
+    retries = sum(model.retries.values())
+    again = f", {retries} retries" if retries else ""
+    most = f" of {model.concurrency}" if model.concurrency else ""
     return (
-        f"{model.done + model.failed}/{model.planned}{failed}{aside}, {model.in_flight} in flight"
+        f"{model.done + model.failed}/{model.planned}{failed}{aside}{again}, "
+        f"{model.in_flight}{most} in flight"
     )
 
 
 def _pace(snapshot: SweepSnapshot) -> str:
     remaining = snapshot.remaining_s
-    eta = f", {_clock(remaining)} left" if remaining else ""
-    return f"{snapshot.scored} scored, {snapshot.rate_per_s:.2f}/s{eta}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    eta = f", {clock(remaining)} left" if remaining else ""
+    tokens = f", {snapshot.tokens_per_s:.0f} tokens/s" if snapshot.tokens_per_s else ""
+    rate = snapshot.recent_rate_per_s or snapshot.rate_per_s
+    return f"{snapshot.scored} scored, {rate:.2f}/s{tokens}{eta}"

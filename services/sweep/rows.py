@@ -58,7 +58,8 @@ class GenerationRow:
     """An explanation that a model generated. Times are in seconds.
 
     ``first_token_s`` and ``total_s`` count from the arrival at the service, ``elapsed_s`` is what
-    the driver saw; ``gpu_count`` is what the replica holds, 0 on a CPU.
+    the driver saw; ``gpu_count`` is what the replica holds: a part of one where it shares it, 0 on
+    a CPU.
     """
 
     key: str

@@ -1,0 +1,152 @@
+"""``expart sweep status``: how far a sweep is, from any shell that can read its output."""
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.cli.costs_display import cost_table
+from services.cli.interruption import interruptible
+from services.cli.standard_output import printing_the_result
+from services.core.errors import UserInputError
+from services.sweep.costs import ModelCost, stored_costs
+from services.sweep.manifest import read_manifest
+from services.sweep.progress_table import progress_table
+from services.sweep.sharding import Shard
+from services.sweep.spec import PricesSpec
+from services.sweep.status import DriverState, DriverStatus, read_statuses
+from services.sweep.status_sum import added_up
+from services.sweep.store import ResultStore
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command to the app of sweeps."""
+    app.command("status")(status)
+
+
+@interruptible()
+def status(
+    output: Annotated[
+        str, typer.Argument(help="The sweep's output: a folder or a URI.", metavar="OUTPUT")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Print it again and again until every driver ended.")
+    ] = False,
+    interval_s: Annotated[
+        float, typer.Option("--interval", min=0.2, help="Seconds between, with --watch.")
+    ] = 3.0,
+) -> None:
+    """Print how far a sweep is, which drivers run, and what the stored answers cost."""
+    store = ResultStore(output)
+    console = Console()
+    while True:
+        drivers = read_statuses(store)
+        if not drivers:
+            raise UserInputError(f"{output}: no driver has written a status there")
+        now = datetime.now(UTC)
+        is_over = all(
+            driver.state is not DriverState.RUNNING or driver.seems_dead(now) for driver in drivers
+        )
+        # Reading all answers takes a while: not at every look.
+        costs = () if watch and not is_over else stored_costs(store, _prices(store, drivers))
+        with printing_the_result():
+            if as_json:
+                print(json.dumps(_document(drivers, costs, now)))
+            else:
+                _print(drivers, costs, now, console)
+        if is_over or not watch:
+            return
+        time.sleep(interval_s)
+
+
+def _prices(store: ResultStore, drivers: Sequence[DriverStatus]) -> PricesSpec:
+    manifest = read_manifest(store.folder(Shard.parse(drivers[0].shard)))
+    given = None if manifest is None else manifest.spec.get("prices")
+    return PricesSpec() if given is None else PricesSpec.model_validate(given)
+
+
+def _print(
+    drivers: Sequence[DriverStatus],
+    costs: Sequence[ModelCost],
+    now: datetime,
+    console: Console,
+) -> None:
+    console.print(progress_table(added_up([one.snapshot for one in drivers]), console.width))
+    missing = Shard.parse(drivers[0].shard).count - len(drivers)
+    if missing:
+        console.print(f"{missing} shards have said nothing yet", style="yellow")
+    for driver in drivers:
+        silent_s = max(0.0, (now - driver.written_at).total_seconds())
+        state = "seems dead" if driver.seems_dead(now) else driver.state.value
+        console.print(
+            f"shard {driver.shard} on {driver.host} (process {driver.pid}): {state}, last heard of "
+            f"{silent_s:.0f} s ago",
+            style="bold red" if driver.seems_dead(now) else "",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    if costs:
+        console.print(cost_table(costs))
+
+
+def _document(
+    drivers: Sequence[DriverStatus], costs: Sequence[ModelCost], now: datetime
+) -> dict[str, object]:
+    total = added_up([one.snapshot for one in drivers])
+    return {
+        "sweep": drivers[0].sweep,
+        "planned": total.planned,
+        "done": total.done,
+        "failed": total.failed,
+        "scored": total.scored,
+        "rate_per_s": total.recent_rate_per_s,
+        "tokens_per_s": total.tokens_per_s,
+        "remaining_s": total.remaining_s,
+        "models": [
+            {
+                "label": model.label,
+                "planned": model.planned,
+                "done": model.done,
+                "failed": model.failed,
+                "in_flight": model.in_flight,
+                "concurrency": model.concurrency,
+                "rate_per_s": model.rate_per_s,
+                "tokens_per_s": model.tokens_per_s,
+                "remaining_s": model.remaining_s,
+                "retries": model.retries,
+                "set_aside": model.set_aside,
+            }
+            for model in total.models
+        ],
+        "drivers": [
+            {
+                "shard": driver.shard,
+                "host": driver.host,
+                "pid": driver.pid,
+                "state": driver.state.value,
+                "seems_dead": driver.seems_dead(now),
+                "written_at": driver.written_at.isoformat(),
+            }
+            for driver in drivers
+        ],
+        "costs": [
+            {
+                "label": cost.label,
+                "questions": cost.questions,
+                "prompt_tokens": cost.prompt_tokens,
+                "generated_tokens": cost.generated_tokens,
+                "model_s": cost.model_s,
+                "busy_s": cost.busy_s,
+                "gpu_s": cost.gpu_s,
+                "money": cost.money,
+                "money_per_1000": cost.money_per_thousand,
+            }
+            for cost in costs
+        ],
+    }

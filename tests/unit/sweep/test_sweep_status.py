@@ -1,0 +1,100 @@
+"""The status that a driver leaves for others, and the sum of several."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.app import make_app
+from services.core.errors import UserInputError
+from services.sweep.progress_snapshot import ModelProgress, SweepSnapshot
+from services.sweep.sharding import Shard
+from services.sweep.status import DriverState, StatusProgress, read_statuses
+from services.sweep.status_sum import added_up
+from services.sweep.store import ResultStore
+
+_ALPHA = ModelProgress("alpha", 10, done=3, rate_per_s=0.5, retries={"DRAINING": 2}, concurrency=4)
+_SNAPSHOT = SweepSnapshot((_ALPHA,), scored=2, elapsed_s=7.0, done_before=1)
+
+
+def test_a_status_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    with StatusProgress(store, Shard(1, 2), "expart") as status:
+        status.update(_SNAPSHOT)
+    [read] = read_statuses(store)
+    assert read.snapshot == _SNAPSHOT
+    assert read.shard == "00001-of-00002"
+    assert read.state is DriverState.ENDED
+
+
+def test_a_driver_that_raises_has_failed(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    with (
+        pytest.raises(KeyboardInterrupt),
+        StatusProgress(store, Shard(), "expart") as status,
+    ):
+        status.update(_SNAPSHOT)
+        raise KeyboardInterrupt
+    assert read_statuses(store)[0].state is DriverState.FAILED
+
+
+def test_only_a_running_driver_that_is_silent_for_long_seems_dead(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    with StatusProgress(store, Shard(), "expart", interval_s=3.0) as status:
+        status.update(_SNAPSHOT)
+    [ended] = read_statuses(store)
+    running = ended.model_copy(update={"state": DriverState.RUNNING})
+    soon = ended.written_at + timedelta(seconds=18)  # six intervals of 3 s
+    assert not running.seems_dead(soon)
+    assert running.seems_dead(soon + timedelta(seconds=1))
+    assert not ended.seems_dead(datetime.now(UTC) + timedelta(days=1))
+
+
+def test_shards_of_an_older_number_are_left_out(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    for shard in (Shard(), Shard(0, 2), Shard(1, 2)):
+        with StatusProgress(store, shard, "expart") as status:
+            status.update(_SNAPSHOT)
+    assert [one.shard for one in read_statuses(store)] == ["00000-of-00002", "00001-of-00002"]
+
+
+def test_drivers_add_up() -> None:
+    other = replace(_ALPHA, planned=20, done=5, set_aside="MODEL_FAILED: no memory")
+    total = added_up([_SNAPSHOT, replace(_SNAPSHOT, models=(other,), elapsed_s=9.0)])
+    [alpha] = total.models
+    assert (alpha.planned, alpha.done, alpha.concurrency) == (30, 8, 8)
+    assert alpha.retries == {"DRAINING": 4}
+    assert alpha.rate_per_s == 1.0
+    assert alpha.set_aside == "MODEL_FAILED: no memory"
+    assert (total.scored, total.elapsed_s) == (4, 9.0)
+
+
+def test_models_that_wait_for_their_turn_follow_the_first_that_ends() -> None:
+    # alpha: 10 left at 1/s, beta: 40 left at 4/s, both end after 10 s; gamma waits for a place,
+    # and then takes 25 / 2.5 = 10 s at their mean rate.
+    models = (
+        ModelProgress("alpha", 10, rate_per_s=1.0),
+        ModelProgress("beta", 40, rate_per_s=4.0),
+        ModelProgress("gamma", 25),
+    )
+    assert SweepSnapshot(models, 0, 5.0, 0, max_parallel_models=2).remaining_s == 20.0
+    # side by side gamma is done as early as the others
+    assert SweepSnapshot(models, 0, 5.0, 0).remaining_s == 10.0
+
+
+def test_the_command_prints_it_and_says_where_there_is_none(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    with StatusProgress(store, Shard(), "expart") as status:
+        status.update(_SNAPSHOT)
+    app = make_app(["sweep"])
+    shown = CliRunner().invoke(app, ["sweep", "status", str(tmp_path)])
+    assert "3/10" in shown.output
+    assert "shard 00000-of-00001" in shown.output
+    assert "ended" in shown.output
+    document = CliRunner().invoke(app, ["sweep", "status", str(tmp_path), "--json"])
+    assert '"retries": {"DRAINING": 2}' in document.output
+    nothing = CliRunner().invoke(app, ["sweep", "status", str(tmp_path / "other")])
+    assert isinstance(nothing.exception, UserInputError)
+    assert "no driver has written a status there" in nothing.exception.message
