@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from services.benchmark.prepared import dataset_revision
 from services.core.errors import UserInputError
 from services.sweep.keys import KEY_VERSION, content_digest
 from services.sweep.plan import SweepPlan
@@ -15,6 +16,7 @@ from services.sweep.store import ResultStore
 from services.sweep.store_folder import LocalFolder, ResultFolder
 
 FILE_NAME = "manifest.json"
+
 
 # Packages that can change a result or the way it is stored.
 _PACKAGES = ("expart-serving", "deltalake", "grpcio", "protobuf", "pyarrow")
@@ -42,6 +44,8 @@ class Manifest(BaseModel):
         spec: The sweep spec, its paths absolute.
         spec_digest: Names the spec.
         dataset: Folder of the dataset.
+        dataset_revision: What ``expart dataset prepare`` noted that it loaded; empty for files of
+            one's own.
         dataset_digest: Names the dataset's files by their contents.
         mapping: The field mapping that fitted.
         plan_digest: Names the set of planned questions.
@@ -64,6 +68,7 @@ class Manifest(BaseModel):
     spec: dict[str, JsonValue]
     spec_digest: str
     dataset: str
+    dataset_revision: str = ""
     dataset_digest: str
     mapping: str
     plan_digest: str
@@ -106,6 +111,7 @@ def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None)
         spec=spec,
         spec_digest=content_digest(json.dumps(spec, sort_keys=True)),
         dataset=plan.dataset.folder,
+        dataset_revision=dataset_revision(Path(plan.dataset.folder)),
         dataset_digest=plan.dataset.digest,
         mapping=plan.dataset.mapping,
         plan_digest=plan.digest,
