@@ -43,9 +43,11 @@ def scraped() -> str:
     )
     commits = Histogram.empty(COMMIT_BOUNDS_S).with_durations([0.04])
     metrics.update(SweepSnapshot((alpha,), 5, 12.5, 4, commits=commits))
-    with serving_metrics(metrics, 0, "127.0.0.1") as port:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            text: str = answer.read().decode()
+    with (
+        serving_metrics(metrics, 0, "127.0.0.1") as port,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer,
+    ):
+        text: str = answer.read().decode()
     return text
 
 
@@ -103,9 +105,11 @@ def test_a_port_that_is_taken_is_said() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(UserInputError, match=f"--metrics-port {port}: cannot listen"):
-            with serving_metrics(MetricsProgress("expart", PricesSpec()), port, "127.0.0.1"):
-                pass
+        with (
+            pytest.raises(UserInputError, match=f"--metrics-port {port}: cannot listen"),
+            serving_metrics(MetricsProgress("expart", PricesSpec()), port, "127.0.0.1"),
+        ):
+            pass
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
