@@ -150,9 +150,13 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
                 engine_version="1",
                 dtype="float32",
                 sampling=request.sampling,
-                image_digest=request.image.digest or digest_of(request.image.data),
+                image_digest=_digest(request.image) if request.HasField("image") else "",
             ),
         )
+
+
+def _digest(image: content_pb2.Image) -> str:
+    return image.digest or digest_of(image.data)
 
 
 @dataclass
