@@ -3,31 +3,36 @@
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from services.sweep.costs import ModelCost
 
+# Below, only what is asked for most has room.
+_WIDE_COLUMNS = 110
 
-def cost_table(costs: Sequence[ModelCost], currency: str = "") -> Table:
-    """A row a model; the columns are those that :mod:`services.sweep.costs` describes."""
+
+def print_costs(costs: Sequence[ModelCost], currency: str, console: Console) -> None:
+    """Prints a row a model; the columns are those that :mod:`services.sweep.costs` describes."""
+    console.print(_table(costs, currency, is_wide=console.width >= _WIDE_COLUMNS))
+
+
+def _table(costs: Sequence[ModelCost], currency: str, *, is_wide: bool) -> Table:
     has_money = any(cost.money is not None for cost in costs)
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("cost of", overflow="fold")
-    headings = ["answers", "tokens in", "out", "model s", "busy s", "GPU s", "GPU s/1000"]
-    money = ["money", "per 1000"] if has_money else []
-    for heading in (*headings, *(f"{currency} {text}".strip() for text in money)):
-        table.add_column(heading, justify="right")
+    headings = ["answers", "tokens in", "out", "GPU s"]
+    headings += ["GPU s/1000", "busy s", "model s"] if is_wide else []
+    headings += [currency, f"{currency}/1000"] if has_money else []
+    for heading in headings:
+        table.add_column(Text(heading), justify="right")
     for cost in costs:
-        row = [
-            f"{cost.questions:,}",
-            f"{cost.prompt_tokens:,}",
-            f"{cost.generated_tokens:,}",
-            f"{cost.model_s:,.1f}",
-            f"{cost.busy_s:,.1f}",
-            f"{cost.gpu_s:,.1f}",
-            f"{cost.gpu_s * 1000 / cost.questions:,.1f}",
-        ]
+        row = [f"{cost.questions:,}", f"{cost.prompt_tokens:,}", f"{cost.generated_tokens:,}"]
+        row.append(f"{cost.gpu_s:,.1f}")
+        if is_wide:
+            per_thousand = cost.gpu_s * 1000 / cost.questions
+            row += [f"{per_thousand:,.1f}", f"{cost.busy_s:,.1f}", f"{cost.model_s:,.1f}"]
         if has_money:
             per = cost.money_per_thousand
             row.append("-" if cost.money is None else f"{cost.money:,.4f}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.cli.costs_display import cost_table
+from services.cli.costs_display import print_costs
 from services.cli.interruption import interruptible
 from services.cli.standard_output import printing_the_result
 from services.core.errors import UserInputError
@@ -53,12 +53,13 @@ def status(
             driver.state is not DriverState.RUNNING or driver.seems_dead(now) for driver in drivers
         )
         # Reading all answers takes a while: not at every look.
-        costs = () if watch and not is_over else stored_costs(store, _prices(store, drivers))
+        prices = _prices(store, drivers)
+        costs = () if watch and not is_over else stored_costs(store, prices)
         with printing_the_result():
             if as_json:
                 print(json.dumps(_document(drivers, costs, now)))
             else:
-                _print(drivers, costs, now, console)
+                _print(drivers, costs, prices.currency, now, console)
         if is_over or not watch:
             return
         time.sleep(interval_s)
@@ -73,6 +74,7 @@ def _prices(store: ResultStore, drivers: Sequence[DriverStatus]) -> PricesSpec:
 def _print(
     drivers: Sequence[DriverStatus],
     costs: Sequence[ModelCost],
+    currency: str,
     now: datetime,
     console: Console,
 ) -> None:
@@ -92,7 +94,7 @@ def _print(
             soft_wrap=True,
         )
     if costs:
-        console.print(cost_table(costs))
+        print_costs(costs, currency, console)
 
 
 def _document(

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 
-from services.cli.costs_display import cost_table
+from services.cli.costs_display import print_costs
 from services.sweep.costs import FILE_NAME, costs_csv, stored_costs
 from services.sweep.plan import SweepPlan
 from services.sweep.progress import ManyWatchers, SweepProgress
@@ -47,4 +47,4 @@ def show_costs(spec: SweepSpec, console: Console) -> None:
     store = ResultStore(spec.output)
     if costs := stored_costs(store, spec.prices):
         store.write_text(FILE_NAME, costs_csv(costs, spec.prices.currency))
-        console.print(cost_table(costs, spec.prices.currency))
+        print_costs(costs, spec.prices.currency, console)
