@@ -28,7 +28,8 @@ from services.sweep.manifest import read_manifest
 from services.sweep.outcome import SweepOutcome
 from services.sweep.plan import SweepPlan
 from services.sweep.prepare import plan_sweep, stored_tables
-from services.sweep.progress import SilentProgress, SweepSnapshot
+from services.sweep.progress import SilentProgress
+from services.sweep.progress_snapshot import SweepSnapshot
 from services.sweep.rows import Table
 from services.sweep.runner import run_sweep
 from services.sweep.settings import SweepSettings
