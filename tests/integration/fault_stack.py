@@ -163,12 +163,12 @@ def whole(
 
 
 def streamed(
-    model: str, instruction: str = "Explain it.", max_tokens: int = 50
+    model: str, instruction: str = "Explain it.", max_tokens: int = 50, min_tokens: int = 0
 ) -> pb.StreamExplanationRequest:
     return pb.StreamExplanationRequest(
         model=model,
         instruction=instruction,
-        sampling=pb.SamplingParameters(max_tokens=max_tokens),
+        sampling=pb.SamplingParameters(max_tokens=max_tokens, min_tokens=min_tokens),
     )
 
 

@@ -307,7 +307,9 @@ async def test_a_killed_engine_core_is_told_honestly_and_replaced(
     stack: Stack, stub: pb_grpc.GenerationServiceStub
 ) -> None:
     replica, core = stack.replica(LLM), engine_core_of(stack)
-    started = stub.StreamExplanation(streamed(LLM, max_tokens=400), timeout=TIMEOUT_S)
+    # At least 400, or the model might be done before it is killed.
+    long = streamed(LLM, max_tokens=400, min_tokens=400)
+    started = stub.StreamExplanation(long, timeout=TIMEOUT_S)
     assert (await started.read()).text_delta
 
     core.kill()
@@ -323,7 +325,9 @@ async def test_a_killed_replica_of_vllm_leaves_no_engine_core_behind(
     stack: Stack, stub: pb_grpc.GenerationServiceStub
 ) -> None:
     replica, core = stack.replica(LLM), engine_core_of(stack)
-    started = stub.StreamExplanation(streamed(LLM, max_tokens=400), timeout=TIMEOUT_S)
+    # At least 400, or the model might be done before it is killed.
+    long = streamed(LLM, max_tokens=400, min_tokens=400)
+    started = stub.StreamExplanation(long, timeout=TIMEOUT_S)
     assert (await started.read()).text_delta
 
     replica.kill()
