@@ -1,6 +1,5 @@
 """``expart leaderboard``: the table of a sweep that ran before."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,9 +17,11 @@ def add_to(app: typer.Typer) -> None:
 
 @interruptible()
 def leaderboard(
-    output: Annotated[Path, typer.Argument(help="The sweep's output folder.", metavar="OUTPUT")],
+    output: Annotated[
+        str, typer.Argument(help="The sweep's output: a folder or a URI.", metavar="OUTPUT")
+    ],
 ) -> None:
-    """Print the leaderboard of a sweep, and write it as JSON and CSV into its folder."""
+    """Print the leaderboard of a sweep, and write it as JSON and CSV into its output."""
     board = build_leaderboard(output)
     write_leaderboard(board, output)
     with printing_the_result():

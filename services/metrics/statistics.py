@@ -135,7 +135,7 @@ class Aggregation:
         by_name = dict(zip(metric.statistic_names, sums, strict=True)) if count else {}
         return Aggregate(
             metric=first.metric,
-            signature=_sign(first.signature, self._no_pairs),
+            signature=mean_signature(first.signature, self._no_pairs),
             mean=self._value.value / count if count else None,
             precision=by_name["precision"] / count if "precision" in by_name else None,
             recall=by_name["recall"] / count if "recall" in by_name else None,
@@ -177,7 +177,8 @@ def _check(score: Score) -> None:
         raise ValueError(f"{what} has a number that is not finite: {numbers}")
 
 
-def _sign(signature: str, no_pairs: NoPairsConvention) -> str:
+def mean_signature(signature: str, no_pairs: NoPairsConvention) -> str:
+    """Signs the macro mean of scores that all have this signature."""
     if no_pairs is NoPairsConvention.COUNT_AS_ZERO:
         signature = signature.replace(
             f"|nopairs:{NoPairsRule.UNSCORABLE}|", f"|nopairs:{NoPairsRule.ZERO}|"

@@ -1,232 +1,189 @@
-"""The leaderboard of an output folder: built, written as JSON and CSV, shown in the terminal."""
+"""The leaderboard of a sweep's output: built from its tables, written as JSON and CSV."""
 
-import csv
-import io
-import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from services.benchmark.records import Setting
+from services.benchmark.records import Part, Setting
 from services.core.errors import UserInputError
 from services.metrics.outcome import UnscorableReason
-from services.metrics.statistics import NoPairsConvention, aggregate
-from services.sweep.manifest import write_atomically
-from services.sweep.rows import Table
-from services.sweep.spec import ModelChoice
-from services.sweep.standings import ALL_PARTS, Leaderboard, MetricStanding, Standing, reported
+from services.metrics.score_columns import ScoreColumns, aggregate_columns
+from services.metrics.statistics import Aggregate, NoPairsConvention
+from services.sweep.controls import Control
+from services.sweep.leaderboard_files import CSV_FILE, JSON_FILE, as_csv, as_json
+from services.sweep.standings import (
+    ALL_PARTS,
+    Group,
+    Leaderboard,
+    MetricStanding,
+    Standing,
+)
 from services.sweep.standings_table import render_leaderboard
-from services.sweep.stored_scores import Indices, StoredScores
-from services.sweep.tables import ResultTables
+from services.sweep.store import ResultStore
+from services.sweep.stored_columns import Indices
+from services.sweep.stored_plan import StoredPlan, read_stored_plan
+from services.sweep.stored_scores import StoredScores
 
 __all__ = ["build_leaderboard", "render_leaderboard", "write_leaderboard"]
 
-JSON_FILE = "leaderboard.json"
-CSV_FILE = "leaderboard.csv"
+_GROUPED = ("prompt", "sampling_name", "control", "setting", "part")
+
+# An answer's question, by what names it once in a dataset.
+_QUESTION = ("split", "question")
 
 
-class _Planned(NamedTuple):
-    key: str
-    reference_digest: str
-    model: str
-    revision: str
-    setting: Setting
-    part: str | None
+def build_leaderboard(output: str | Path) -> Leaderboard:
+    """Builds the leaderboard of the questions that are planned now, over all shards.
 
-
-class _Group(NamedTuple):
-    model: str
-    revision: str
-    setting: Setting
-    part: str
-
-
-def build_leaderboard(output: Path) -> Leaderboard:
-    """Builds the leaderboard of the questions that the output folder's last plan holds.
+    Args:
+        output: The sweep's output: a folder or a URI.
 
     Raises:
-        UserInputError: The folder holds no sweep, or scores of different signatures.
+        UserInputError: There is no sweep, or scores of different signatures.
     """
-    tables = ResultTables(output)
-    planned = _read_plan(tables)
-    if not planned:
-        raise UserInputError(f"{output}: there is no sweep in this folder")
-    stored = StoredScores(
-        tables, [row.key for row in planned], [row.reference_digest for row in planned]
-    )
-    _refuse_mixed_signatures(stored, np.arange(len(planned)), output)
-    is_scored = stored.is_scored
-    failed = [
-        place
-        for place, reason in enumerate(stored.failure)
-        if reason is not None and not is_scored[place]
-    ]
-    failures = Counter(stored.failure[place] or "" for place in failed)
+    store = ResultStore(output)
+    plan = read_stored_plan(store)
+    stored = StoredScores([store.tables(shard) for shard in store.shards()], plan)
+    _refuse_mixed_signatures(stored, store.uri)
+    failed = np.flatnonzero(stored.failures.is_failed & ~stored.is_scored)
     return Leaderboard(
-        standings=tuple(
-            _standing(group, np.array(places, np.int64), stored)
-            for group, places in _groups(planned).items()
-        ),
+        standings=tuple(_standing(group, places, stored) for group, places in _groups(plan)),
         metrics=stored.metrics,
-        failures=dict(failures),
-        to_ask_again=sum(not stored.failed_for_good[place] for place in failed),
+        failures=stored.failures.counts(failed),
+        to_ask_again=int(np.count_nonzero(~stored.failures.is_for_good[failed])),
+        missing_shards=plan.missing_shards,
     )
 
 
-def write_leaderboard(board: Leaderboard, output: Path) -> None:
+def write_leaderboard(board: Leaderboard, output: str | Path) -> None:
     """Writes ``leaderboard.json`` and ``leaderboard.csv``; shares in them are times 100.
 
     Raises:
-        UserInputError: The folder cannot be written.
+        UserInputError: The output cannot be written.
     """
-    rows = [_as_json(standing) for standing in board.standings]
-    document = {"failures": dict(board.failures), "standings": rows}
-    write_atomically(output / JSON_FILE, json.dumps(document, indent=2) + "\n")
-    write_atomically(output / CSV_FILE, _as_csv(board))
+    store = ResultStore(output)
+    store.write_text(JSON_FILE, as_json(board))
+    store.write_text(CSV_FILE, as_csv(board))
 
 
-def _read_plan(tables: ResultTables) -> list[_Planned]:
-    columns = ["key", "reference_digest", "model", "adapter", "revision", "setting", "part"]
-    return [
-        _Planned(
-            key=row["key"],
-            reference_digest=row["reference_digest"],
-            model=ModelChoice(model=row["model"], adapter=row["adapter"]).label,
-            revision=row["revision"],
-            setting=Setting(row["setting"]),
-            part=row["part"],
-        )
-        for batch in tables.batches(Table.PLAN, columns)
-        for row in batch.to_pylist()
-    ]
-
-
-def _groups(planned: Sequence[_Planned]) -> dict[_Group, list[int]]:
+def _groups(plan: StoredPlan) -> list[tuple[Group, Indices]]:
     """Places of the questions of each row, in the order of the rows."""
-    found: dict[_Group, list[int]] = {}
-    for place, row in enumerate(planned):
-        for part in (row.part, ALL_PARTS):
-            if part is not None:
-                group = _Group(row.model, row.revision, row.setting, part)
-                found.setdefault(group, []).append(place)
-    models = list(dict.fromkeys(row.model for row in planned))
-    settings = list(Setting)
-    parts = ("seen", "unseen", ALL_PARTS)
-    order = sorted(
-        found,
-        key=lambda group: (
-            models.index(group.model),
-            settings.index(group.setting),
-            parts.index(group.part),
-        ),
+    columns = [plan.model, plan.columns["revision"], *(plan.columns[name] for name in _GROUPED)]
+    codes = np.stack([column.codes for column in columns], axis=1)
+    found: list[tuple[Group, Indices]] = []
+    for chosen, has_part in ((codes, True), (codes[:, :-1], False)):
+        distinct, inverse = np.unique(chosen, axis=0, return_inverse=True)
+        order = np.argsort(inverse, kind="stable")
+        bounds = np.cumsum(np.bincount(inverse, minlength=len(distinct)))[:-1]
+        for row, places in zip(distinct.tolist(), np.split(order, bounds), strict=True):
+            texts = [
+                column.values[code] if code >= 0 else ""
+                for column, code in zip(columns, row, strict=False)
+            ]
+            if has_part and not texts[-1]:
+                continue  # of train and dev, which have no parts
+            model, revision, prompt, sampling, control, setting, *part = texts
+            group = Group(
+                model=model,
+                revision=revision,
+                prompt=prompt,
+                sampling=sampling,
+                control=Control(control),
+                setting=Setting(setting),
+                part=part[0] if part else ALL_PARTS,
+            )
+            found.append((group, places))
+    return sorted(found, key=lambda item: _rank(item[0], plan))
+
+
+def _rank(group: Group, plan: StoredPlan) -> tuple[int, ...]:
+    """As the spec names them: the plan is in its order."""
+    return (
+        plan.model.values.index(group.model),
+        plan.columns["revision"].values.index(group.revision),
+        plan.columns["prompt"].values.index(group.prompt),
+        plan.columns["sampling_name"].values.index(group.sampling),
+        list(Control).index(group.control),
+        list(Setting).index(group.setting),
+        (*Part, ALL_PARTS).index(group.part),
     )
-    return {group: found[group] for group in order}
 
 
-def _refuse_mixed_signatures(stored: StoredScores, places: Indices, output: Path) -> None:
+def _refuse_mixed_signatures(stored: StoredScores, output: str) -> None:
     for metric in stored.metrics:
-        signatures = sorted(stored.signatures(metric, places))
+        signatures = stored.signatures(metric)
         if len(signatures) > 1:
             raise UserInputError(
                 f"{output}: scores of {metric} carry different signatures and cannot stand in one "
-                f"table: {' and '.join(signatures)}; run the sweep again to score them alike"
+                f"table: {' and '.join(signatures)}; run the sweep again, or expart sweep "
+                "rescore, to score them alike"
             )
 
 
-def _standing(group: _Group, places: Indices, stored: StoredScores) -> Standing:
-    scored = places[stored.is_scored[places]]
-    others = places[~stored.is_scored[places]]
-    failed = sum(stored.failure[place] is not None for place in others.tolist())
+def _standing(group: Group, places: Indices, stored: StoredScores) -> Standing:
+    is_scored = stored.is_scored[places]
+    scored, others = places[is_scored], places[~is_scored]
+    failed = int(np.count_nonzero(stored.failures.is_failed[others]))
+    questions = _questions(places, stored.plan)
+    replicates = int(stored.plan.replicate[places].max()) + 1
     metrics = {
         metric: standing
         for metric in stored.metrics
-        if (standing := _metric(metric, scored, stored)) is not None
+        if (standing := _metric(metric, scored, stored, replicates)) is not None
     }
     return Standing(
-        model=group.model,
-        revision=group.revision,
-        setting=group.setting,
-        part=group.part,
+        group=group,
+        questions=len(np.unique(questions)),
+        replicates=replicates,
         planned=len(places),
         scored=len(scored),
         failed=failed,
         pending=len(others) - failed,
-        truncated=int(stored.is_truncated[scored].sum()),
-        unscorable=int(stored.is_unscorable(scored).sum()),
+        truncated=int(np.count_nonzero(stored.is_truncated[scored])),
+        unscorable=int(np.count_nonzero(stored.is_unscorable(scored))),
         metrics=metrics,
     )
 
 
-def _metric(metric: str, places: Indices, stored: StoredScores) -> MetricStanding | None:
-    scores = list(stored.scores(metric, places))
-    if not scores:
+def _questions(places: Indices, plan: StoredPlan) -> Indices:
+    """Numbers that are equal where places are replicates of one question in one group."""
+    split, question = (plan.columns[name] for name in _QUESTION)
+    found: Indices = split.codes[places].astype(np.int64) * len(question.values)
+    return found + question.codes[places]
+
+
+def _metric(
+    metric: str, places: Indices, stored: StoredScores, replicates: int
+) -> MetricStanding | None:
+    present, scores = stored.scores(metric, places)
+    if not len(scores):
         return None
-    result = aggregate(scores)
-    with_zeros = None
-    if UnscorableReason.NO_REFERENCE_PAIRS in result.unscorable_counts:
-        with_zeros = aggregate(scores, NoPairsConvention.COUNT_AS_ZERO).mean
+    if replicates > 1:
+        scores = scores.averaged_by(_questions(present, stored.plan))
+    result = aggregate_columns(scores)
     return MetricStanding(
         mean=result.mean,
         corpus_value=result.corpus_value,
-        corpus_signature=result.corpus_signature,
-        mean_with_zeros=with_zeros,
+        corpus_signature=_signed(result.corpus_signature, replicates),
+        mean_with_zeros=_mean_with_zeros(result, scores),
         scored_count=result.scored_count,
         unscorable_counts={
             reason.value: count for reason, count in result.unscorable_counts.items()
         },
-        signature=result.signature,
+        signature=_signed(result.signature, replicates) or "",
     )
 
 
-_Json = str | int | float | None | dict[str, "_Json"]
+def _mean_with_zeros(result: Aggregate, scores: ScoreColumns) -> float | None:
+    if UnscorableReason.NO_REFERENCE_PAIRS not in result.unscorable_counts:
+        return None
+    return aggregate_columns(scores, NoPairsConvention.COUNT_AS_ZERO).mean
 
 
-def _as_json(standing: Standing) -> dict[str, _Json]:
-    metrics: dict[str, _Json] = {}
-    for name, metric in standing.metrics.items():
-        metrics[name] = {
-            "mean": reported(name, metric.mean),
-            "corpus_value": reported(name, metric.corpus_value),
-            "corpus_signature": metric.corpus_signature,
-            "mean_with_zeros": reported(name, metric.mean_with_zeros),
-            "scored": metric.scored_count,
-            "unscorable": dict(metric.unscorable_counts),
-            "signature": metric.signature,
-        }
-    return {**_counts(standing), "metrics": metrics}
-
-
-def _as_csv(board: Leaderboard) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    header = list(_counts(board.standings[0]))
-    for metric in board.metrics:
-        header += [metric, f"{metric}_scored"]
-    writer.writerow(header)
-    for standing in board.standings:
-        row: list[_Json] = list(_counts(standing).values())
-        for metric in board.metrics:
-            found = standing.metrics.get(metric)
-            row += (
-                [None, 0] if found is None else [reported(metric, found.mean), found.scored_count]
-            )
-        writer.writerow(row)
-    return text.getvalue()
-
-
-def _counts(standing: Standing) -> dict[str, _Json]:
-    return {
-        "model": standing.model,
-        "revision": standing.revision,
-        "setting": standing.setting.value,
-        "part": standing.part,
-        "planned": standing.planned,
-        "scored": standing.scored,
-        "failed": standing.failed,
-        "pending": standing.pending,
-        "truncated": standing.truncated,
-        "unscorable": standing.unscorable,
-    }
+def _signed(signature: str | None, replicates: int) -> str | None:
+    """Says in a signature that replicates were averaged first, where there are any."""
+    if signature is None or replicates == 1:
+        return signature
+    parts: Sequence[str] = signature.split("|")
+    return "|".join((*parts[:-1], f"replicates:{replicates}-averaged-first", parts[-1]))

@@ -1,5 +1,6 @@
 """Shows a leaderboard in the terminal, in one table where it fits and in two where it does not."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -38,7 +39,7 @@ _ENTITY_METRICS = frozenset(
 
 _UNBOUNDED = 10_000
 
-# Counts of questions, with the words that the headings stand for.
+# Counts of answers, with the words that the headings stand for.
 _COUNTS = (
     ("n", "scored"),
     ("uns", "unscorable"),
@@ -75,6 +76,9 @@ def render_leaderboard(board: Leaderboard, console: Console) -> None:
 def _table(board: Leaderboard, metrics: Sequence[str], counts: Sequence[tuple[str, str]]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
     table.add_column("model", overflow="fold")
+    ways = _ways(board)
+    for heading in ways:
+        table.add_column(heading, overflow="fold")
     table.add_column("title", no_wrap=True)
     table.add_column("part", no_wrap=True)
     for heading, _ in counts:
@@ -83,44 +87,72 @@ def _table(board: Leaderboard, metrics: Sequence[str], counts: Sequence[tuple[st
         heading = _HEADINGS.get(metric, metric)
         table.add_column(heading, justify="right", no_wrap=True)
     best = {metric: _best(board, metric) for metric in metrics}
-    before: Standing | None = None
+    before: tuple[str, ...] = ()
     for standing in board.standings:
-        new_model = before is None or before.model != standing.model
-        new_setting = new_model or before is None or before.setting != standing.setting
-        if before is not None and new_model:
+        names = (standing.model, *(_way(standing, name) for name in ways))
+        names = (*names, _SETTINGS[standing.setting])
+        if before and before[0] != names[0]:
             table.add_section()
-        before = standing
         table.add_row(
-            standing.model if new_model else "",
-            _SETTINGS[standing.setting] if new_setting else "",
+            *_new(names, before),
             standing.part,
             *(str(getattr(standing, name)) for _, name in counts),
             *(_cell(standing, metric, best[metric]) for metric in metrics),
             style="bold" if standing.part == ALL_PARTS else None,
         )
+        before = names
     return table
 
 
-def _cell(standing: Standing, metric: str, best: dict[tuple[Setting, str], float]) -> str:
+def _ways(board: Leaderboard) -> list[str]:
+    """The ways of asking in which rows differ: the others are the same in all of them."""
+    return [
+        name
+        for name in ("prompt", "sampling", "control")
+        if len({_way(standing, name) for standing in board.standings}) > 1
+    ]
+
+
+def _way(standing: Standing, name: str) -> str:
+    return str(getattr(standing.group, name))
+
+
+def _new(names: tuple[str, ...], before: tuple[str, ...]) -> list[str]:
+    """Names as they are shown: from the first one on that differs from the row above."""
+    same = 0
+    while same < len(before) and names[same] == before[same]:
+        same += 1
+    return ["" if place < same else name for place, name in enumerate(names)]
+
+
+# Rows that compete: shown the same kind of picture, in the same setting and part.
+_Contest = tuple[str, Setting, str]
+
+
+def _contest(standing: Standing) -> _Contest:
+    return standing.group.control.value, standing.setting, standing.part
+
+
+def _cell(standing: Standing, metric: str, best: dict[_Contest, float]) -> str:
     found = standing.metrics.get(metric)
     value = reported(metric, found.mean) if found is not None else None
     if value is None:
         return "–"  # noqa: RUF001 - a dash in a table cell
     text = f"{value:.2f}" if metric != "length" else f"{value:.1f}"
-    is_best = value == best.get((standing.setting, standing.part))
-    return f"[green]{text}[/green]" if is_best else text
+    return f"[green]{text}[/green]" if value == best.get(_contest(standing)) else text
 
 
-def _best(board: Leaderboard, metric: str) -> dict[tuple[Setting, str], float]:
-    """The best value in each setting and part, where several models compete; length has none."""
-    if metric == "length" or len({standing.model for standing in board.standings}) == 1:
+def _best(board: Leaderboard, metric: str) -> dict[_Contest, float]:
+    """The best value where several rows compete; length has none."""
+    if metric == "length":
         return {}
-    best: dict[tuple[Setting, str], float] = {}
+    rivals = Counter(map(_contest, board.standings))
+    best: dict[_Contest, float] = {}
     for standing in board.standings:
         found = standing.metrics.get(metric)
         value = reported(metric, found.mean) if found is not None else None
-        place = (standing.setting, standing.part)
-        if value is not None and value > best.get(place, 0.0):
+        place = _contest(standing)
+        if value is not None and rivals[place] > 1 and value > best.get(place, 0.0):
             best[place] = value
     return best
 
@@ -128,9 +160,20 @@ def _best(board: Leaderboard, metric: str) -> dict[tuple[Setting, str], float]:
 def _notes(board: Leaderboard) -> list[str]:
     notes = [
         "Means over questions, times 100; len: mean length in tokens. title: whether the "
-        "instruction names it. n: questions scored; uns: of these, without a value for at least "
+        "instruction names it. n: answers scored; uns: of these, without a value for at least "
         "one metric; cut: ended by the token limit. Signatures are in the JSON file."
     ]
+    replicates = max((standing.replicates for standing in board.standings), default=1)
+    if replicates > 1:
+        notes.append(
+            f"Each question is asked {replicates} times: a question's scores are averaged first, "
+            "and the means are over questions."
+        )
+    if board.missing_shards:
+        notes.append(
+            f"Shards that have not begun, whose questions are not counted: "
+            f"{', '.join(board.missing_shards)}."
+        )
     if board.failures:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(board.failures.items()))
         notes.append(f"Failed, counted apart and not scored: {reasons}.")

@@ -1,6 +1,6 @@
-"""Reads the results of the planned questions into arrays, for any number of questions."""
+"""The results of the planned questions as arrays, for any number of questions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,22 +9,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.core.errors import UserInputError
-from services.metrics.outcome import Score, Unscorable, UnscorableReason
+from services.metrics.outcome import UnscorableReason
 from services.metrics.registry import METRICS
-from services.sweep.rows import FinishReason, Stage, SweepFailure, Table
+from services.metrics.score_columns import REASONS, SCORABLE, ScoreColumns
+from services.sweep.rows import FinishReason, Table
+from services.sweep.stored_columns import (
+    Codes,
+    Indices,
+    Mask,
+    Numbering,
+    chunks,
+    microseconds,
+    numbers,
+)
+from services.sweep.stored_failures import StoredFailures
+from services.sweep.stored_plan import StoredPlan
 from services.sweep.tables import ResultTables
 
-_REASONS = tuple(UnscorableReason)
-_IS_SCORED = -1
-
-Indices = npt.NDArray[np.int64]
+_COLUMNS = (
+    "key",
+    "reference_digest",
+    "scored_at",
+    "metric",
+    "value",
+    "unscorable",
+    "statistics",
+    "signature",
+)
 
 
 @dataclass(slots=True)
 class _MetricColumns:
-    """One metric's scores, one place a planned question."""
+    """One metric's scores, one place a planned question.
 
-    is_present: npt.NDArray[np.bool_]
+    ``scored_at`` is when each was computed, in microseconds; 0 where there is none.
+    """
+
+    scored_at: Indices
     value: npt.NDArray[np.float64]
     reason: npt.NDArray[np.int8]
     statistics: npt.NDArray[np.float64]
@@ -32,184 +53,181 @@ class _MetricColumns:
 
 
 class StoredScores:
-    """The last scores, failures and endings of the planned questions.
+    """The last scores, the failures and the endings of the planned questions.
+
+    A place is a question's row in the plan. Of several explanations of one question the earliest
+    counts, of several scorings the latest against the present reference.
 
     Args:
-        tables: The output folder's tables.
-        keys: Keys of the planned questions; their order gives the places.
-        reference_digests: What each of them is to be scored against.
+        shards: The tables of every shard of the output.
+        plan: The present plan.
+
+    Attributes:
+        plan: The present plan.
+        is_generated: Which questions have an explanation.
+        is_truncated: Which explanations were cut off by the token limit.
+        failures: What failed.
 
     Raises:
         UserInputError: A table cannot be read, or holds a metric that this version lacks.
     """
 
-    def __init__(
-        self, tables: ResultTables, keys: Sequence[str], reference_digests: Sequence[str]
-    ) -> None:
-        self._count = len(keys)
-        self._reference_digests = reference_digests
-        self._keys = pa.array(keys, pa.string())
-        pairs = [f"{key}/{digest}" for key, digest in zip(keys, reference_digests, strict=True)]
-        self._pairs = pa.array(pairs, pa.string())
+    def __init__(self, shards: Sequence[ResultTables], plan: StoredPlan) -> None:
+        self.plan = plan
+        count = len(plan)
+        self._reference = Numbering(plan.columns["reference_digest"].values)
         self._metrics: dict[str, _MetricColumns] = {}
-        self._signatures: list[str] = []
-        self.is_generated = np.zeros(self._count, np.bool_)
-        self.is_truncated = np.zeros(self._count, np.bool_)
-        self.failure: list[str | None] = [None] * self._count
-        # Whether the failure is one that no later run goes about.
-        self.failed_for_good = np.zeros(self._count, np.bool_)
-        # When scoring last failed for good, in microseconds: earlier scores are retired.
-        self._scoring_failed_at = np.zeros(self._count, np.int64)
-        self._read_generations(tables)
-        self._read_failures(tables)
-        self._scored_at = self._last_scoring(tables)
-        self._read_scores(tables)
+        self._signatures = Numbering()
+        self.is_generated = np.zeros(count, np.bool_)
+        self.is_truncated = np.zeros(count, np.bool_)
+        self._read_generations(shards)
+        self.failures = StoredFailures(shards, plan, self.is_generated)
+        # When each question was last scored against its present reference, in microseconds.
+        self._scored_at = np.zeros(count, np.int64)
+        for tables in shards:
+            for batch in chunks(tables.batches(Table.SCORES, _COLUMNS)):
+                self._take(batch)
+        # Scores from before scoring failed again are retired: they had other signatures.
+        self._scored_at[self._scored_at <= self.failures.scoring_failed_at] = 0
 
     @property
-    def is_scored(self) -> npt.NDArray[np.bool_]:
+    def is_scored(self) -> Mask:
         """Which questions have scores."""
         return self.is_generated & (self._scored_at > 0)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of the metrics that were computed, in the order of the published tables."""
-        return tuple(name for name in METRICS if name in self._metrics)
+        """Names of the metrics that count somewhere, in the order of the published tables."""
+        return tuple(
+            name for name in METRICS if name in self._metrics and self._is_present(name).any()
+        )
 
-    def signatures(self, metric: str, places: Indices) -> set[str]:
-        """All the signatures that a metric has among these questions."""
-        columns = self._metrics[metric]
-        present = places[columns.is_present[places]]
-        return {self._signatures[number] for number in np.unique(columns.signature[present])}
+    def signatures(self, metric: str) -> tuple[str, ...]:
+        """All the signatures that a metric's scores have, in alphabetical order."""
+        codes = np.unique(self._metrics[metric].signature[self._is_present(metric)])
+        known = self._signatures.values
+        return tuple(sorted(known[code] for code in codes.tolist()))
 
-    def is_unscorable(self, places: Indices) -> npt.NDArray[np.bool_]:
+    def is_unscorable(self, places: Indices) -> Mask:
         """For which of these questions at least one metric has no value."""
         found = np.zeros(len(places), np.bool_)
-        for columns in self._metrics.values():
-            found |= columns.is_present[places] & (columns.reason[places] != _IS_SCORED)
+        for name, columns in self._metrics.items():
+            found |= self._is_present(name)[places] & (columns.reason[places] != SCORABLE)
         return found
 
-    def scores(self, metric: str, places: Indices) -> Iterator[Score]:
-        """One metric's scores of these questions; those without one are left out."""
+    def scores(self, metric: str, places: Indices) -> tuple[Indices, ScoreColumns]:
+        """One metric's scores of those of these questions that have one, and which these are.
+
+        The scores must carry one signature.
+        """
+        present = places[self._is_present(metric)[places]]
         columns = self._metrics[metric]
-        for place in places[columns.is_present[places]]:
-            reason = int(columns.reason[place])
-            yield Score(
-                metric=metric,
-                outcome=(
-                    float(columns.value[place])
-                    if reason == _IS_SCORED
-                    else Unscorable(_REASONS[reason])
-                ),
-                statistics=tuple(columns.statistics[place].tolist()),
-                signature=self._signatures[columns.signature[place]],
-            )
+        first = int(columns.signature[present[0]]) if len(present) else -1
+        return present, ScoreColumns(
+            metric=metric,
+            signature=self._signatures.values[first] if len(present) else "",
+            values=columns.value[present],
+            reasons=columns.reason[present],
+            statistics=columns.statistics[present],
+        )
 
-    def _read_generations(self, tables: ResultTables) -> None:
-        for batch in tables.batches(Table.GENERATIONS, ["key", "finish_reason"]):
-            places, rows = self._placed(batch, self._keys, batch.column("key"))
-            self.is_generated[places] = True
-            cut_off = pc.equal(rows.column("finish_reason"), FinishReason.LENGTH.value)
-            self.is_truncated[places] = cut_off.to_numpy(zero_copy_only=False)
+    def _is_present(self, metric: str) -> Mask:
+        # A question's earlier scorings do not count, not even for a metric since dropped.
+        found: Mask = self.is_scored & (self._metrics[metric].scored_at == self._scored_at)
+        return found
 
-    def _read_failures(self, tables: ResultTables) -> None:
-        columns = ["key", "stage", "reason", "reference_digest", "final", "failed_at"]
-        for batch in tables.batches(Table.FAILURES, columns):
-            places, rows = self._placed(batch, self._keys, batch.column("key"))
-            times = _microseconds(rows, "failed_at").tolist()
-            for place, time, row in zip(places.tolist(), times, rows.to_pylist(), strict=True):
-                if row["stage"] == Stage.GENERATION:
-                    concerns = not self.is_generated[place]
-                else:
-                    concerns = row["reference_digest"] == self._reference_digests[place]
-                if concerns:
-                    self.failure[place] = row["reason"]
-                    self.failed_for_good[place] |= (
-                        row["final"] or row["reason"] == SweepFailure.PICTURE_MISSING
-                    )
-                if concerns and row["final"] and row["stage"] == Stage.SCORING:
-                    self._scoring_failed_at[place] = max(time, self._scoring_failed_at[place])
+    def _read_generations(self, shards: Sequence[ResultTables]) -> None:
+        earliest = np.full(len(self.plan), np.iinfo(np.int64).max)
+        for tables in shards:
+            columns = ["key", "finish_reason", "generated_at"]
+            for batch in chunks(tables.batches(Table.GENERATIONS, columns)):
+                places = self.plan.places.find(batch.column("key"))
+                times = microseconds(batch.column("generated_at"))
+                is_first = (places >= 0) & (times < earliest[places])
+                # Should a question be there twice, the earliest is written last and stays.
+                order = np.flatnonzero(is_first)[np.argsort(-times[is_first], kind="stable")]
+                cut_off = pc.equal(batch.column("finish_reason"), FinishReason.LENGTH.value)
+                places, times = places[order], times[order]
+                self.is_generated[places] = True
+                self.is_truncated[places] = cut_off.to_numpy(zero_copy_only=False)[order]
+                earliest[places] = times
 
-    def _last_scoring(self, tables: ResultTables) -> Indices:
-        """When each question was last scored against its present reference, in microseconds."""
-        times = np.zeros(self._count, np.int64)
-        columns = ["key", "reference_digest", "scored_at"]
-        for batch in tables.batches(Table.SCORES, columns):
-            places, rows = self._placed(batch, self._pairs, _pairs(batch))
-            np.maximum.at(times, places, _microseconds(rows, "scored_at"))
-        times[times <= self._scoring_failed_at] = 0
-        return times
+    def _take(self, batch: pa.RecordBatch) -> None:
+        places = self.plan.places.find(batch.column("key"))
+        references = self._reference.number(batch.column("reference_digest"))
+        wanted = self.plan.columns["reference_digest"].codes[places]
+        rows = np.flatnonzero((places >= 0) & (references == wanted))
+        times = microseconds(batch.column("scored_at"))
+        # What is later is written later, and stays.
+        rows = rows[np.argsort(times[rows], kind="stable")]
+        np.maximum.at(self._scored_at, places[rows], times[rows])
+        named = Numbering()
+        names = named.number(batch.column("metric"))
+        scores = _ScoreBatch(batch, self._signatures)
+        for code, name in enumerate(named.values):
+            chosen = rows[names[rows] == code]
+            if len(chosen):
+                self._fill(name, places[chosen], times[chosen], scores, chosen)
 
-    def _read_scores(self, tables: ResultTables) -> None:
-        columns = ["key", "reference_digest", "scored_at", "metric"]
-        columns += ["value", "unscorable", "statistics", "signature"]
-        for batch in tables.batches(Table.SCORES, columns):
-            all_places, all_rows = self._placed(batch, self._pairs, _pairs(batch))
-            # A question's earlier scorings do not count, not even for a metric since dropped.
-            is_last = _microseconds(all_rows, "scored_at") == self._scored_at[all_places]
-            rows, places = all_rows.filter(pa.array(is_last)), all_places[is_last]
-            names = np.array(rows.column("metric").to_pylist(), dtype=object)
-            for name in dict.fromkeys(names.tolist()):
-                chosen = names == name
-                self._fill(name, places[chosen], rows.filter(pa.array(chosen)))
+    def _fill(
+        self, name: str, places: Indices, times: Indices, scores: "_ScoreBatch", rows: Indices
+    ) -> None:
+        columns = self._metrics.get(name)
+        if columns is None:
+            columns = self._metrics[name] = _empty_columns(name, len(self.plan))
+        is_later = times >= columns.scored_at[places]
+        places, rows = places[is_later], rows[is_later]
+        columns.scored_at[places] = times[is_later]
+        columns.value[places] = scores.values[rows]
+        columns.reason[places] = scores.reasons[rows]
+        columns.signature[places] = scores.signatures[rows]
+        columns.statistics[places] = scores.statistics_of(name, rows)
 
-    def _fill(self, name: str, places: Indices, rows: pa.RecordBatch) -> None:
-        if name not in METRICS:
+
+class _ScoreBatch:
+    """Rows of the table of scores as arrays."""
+
+    def __init__(self, batch: pa.RecordBatch, signatures: Numbering) -> None:
+        self.values = pc.fill_null(batch.column("value"), 0.0).to_numpy(zero_copy_only=False)
+        self.reasons = _reasons(batch.column("unscorable"))
+        self.signatures = signatures.number(batch.column("signature"))
+        statistics = batch.column("statistics")
+        # Not those of the whole table: a batch may be a part of a greater one.
+        self._begins = numbers(statistics.offsets)
+        self._numbers = statistics.values.to_numpy(zero_copy_only=False)
+
+    def statistics_of(self, metric: str, rows: Indices) -> npt.NDArray[np.float64]:
+        """Statistics of rows that are all of one metric."""
+        width = len(METRICS[metric].statistic_names)
+        begins = self._begins[rows]
+        widths = self._begins[rows + 1] - begins
+        if len(others := widths[widths != width]):
             raise UserInputError(
-                f"the results hold a metric '{name}' that this version does not know; use the "
-                "version that computed it"
+                f"the results hold '{metric}' with {others[0]} statistics, and this version keeps "
+                f"{width}; use the version that computed them, or another output folder"
             )
-        width = len(METRICS[name].statistic_names)
-        columns = self._metrics.setdefault(
-            name,
-            _MetricColumns(
-                is_present=np.zeros(self._count, np.bool_),
-                value=np.zeros(self._count, np.float64),
-                reason=np.full(self._count, _IS_SCORED, np.int8),
-                statistics=np.zeros((self._count, width), np.float64),
-                signature=np.zeros(self._count, np.int16),
-            ),
+        found: npt.NDArray[np.float64] = self._numbers[begins[:, None] + np.arange(width)]
+        return found
+
+
+def _reasons(column: pa.Array) -> npt.NDArray[np.int8]:
+    numbering = Numbering()
+    codes: Codes = numbering.number(column)
+    known = [REASONS.index(UnscorableReason(value)) for value in numbering.values]
+    found: npt.NDArray[np.int8] = np.array([*known, SCORABLE], np.int8)[codes]
+    return found
+
+
+def _empty_columns(name: str, count: int) -> _MetricColumns:
+    if name not in METRICS:
+        raise UserInputError(
+            f"the results hold a metric '{name}' that this version does not know; use the "
+            "version that computed it"
         )
-        columns.is_present[places] = True
-        columns.value[places] = pc.fill_null(rows.column("value"), 0.0).to_numpy(
-            zero_copy_only=False
-        )
-        columns.reason[places] = [
-            _IS_SCORED if reason is None else _REASONS.index(UnscorableReason(reason))
-            for reason in rows.column("unscorable").to_pylist()
-        ]
-        for stored in pc.unique(pc.list_value_length(rows.column("statistics"))).to_pylist():
-            if stored != width:
-                raise UserInputError(
-                    f"the results hold '{name}' with {stored} statistics, and this version keeps "
-                    f"{width}; use the version that computed them, or another output folder"
-                )
-        columns.statistics[places] = np.array(rows.column("statistics").to_pylist()).reshape(
-            len(places), width
-        )
-        columns.signature[places] = [
-            self._number(signature) for signature in rows.column("signature").to_pylist()
-        ]
-
-    def _number(self, signature: str) -> int:
-        if signature not in self._signatures:  # a few per metric
-            self._signatures.append(signature)
-        return self._signatures.index(signature)
-
-    @staticmethod
-    def _placed(
-        batch: pa.RecordBatch, known: pa.Array, names: pa.Array
-    ) -> tuple[Indices, pa.RecordBatch]:
-        """Keeps the rows of planned questions, and says which places they belong to."""
-        found = pc.index_in(names, value_set=known)
-        is_planned = pc.is_valid(found)
-        places = found.filter(is_planned).to_numpy(zero_copy_only=False).astype(np.int64)
-        return places, batch.filter(is_planned)
-
-
-def _pairs(batch: pa.RecordBatch) -> pa.Array:
-    return pc.binary_join_element_wise(batch.column("key"), batch.column("reference_digest"), "/")
-
-
-def _microseconds(batch: pa.RecordBatch, column: str) -> Indices:
-    times: Indices = batch.column(column).cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return times
+    return _MetricColumns(
+        scored_at=np.zeros(count, np.int64),
+        value=np.zeros(count, np.float64),
+        reason=np.full(count, SCORABLE, np.int8),
+        statistics=np.zeros((count, len(METRICS[name].statistic_names)), np.float64),
+        signature=np.zeros(count, np.int16),
+    )

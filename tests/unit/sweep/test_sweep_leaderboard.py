@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,74 +14,13 @@ from services.benchmark.records import Setting
 from services.core.errors import UserInputError
 from services.metrics.registry import METRICS
 from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
-from services.sweep.rows import FailureRow, GenerationRow, PlanRow, ScoreRow, Stage
+from services.sweep.leaderboard_files import as_csv
+from services.sweep.rows import ScoreRow
+from services.sweep.sharding import Shard
 from services.sweep.standings import Standing
+from services.sweep.store import ResultStore
 from services.sweep.tables import ResultTables
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-PLAN = PlanRow(
-    key="",
-    model="alpha",
-    adapter="",
-    revision="r1",
-    question="",
-    question_id="",
-    artwork="The Swan",
-    title="The Swan",
-    section="History",
-    setting="with_title",
-    split="test_seen",
-    part="seen",
-    image="swan.png",
-    image_digest="sha256:0",
-    reference_digest="d1",
-)
-GENERATION = GenerationRow(
-    key="",
-    model="alpha",
-    adapter="",
-    revision="r1",
-    question="",
-    question_id="",
-    artwork="The Swan",
-    section="History",
-    setting="with_title",
-    split="test_seen",
-    instruction="Explain.",
-    text="A swan.",
-    finish_reason="stop",
-    prompt_token_count=1,
-    image_token_count=0,
-    generated_token_count=2,
-    queue_s=0.0,
-    prefill_s=0.0,
-    decode_s=0.0,
-    elapsed_s=0.0,
-    attempts=1,
-    engine="scripted",
-    engine_version="1",
-    dtype="float32",
-    quantization="",
-    sampling="{}",
-    image_digest="sha256:0",
-    generated_at=NOW,
-)
-FAILURE = FailureRow(
-    key="",
-    model="alpha",
-    adapter="",
-    question="",
-    setting="with_title",
-    split="test_seen",
-    stage=Stage.GENERATION,
-    reason="INVALID_REQUEST",
-    final=True,
-    message="bad",
-    attempts=1,
-    reference_digest="d1",
-    failed_at=NOW,
-)
+from tests.unit.sweep.finished_sweep import FAILURE, GENERATION, NOW, PLAN, begin_shard
 
 
 def score(
@@ -108,14 +47,13 @@ def score(
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
     """Alpha has five seen and two unseen questions with the title, one without; beta has one."""
-    tables = ResultTables(tmp_path / "out")
     seen = [replace(PLAN, key=f"s{number}") for number in range(5)]
     unseen = [
         replace(PLAN, key=f"u{number}", split="test_unseen", part="unseen") for number in range(2)
     ]
     without_title = replace(PLAN, key="w0", setting="without_title")
     beta = replace(PLAN, key="b0", model="beta", adapter="wit", revision="r7")
-    tables.replace_plan([*seen, *unseen, without_title, beta])
+    tables = begin_shard(tmp_path / "out", [*seen, *unseen, without_title, beta])
     # s4 is still to be asked, s3 has failed; an answer to something not planned is in the way.
     answered = ["s0", "s1", "s2", "u0", "u1", "w0", "b0", "stranger"]
     tables.append(
@@ -143,6 +81,10 @@ def output(tmp_path: Path) -> Path:
         rows.append(score(key, "length", length, (length,)))
     tables.append(rows)
     return tmp_path / "out"
+
+
+def tables_of(output: Path) -> ResultTables:
+    return ResultStore(output).tables(Shard())
 
 
 def standing(output: Path, model: str, setting: str, part: str) -> Standing:
@@ -205,7 +147,7 @@ def test_questions_without_entity_pairs_are_left_out_and_both_conventions_are_gi
 
 
 def test_the_last_scoring_against_the_present_reference_counts(output: Path) -> None:
-    tables = ResultTables(output)
+    tables = tables_of(output)
     later, earlier = NOW + timedelta(seconds=1), NOW - timedelta(seconds=1)
     tables.append(
         [
@@ -224,27 +166,27 @@ def test_the_last_scoring_against_the_present_reference_counts(output: Path) -> 
 def test_scores_of_different_signatures_are_refused(output: Path) -> None:
     later = NOW + timedelta(seconds=1)
     row = score("u0", "ec_exact", 1.0, (4.0, 4.0), scored_at=later, signature="ec_exact|v:2")
-    ResultTables(output).append([row])
+    tables_of(output).append([row])
     with pytest.raises(UserInputError, match=r"ec_exact\|v:1 and ec_exact\|v:2"):
         build_leaderboard(output)
 
 
 def test_an_unknown_metric_is_refused_by_its_name(output: Path) -> None:
     row = score("u0", "beauty", 1.0, (), scored_at=NOW)
-    ResultTables(output).append([row])
+    tables_of(output).append([row])
     with pytest.raises(UserInputError, match="'beauty'"):
         build_leaderboard(output)
 
 
 def test_statistics_of_another_versions_metric_are_refused(output: Path) -> None:
     row = score("u0", "ec_exact", 1.0, (4.0, 4.0, 9.0), scored_at=NOW + timedelta(seconds=1))
-    ResultTables(output).append([row])
+    tables_of(output).append([row])
     with pytest.raises(UserInputError, match=r"'ec_exact' with 3 statistics, .* keeps 2"):
         build_leaderboard(output)
 
 
 def test_a_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserInputError, match="no sweep in this folder"):
+    with pytest.raises(UserInputError, match="there is no sweep here"):
         build_leaderboard(tmp_path / "nothing")
 
 
@@ -299,7 +241,7 @@ def test_settings_and_models_are_told_apart_in_the_terminal(output: Path) -> Non
 
 
 def test_failures_that_may_pass_are_told_from_those_for_good(output: Path) -> None:
-    tables = ResultTables(output)
+    tables = tables_of(output)
     # s3 has failed for good before; s4 has now failed by the service's fault.
     tables.append([replace(FAILURE, key="s4", reason="DRAINING", final=False)])
     assert build_leaderboard(output).to_ask_again == 1
@@ -307,3 +249,86 @@ def test_failures_that_may_pass_are_told_from_those_for_good(output: Path) -> No
     assert "1 of these failed for a reason that may pass; run the sweep again." in shown(
         output, 120
     )
+
+
+def test_results_of_all_shards_count_and_the_plan_is_that_of_the_last_number_of_shards(
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "out"
+    plan = [replace(PLAN, key=f"s{number}") for number in range(3)]
+    # Begun as a whole, with s0 and a question that is planned no more; then gone on with in two.
+    whole = begin_shard(output, [*plan, replace(PLAN, key="gone")])
+    whole.append([replace(GENERATION, key="s0"), replace(GENERATION, key="gone")])
+    whole.append([score("s0", "length", 10.0, (10.0,)), score("gone", "length", 90.0, (90.0,))])
+    later = NOW + timedelta(hours=1)
+    first = begin_shard(output, plan[:2], Shard(0, 2), later)
+    first.append([replace(GENERATION, key="s1", finish_reason="length")])
+    first.append([score("s1", "length", 30.0, (30.0,))])
+    board = build_leaderboard(output)
+    assert board.missing_shards == ("00001-of-00002",)
+    assert "Shards that have not begun" in shown(output, 120)
+    begin_shard(output, plan[2:], Shard(1, 2), later)
+    (row, _) = build_leaderboard(output).standings
+    assert (row.planned, row.scored, row.pending, row.truncated) == (3, 2, 1, 1)
+    assert row.metrics["length"].mean == 20.0
+
+
+def test_of_two_explanations_of_one_question_the_earliest_counts(output: Path) -> None:
+    later = NOW + timedelta(seconds=1)
+    tables_of(output).append(
+        [replace(GENERATION, key="s0", finish_reason="length", generated_at=later)]
+    )
+    row = standing(output, "alpha", "with_title", "seen")
+    assert (row.scored, row.truncated) == (3, 1)  # s1 alone was cut off, as before
+
+
+@pytest.fixture
+def ways(tmp_path: Path) -> Path:
+    """Two questions, asked in three ways; the second way twice."""
+    output = tmp_path / "ways"
+    plan, scores = [], []
+    for name, control, values in (
+        ("a", "none", {("q", 0): 10.0, ("r", 0): 30.0}),
+        ("b", "none", {("q", 0): 10.0, ("q", 1): 50.0, ("r", 0): 90.0, ("r", 1): None}),
+        ("b", "no_image", {("q", 0): 2.0, ("r", 0): 4.0}),
+    ):
+        for (question, replicate), value in values.items():
+            key = f"{name}-{control}-{question}{replicate}"
+            row = replace(PLAN, key=key, question=question, sampling_name=name)
+            plan.append(replace(row, control=control, replicate=replicate))
+            if value is not None:
+                scores.append(score(key, "length", value, (value,)))
+    tables = begin_shard(output, plan)
+    tables.append([replace(GENERATION, key=row.key) for row in scores])
+    tables.append(scores)
+    return output
+
+
+def test_each_way_of_asking_has_rows_of_its_own_in_the_order_of_the_spec(ways: Path) -> None:
+    assert [
+        (row.group.sampling, row.group.control.value, row.part, row.replicates, row.questions)
+        for row in build_leaderboard(ways).standings
+        if row.part == "all"
+    ] == [("a", "none", "all", 1, 2), ("b", "none", "all", 2, 2), ("b", "no_image", "all", 1, 2)]
+
+
+def test_replicates_of_a_question_are_averaged_before_the_mean_over_questions(ways: Path) -> None:
+    plain, replicated, _ = [
+        row.metrics["length"] for row in build_leaderboard(ways).standings if row.part == "all"
+    ]
+    assert plain.mean == 20.0
+    # q: (10 + 50) / 2 = 30; r: 90, its second answer is not there; (30 + 90) / 2, not 150 / 3.
+    assert replicated.mean == 60.0
+    assert replicated.scored_count == 2
+    assert replicated.signature == "length|v:1|replicates:2-averaged-first|mean:macro"
+    assert plain.signature == "length|v:1|mean:macro"
+
+
+def test_the_table_names_only_the_ways_in_which_rows_differ(ways: Path, output: Path) -> None:
+    heading = shown(ways, 120).splitlines()[0].split()
+    assert heading[:5] == ["model", "sampling", "control", "title", "part"]
+    assert "Each question is asked 2 times" in shown(ways, 120)
+    assert shown(output, 120).splitlines()[1].split()[:3] == ["model", "title", "part"]
+    line = next(csv.DictReader(as_csv(build_leaderboard(ways)).splitlines()))
+    assert (line["prompt"], line["sampling"], line["control"]) == ("", "a", "none")
+    assert (line["questions"], line["replicates"]) == ("2", "1")

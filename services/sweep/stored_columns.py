@@ -1,0 +1,124 @@
+"""Columns of the result tables as arrays, a bounded number of rows at a time."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Indices = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+# A look-up costs as much as several thousand rows: tables of many small files are read together.
+_CHUNK_ROWS = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column of few distinct texts.
+
+    Attributes:
+        values: The distinct texts, in the order in which they first occur.
+        codes: For each row the place of its text among them; -1 for none.
+    """
+
+    values: tuple[str, ...]
+    codes: Codes
+
+    def matches(self, value: str) -> Mask:
+        """Which rows hold this text."""
+        if value not in self.values:
+            return np.zeros(len(self.codes), np.bool_)
+        found: Mask = self.codes == self.values.index(value)
+        return found
+
+    def text(self, row: int) -> str:
+        """The text of a row; empty for none."""
+        code = int(self.codes[row])
+        return self.values[code] if code >= 0 else ""
+
+
+class KeyPlaces:
+    """Says at which place a key stands.
+
+    Args:
+        keys: All the keys, each once.
+    """
+
+    def __init__(self, keys: pa.StringArray) -> None:
+        self.keys = keys
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self.keys)
+
+    def find(self, keys: pa.Array) -> Indices:
+        """The place of each of these keys; -1 for those that are not known."""
+        # An answer has a dozen scores: its key is looked up once.
+        coded = pc.dictionary_encode(keys)
+        places = numbers(pc.fill_null(pc.index_in(coded.dictionary, value_set=self.keys), -1))
+        found: Indices = places[numbers(coded.indices)]
+        return found
+
+
+class Numbering:
+    """Numbers texts as they come, over any number of chunks.
+
+    Args:
+        values: Texts that have the first numbers.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._numbers = {value: number for number, value in enumerate(values)}
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The texts so far, by their numbers."""
+        return tuple(self._numbers)
+
+    def number(self, column: pa.Array) -> Codes:
+        """Numbers the texts of a column; -1 for none."""
+        coded = pc.dictionary_encode(column)
+        known = [
+            self._numbers.setdefault(value, len(self._numbers))
+            for value in coded.dictionary.to_pylist()
+        ]
+        indices = numbers(pc.fill_null(coded.indices, -1))
+        found: Codes = np.array([*known, -1], np.int32)[indices]
+        return found
+
+
+def chunks(batches: Iterable[pa.RecordBatch], rows: int = _CHUNK_ROWS) -> Iterator[pa.RecordBatch]:
+    """Joins small batches into fewer, of about so many rows each; none is empty."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        if batch.num_rows:
+            waiting.append(batch)
+            count += batch.num_rows
+        if count >= rows:
+            yield _joined(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def numbers(column: pa.Array) -> Indices:
+    """A column of integers without gaps, as an array."""
+    found: Indices = column.to_numpy(zero_copy_only=False).astype(np.int64)
+    return found
+
+
+def microseconds(column: pa.Array) -> Indices:
+    """A column of times as microseconds."""
+    return numbers(column.cast(pa.int64()))
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    [joined] = pa.Table.from_batches(batches).combine_chunks().to_batches()
+    return joined
