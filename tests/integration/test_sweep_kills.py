@@ -1,0 +1,214 @@
+"""The driver and the services around it are killed, and the sweep ends as if nothing had been."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.bench.scoring_service import say
+from tests.contract.scoring_server import ScoringServer, scoring_server
+from tests.integration.counted_generation import CountedGeneration, counted_generation
+from tests.integration.stored_results import assert_exactly_once, count_rows, rows_of
+from tests.integration.sweep_dataset import questions_of, write_dataset
+from tests.integration.sweep_driver import SweepCommand, write_spec
+
+pytestmark = pytest.mark.slow
+
+MODELS = ("alpha", "beta")
+CONCURRENCY = 4
+KILLS = 50
+# 100 artworks, 5 sections, 2 settings: what 50 short lives of a driver do not come to the end of.
+QUESTIONS = 1000
+ANSWER_S = 0.04
+# From the start of the process to where it has ended to import and plan, and begins to ask.
+STARTING_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def scoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringServer]:
+    with scoring_server(tmp_path_factory.mktemp("scoring")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dataset") / "many"
+    write_dataset(folder, QUESTIONS)
+    return folder
+
+
+async def live_and_die(
+    command: SweepCommand, generation: CountedGeneration, moments: random.Random
+) -> str:
+    """Starts a driver, kills it at a random moment and says which it was."""
+    driver = await command.start()
+    if moments.random() < 0.2:
+        after_s = moments.uniform(0, STARTING_S)
+        moment = f"{after_s:.2f} s after its start"
+        await asyncio.sleep(after_s)
+    else:
+        count, after_s = moments.randint(0, 30), moments.uniform(0, 0.2)
+        moment = f"{after_s:.3f} s after {count} more generations"
+        begun = asyncio.ensure_future(
+            generation.until_begun(generation.models.begun.total() + count)
+        )
+        ended = asyncio.ensure_future(driver.ended())
+        await asyncio.wait([begun, ended], return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        ended.cancel()
+        await asyncio.sleep(after_s)
+    await driver.kill()
+    return moment
+
+
+@pytest.mark.parametrize("seed", [5])
+async def test_fifty_kills_of_the_driver_lose_nothing_and_repeat_only_what_was_in_flight(
+    tmp_path: Path, dataset: Path, scoring: ScoringServer, seed: int
+) -> None:
+    moments = random.Random(seed)
+    spec = write_spec(tmp_path, MODELS, dataset, concurrency=CONCURRENCY)
+    abandoned: Counter[str] = Counter()
+    async with counted_generation(MODELS, first_token_s=ANSWER_S) as generation:
+        command = SweepCommand(spec, generation.address, scoring.address)
+        models = generation.models
+        for number in range(KILLS):
+            moment = await live_and_die(command, generation, moments)
+            # The front notices that its caller is gone and frees the engine.
+            await generation.until_idle()
+            lost = models.abandoned - abandoned
+            say(f"kill {number} (seed {seed}): {moment}, {lost.total()} in flight")
+            assert lost.total() <= CONCURRENCY * len(MODELS)
+            abandoned += lost
+        stored = {str(row["key"]) for row in rows_of(tmp_path / "results", "generations", "key")}
+        assert 0 < len(stored) < QUESTIONS * len(MODELS)  # the kills fell into the sweep
+        begun = Counter(models.begun)
+        await command.run()
+        # What was stored at the last kill was asked no more, and nothing was generated twice
+        # but what a kill had found in flight.
+        assert {key: models.begun[key] for key in stored} == {key: begun[key] for key in stored}
+        assert models.abandoned == abandoned
+        assert set(models.completed.values()) == {1}
+        assert_exactly_once(tmp_path / "results", questions_of(MODELS, QUESTIONS))
+        done = models.begun.total()
+        await command.run()
+        assert models.begun.total() == done
+
+
+async def test_kills_while_the_last_results_are_written_leave_a_sweep_that_can_be_ended(
+    tmp_path: Path, scoring: ScoringServer
+) -> None:
+    write_dataset(tmp_path / "dataset", 50)
+    spec = write_spec(tmp_path, MODELS, tmp_path / "dataset")
+    asked = questions_of(MODELS, 50)
+    moments = random.Random(7)
+    async with counted_generation(MODELS) as generation:
+        command = SweepCommand(spec, generation.address, scoring.address)
+        for number in range(8):
+            driver = await command.start()
+            waiting = asyncio.ensure_future(generation.until_completed(len(asked)))
+            ended = asyncio.ensure_future(driver.ended())
+            await asyncio.wait([waiting, ended], return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            ended.cancel()
+            after_s = moments.uniform(0, 0.6) + (STARTING_S / 2 if number else 0)
+            say(f"kill {number}: {after_s:.2f} s after the last answer or the start")
+            await asyncio.sleep(after_s)
+            await driver.kill()
+        await command.run()
+        assert set(generation.models.begun.values()) == {1}
+        assert_exactly_once(tmp_path / "results", asked)
+
+
+async def test_sigterm_stores_what_is_in_flight_and_the_next_run_asks_only_the_rest(
+    tmp_path: Path, dataset: Path, scoring: ScoringServer
+) -> None:
+    spec = write_spec(tmp_path, MODELS, dataset, limits={"max_questions_per_split": 50})
+    async with counted_generation(MODELS, first_token_s=0.1) as generation:
+        command = SweepCommand(spec, generation.address, scoring.address)
+        driver = await command.start()
+        await generation.until_begun(40)
+        driver.terminate()
+        assert await driver.ended() == 130, driver.printed()
+        await generation.until_idle()
+        completed = generation.models.completed.total()
+        assert 40 <= completed <= 40 + CONCURRENCY * len(MODELS)
+        assert not generation.models.abandoned
+        assert count_rows(tmp_path / "results", "generations") == completed
+        await command.run()
+        assert set(generation.models.begun.values()) == {1}
+
+
+async def test_a_second_ctrl_c_leaves_at_once_and_what_is_stored_is_whole(
+    tmp_path: Path, dataset: Path, scoring: ScoringServer
+) -> None:
+    spec = write_spec(tmp_path, MODELS, dataset, limits={"max_questions_per_split": 20})
+    async with counted_generation(MODELS) as quick:
+        command = SweepCommand(spec, quick.address, scoring.address)
+        driver = await command.start()
+        await quick.until_completed(20)
+        await driver.kill()
+    # Answers that take a minute: whoever waited for them would not be gone in ten seconds.
+    async with counted_generation(MODELS, first_token_s=60) as slow:
+        driver = await SweepCommand(spec, slow.address, scoring.address).start()
+        await slow.until_begun(CONCURRENCY * len(MODELS))
+        driver.interrupt()
+        await asyncio.sleep(0.5)
+        assert not driver.has_ended  # it waits for what is in flight
+        driver.interrupt()
+        assert await driver.ended(within_s=10) == 130, driver.printed()
+        await slow.until_idle()
+    async with counted_generation(MODELS) as quick:
+        await SweepCommand(spec, quick.address, scoring.address).run()
+    generated = Counter(row["key"] for row in rows_of(tmp_path / "results", "generations", "key"))
+    # 20 questions, each in two settings, for two models.
+    assert len(generated) == 20 * 2 * len(MODELS)
+    assert set(generated.values()) == {1}
+
+
+@contextmanager
+def mortal_scoring(folder: Path, address: str) -> Iterator[ScoringServer]:
+    """A scoring service that may be killed, at an address that the next one takes again."""
+    folder.mkdir()
+    with scoring_server(folder, ADDRESS=address) as server:
+        yield server
+
+
+async def until_more_than(count: int, output: Path) -> None:
+    """Waits until more scores are stored."""
+    async with asyncio.timeout(30):
+        while count_rows(output, "scores") <= count:  # noqa: ASYNC110 - another process writes
+            await asyncio.sleep(0.05)
+
+
+async def test_kills_of_the_scoring_service_cost_no_score_and_no_generation(
+    tmp_path: Path, dataset: Path
+) -> None:
+    spec = write_spec(tmp_path, MODELS, dataset, limits={"max_questions_per_split": 150})
+    moments = random.Random(11)
+    address = "127.0.0.1:0"
+    async with counted_generation(MODELS, first_token_s=0.05) as generation:
+        driver = None
+        for life in range(4):
+            with mortal_scoring(tmp_path / f"scoring-{life}", address) as scoring:
+                address = scoring.address
+                command = SweepCommand(spec, generation.address, address)
+                driver = driver or await command.start()
+                if life == 3:
+                    assert await driver.ended() == 0, driver.printed()
+                else:
+                    before = count_rows(tmp_path / "results", "scores")
+                    await until_more_than(before, tmp_path / "results")
+                    await asyncio.sleep(moments.uniform(0, 0.3))
+                    scoring.process.kill()
+        assert set(generation.models.begun.values()) == {1}
+    planned = {str(row["key"]) for row in rows_of(tmp_path / "results", "plan", "key")}
+    scores = Counter(
+        (row["key"], row["metric"])
+        for row in rows_of(tmp_path / "results", "scores", "key", "metric")
+    )
+    assert {key for key, _ in scores} == planned
+    assert set(scores.values()) == {1}
