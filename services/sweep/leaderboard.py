@@ -21,7 +21,7 @@ from services.sweep.standings import (
 )
 from services.sweep.standings_table import render_leaderboard
 from services.sweep.store import ResultStore
-from services.sweep.stored_columns import Indices
+from services.sweep.stored_columns import Indices, combined
 from services.sweep.stored_plan import StoredPlan, read_stored_plan
 from services.sweep.stored_scores import StoredScores
 
@@ -70,18 +70,14 @@ def write_leaderboard(board: Leaderboard, output: str | Path) -> None:
 def _groups(plan: StoredPlan) -> list[tuple[Group, Indices]]:
     """Places of the questions of each row, in the order of the rows."""
     columns = [plan.model, plan.columns["revision"], *(plan.columns[name] for name in _GROUPED)]
-    codes = np.stack([column.codes for column in columns], axis=1)
     found: list[tuple[Group, Indices]] = []
-    for chosen, has_part in ((codes, True), (codes[:, :-1], False)):
-        distinct, inverse = np.unique(chosen, axis=0, return_inverse=True)
+    for chosen in (columns, columns[:-1]):
+        _, first, inverse = np.unique(combined(chosen), return_index=True, return_inverse=True)
         order = np.argsort(inverse, kind="stable")
-        bounds = np.cumsum(np.bincount(inverse, minlength=len(distinct)))[:-1]
-        for row, places in zip(distinct.tolist(), np.split(order, bounds), strict=True):
-            texts = [
-                column.values[code] if code >= 0 else ""
-                for column, code in zip(columns, row, strict=False)
-            ]
-            if has_part and not texts[-1]:
+        bounds = np.cumsum(np.bincount(inverse, minlength=len(first)))[:-1]
+        for row, places in zip(first.tolist(), np.split(order, bounds), strict=True):
+            texts = [column.text(row) for column in chosen]
+            if not texts[-1]:
                 continue  # of train and dev, which have no parts
             model, revision, prompt, sampling, control, setting, *part = texts
             group = Group(
@@ -148,9 +144,8 @@ def _standing(group: Group, places: Indices, stored: StoredScores) -> Standing:
 
 def _questions(places: Indices, plan: StoredPlan) -> Indices:
     """Numbers that are equal where places are replicates of one question in one group."""
-    split, question = (plan.columns[name] for name in _QUESTION)
-    found: Indices = split.codes[places].astype(np.int64) * len(question.values)
-    return found + question.codes[places]
+    found: Indices = combined([plan.columns[name] for name in _QUESTION])[places]
+    return found
 
 
 def _metric(

@@ -1,6 +1,6 @@
 """Columns of the result tables as arrays, a bounded number of rows at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,8 @@ class KeyPlaces:
 
     def __init__(self, keys: pa.StringArray) -> None:
         self.keys = keys
+        # Arrow would build such a table anew for every look-up.
+        self._places = {key: place for place, key in enumerate(keys.to_pylist())}
 
     def __len__(self) -> int:
         """How many keys there are."""
@@ -58,9 +60,9 @@ class KeyPlaces:
     def find(self, keys: pa.Array) -> Indices:
         """The place of each of these keys; -1 for those that are not known."""
         # An answer has a dozen scores: its key is looked up once.
-        coded = pc.dictionary_encode(keys)
-        places = numbers(pc.fill_null(pc.index_in(coded.dictionary, value_set=self.keys), -1))
-        found: Indices = places[numbers(coded.indices)]
+        coded = encoded(keys)
+        places = [self._places.get(key, -1) for key in coded.dictionary.to_pylist()]
+        found: Indices = np.array(places, np.int64)[numbers(coded.indices)]
         return found
 
 
@@ -81,7 +83,7 @@ class Numbering:
 
     def number(self, column: pa.Array) -> Codes:
         """Numbers the texts of a column; -1 for none."""
-        coded = pc.dictionary_encode(column)
+        coded = encoded(column)
         known = [
             self._numbers.setdefault(value, len(self._numbers))
             for value in coded.dictionary.to_pylist()
@@ -106,6 +108,28 @@ def chunks(batches: Iterable[pa.RecordBatch], rows: int = _CHUNK_ROWS) -> Iterat
         yield _joined(waiting)
 
 
+def encoded(column: pa.Array) -> pa.DictionaryArray:
+    """A column of texts with its distinct texts apart."""
+    return column if isinstance(column, pa.DictionaryArray) else pc.dictionary_encode(column)
+
+
+def in_order_of(times: Indices, rows: Indices) -> Indices:
+    """Rows in the order of their times, in which most of them are stored."""
+    ordered = times[rows]
+    if (ordered[1:] >= ordered[:-1]).all():
+        return rows
+    found: Indices = rows[np.argsort(ordered, kind="stable")]
+    return found
+
+
+def combined(columns: Sequence[Coded]) -> Indices:
+    """Numbers that are equal where all the columns are, and in the order of their codes."""
+    result = np.zeros(len(columns[0].codes), np.int64)
+    for column in columns:
+        result = result * (len(column.values) + 1) + (column.codes + 1)
+    return result
+
+
 def numbers(column: pa.Array) -> Indices:
     """A column of integers without gaps, as an array."""
     found: Indices = column.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -120,5 +144,5 @@ def microseconds(column: pa.Array) -> Indices:
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
-    [joined] = pa.Table.from_batches(batches).combine_chunks().to_batches()
+    [joined] = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks().to_batches()
     return joined

@@ -12,6 +12,7 @@ from services.sweep.stored_columns import (
     Mask,
     Numbering,
     chunks,
+    in_order_of,
     microseconds,
 )
 from services.sweep.stored_plan import StoredPlan
@@ -82,7 +83,7 @@ class StoredFailures:
         times = microseconds(batch.column("failed_at"))
         # Of a question's failures the last one is written last, and stays.
         rows = np.flatnonzero(concerns)
-        rows = rows[np.argsort(times[rows], kind="stable")]
+        rows = in_order_of(times, rows)
         is_final = batch.column("final").to_numpy(zero_copy_only=False)
         reasons = self._reasons.number(batch.column("reason"))
         is_missing = _equals(batch.column("reason"), SweepFailure.PICTURE_MISSING)

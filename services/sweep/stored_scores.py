@@ -19,6 +19,7 @@ from services.sweep.stored_columns import (
     Mask,
     Numbering,
     chunks,
+    in_order_of,
     microseconds,
     numbers,
 )
@@ -34,6 +35,16 @@ _COLUMNS = (
     "value",
     "unscorable",
     "statistics",
+    "signature",
+)
+
+# Columns of the table of scores whose texts recur.
+CODED_SCORES = (
+    "key",
+    "reference_digest",
+    "signatures_digest",
+    "metric",
+    "unscorable",
     "signature",
 )
 
@@ -85,7 +96,7 @@ class StoredScores:
         # When each question was last scored against its present reference, in microseconds.
         self._scored_at = np.zeros(count, np.int64)
         for tables in shards:
-            for batch in chunks(tables.batches(Table.SCORES, _COLUMNS)):
+            for batch in chunks(tables.batches(Table.SCORES, _COLUMNS, coded=CODED_SCORES)):
                 self._take(batch)
         # Scores from before scoring failed again are retired: they had other signatures.
         self._scored_at[self._scored_at <= self.failures.scoring_failed_at] = 0
@@ -112,7 +123,7 @@ class StoredScores:
         """For which of these questions at least one metric has no value."""
         found = np.zeros(len(places), np.bool_)
         for name, columns in self._metrics.items():
-            found |= self._is_present(name)[places] & (columns.reason[places] != SCORABLE)
+            found |= self._is_present(name, places) & (columns.reason[places] != SCORABLE)
         return found
 
     def scores(self, metric: str, places: Indices) -> tuple[Indices, ScoreColumns]:
@@ -120,7 +131,7 @@ class StoredScores:
 
         The scores must carry one signature.
         """
-        present = places[self._is_present(metric)[places]]
+        present = places[self._is_present(metric, places)]
         columns = self._metrics[metric]
         first = int(columns.signature[present[0]]) if len(present) else -1
         return present, ScoreColumns(
@@ -131,9 +142,12 @@ class StoredScores:
             statistics=columns.statistics[present],
         )
 
-    def _is_present(self, metric: str) -> Mask:
+    def _is_present(self, metric: str, places: Indices | None = None) -> Mask:
         # A question's earlier scorings do not count, not even for a metric since dropped.
-        found: Mask = self.is_scored & (self._metrics[metric].scored_at == self._scored_at)
+        chosen = slice(None) if places is None else places
+        scored_at = self._scored_at[chosen]
+        is_last = self._metrics[metric].scored_at[chosen] == scored_at
+        found: Mask = self.is_generated[chosen] & (scored_at > 0) & is_last
         return found
 
     def _read_generations(self, shards: Sequence[ResultTables]) -> None:
@@ -159,7 +173,7 @@ class StoredScores:
         rows = np.flatnonzero((places >= 0) & (references == wanted))
         times = microseconds(batch.column("scored_at"))
         # What is later is written later, and stays.
-        rows = rows[np.argsort(times[rows], kind="stable")]
+        rows = in_order_of(times, rows)
         np.maximum.at(self._scored_at, places[rows], times[rows])
         named = Numbering()
         names = named.number(batch.column("metric"))

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pa_fs
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
+from pyarrow.dataset import ParquetReadOptions
 
 from services.core.errors import UserInputError
 from services.sweep.lease import driver_name
@@ -124,9 +125,21 @@ class ResultTables:
         return opened is not None and bool(opened.file_uris())
 
     def batches(
-        self, table: Table, columns: Sequence[str], where: pc.Expression | None = None
+        self,
+        table: Table,
+        columns: Sequence[str],
+        where: pc.Expression | None = None,
+        *,
+        coded: Sequence[str] = (),
     ) -> Iterator[pa.RecordBatch]:
         """Reads columns of a table, part by part, in no particular order of rows.
+
+        Args:
+            table: Which table.
+            columns: Names of the columns.
+            where: Which rows; by default all.
+            coded: Columns of texts that recur, to be read as dictionaries: each text is then read
+                once.
 
         Raises:
             UserInputError: The table cannot be read.
@@ -136,7 +149,7 @@ class ResultTables:
         if opened is None:
             return
         try:
-            yield from _dataset(opened, folder).to_batches(
+            yield from _dataset(opened, folder, coded).to_batches(
                 columns=list(columns), filter=where, **_READING
             )
         except (DeltaError, OSError, pa.ArrowInvalid) as error:
@@ -144,11 +157,12 @@ class ResultTables:
             raise UserInputError(message) from error
 
 
-def _dataset(table: DeltaTable, folder: ResultFolder) -> "pa.dataset.Dataset":
+def _dataset(table: DeltaTable, folder: ResultFolder, coded: Sequence[str]) -> "pa.dataset.Dataset":
+    options = ParquetReadOptions(dictionary_columns=set(coded)) if coded else None
     if isinstance(folder, LocalFolder):  # without the detour that every read takes otherwise
         files = pa_fs.SubTreeFileSystem(str(folder.path), pa_fs.LocalFileSystem())
-        return table.to_pyarrow_dataset(filesystem=files)
-    return table.to_pyarrow_dataset()
+        return table.to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
+    return table.to_pyarrow_dataset(parquet_read_options=options)
 
 
 def _as_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
