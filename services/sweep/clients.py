@@ -19,6 +19,7 @@ from services.core.errors import (
     ImageNotFoundError,
     ImageTooLargeError,
 )
+from services.metrics.options import ScoringOptions
 from services.rpc.channel import open_channel
 from services.rpc.client_security import ClientSecurity
 from services.rpc.limits import MAX_MESSAGE_BYTES
@@ -105,11 +106,18 @@ class ScoringClient:
     Args:
         channel: An open channel to it.
         metrics: The metrics to compute; by default those that the service computes by default.
+        options: The choices that the benchmark leaves open.
     """
 
-    def __init__(self, channel: aio.Channel, metrics: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        channel: aio.Channel,
+        metrics: Sequence[str] = (),
+        options: ScoringOptions | None = None,
+    ) -> None:
         self._stub = scoring_grpc.ScoringServiceStub(channel)
         self._metrics = metrics
+        self._options = convert.options_message(options or ScoringOptions())
 
     async def signatures(self) -> dict[str, str]:
         """Gives the signature of every metric that is computed, in their order.
@@ -119,7 +127,7 @@ class ScoringClient:
         """
         with translated():
             answer = await self._stub.ListMetrics(
-                scoring_pb2.ListMetricsRequest(), timeout=_LIST_TIMEOUT_S
+                scoring_pb2.ListMetricsRequest(options=self._options), timeout=_LIST_TIMEOUT_S
             )
         return {
             metric.name: metric.signature
@@ -136,7 +144,7 @@ class ScoringClient:
 
         async def messages() -> AsyncIterator[scoring_pb2.ScoreExplanationsRequest]:
             async for request in requests:
-                yield convert.scoring_message(request, self._metrics)
+                yield convert.scoring_message(request, self._metrics, self._options)
 
         async for response in responses(self._stub.ScoreExplanations(messages())):
             yield convert.scoring_answer(response)

@@ -17,6 +17,7 @@ from services.core.errors import (
     ServiceError,
     service_error_classes,
 )
+from services.metrics.options import ScoringOptions
 from services.sweep.directory import ModelDescription
 from services.sweep.messages import (
     Explanation,
@@ -98,8 +99,25 @@ def explanation(text: str, completion: generation_pb2.Completion) -> Explanation
     )
 
 
+def options_message(options: ScoringOptions) -> scoring_pb2.ScoringOptions | None:
+    """Writes the choices that the benchmark leaves open; nothing where all are the defaults."""
+    if options == ScoringOptions():
+        return None
+    return scoring_pb2.ScoringOptions(
+        case_rule=scoring_pb2.CaseRule.Value(f"CASE_RULE_{options.case.name}"),
+        boundary_rule=scoring_pb2.BoundaryRule.Value(f"BOUNDARY_RULE_{options.boundary.name}"),
+        tokenizer_rule=scoring_pb2.TokenizerRule.Value(f"TOKENIZER_RULE_{options.tokenizer.name}"),
+        partial_match_rule=scoring_pb2.PartialMatchRule.Value(
+            f"PARTIAL_MATCH_RULE_{options.partial_match.name}"
+        ),
+        no_pairs_rule=scoring_pb2.NoPairsRule.Value(f"NO_PAIRS_RULE_{options.no_pairs.name}"),
+    )
+
+
 def scoring_message(
-    request: ScoringRequest, metrics: Sequence[str]
+    request: ScoringRequest,
+    metrics: Sequence[str],
+    options: scoring_pb2.ScoringOptions | None = None,
 ) -> scoring_pb2.ScoreExplanationsRequest:
     """Writes an item to be scored by these metrics; by the default ones where there are none."""
     return scoring_pb2.ScoreExplanationsRequest(
@@ -108,6 +126,7 @@ def scoring_message(
             candidate=request.candidate, reference=request.reference, entities=request.entities
         ),
         metrics=metrics,
+        options=options,
     )
 
 

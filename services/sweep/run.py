@@ -4,8 +4,6 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import lru_cache
 
 import structlog
 
@@ -15,7 +13,6 @@ from services.sweep.clients import GenerationClient, ScoringClient
 from services.sweep.concurrency import ConcurrencyController
 from services.sweep.counts import SweepCounts
 from services.sweep.journal import ResultBatch, ResultJournal
-from services.sweep.keys import signatures_digest
 from services.sweep.manifest import Attestation
 from services.sweep.messages import ScoringAnswer
 from services.sweep.model_run import ModelRun
@@ -24,7 +21,8 @@ from services.sweep.plan import Job, PlannedModel, SweepPlan
 from services.sweep.progress import SweepProgress
 from services.sweep.progress_snapshot import SweepSnapshot
 from services.sweep.retry import RetryBudget
-from services.sweep.rows import GenerationRow, ScoreRow, Stage
+from services.sweep.rows import GenerationRow, Stage
+from services.sweep.score_rows import score_rows
 from services.sweep.scoring_pipe import ScoringPipe
 from services.sweep.settings import SweepSettings
 from services.sweep.stored_texts import stored_texts
@@ -76,7 +74,7 @@ class SweepRun:
         self._drain_s = settings.drain_s
         asker = Asker(generation, plan.spec, new_budget=new_budget, retried=self._note_retry)
         self._models = [self._model_run(model, asker) for model in plan.models]
-        self._pipe = ScoringPipe(
+        self._pipe: ScoringPipe[Job] = ScoringPipe(
             scoring,
             new_budget=new_budget,
             window=settings.scoring_window,
@@ -236,7 +234,7 @@ class SweepRun:
                 self._unscored.add(job.key)
             self._journal.add_failure(failure)
             return
-        self._journal.add_scores(_score_rows(job, answer))
+        self._journal.add_scores(score_rows(job, answer))
 
     def _count(self, batch: ResultBatch) -> None:
         scored = {row.key for row in batch.scores}
@@ -259,30 +257,6 @@ class SweepRun:
 async def _in_turn(model: ModelRun, turn: asyncio.Semaphore) -> None:
     async with turn:
         await model.run()
-
-
-def _score_rows(job: Job, answer: ScoringAnswer) -> list[ScoreRow]:
-    now = datetime.now(UTC)
-    computed = _signatures_digest(tuple((item.metric, item.signature) for item in answer.scores))
-    return [
-        ScoreRow(
-            key=job.key,
-            reference_digest=job.reference_digest,
-            signatures_digest=computed,
-            metric=score.metric,
-            value=score.value,
-            unscorable=score.unscorable,
-            statistics=score.statistics,
-            signature=score.signature,
-            scored_at=now,
-        )
-        for score in answer.scores
-    ]
-
-
-@lru_cache(maxsize=16)  # all the answers of a service carry the same
-def _signatures_digest(signatures: tuple[tuple[str, str], ...]) -> str:
-    return signatures_digest(dict(signatures))
 
 
 def _attestation(row: GenerationRow) -> Attestation:

@@ -4,14 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import structlog
 
 from services.core.errors import EngineUnavailableError, ServiceError
 from services.sweep.clients import ScoringClient
 from services.sweep.messages import ScoringAnswer, ScoringRequest
-from services.sweep.plan import Job
 from services.sweep.retry import RetryBudget
+from services.sweep.score_rows import Scorable
 
 _log = structlog.get_logger()
 
@@ -19,18 +20,20 @@ _log = structlog.get_logger()
 # which they are read back once there is room: about 20 MB at a few kilobytes each.
 _MOST_WAITING = 4096
 
+ItemT = TypeVar("ItemT", bound=Scorable)
+
 
 @dataclass(slots=True)
-class _Item:
-    job: Job
+class _Item(Generic[ItemT]):
+    scored: ItemT
     text: str
     budget: RetryBudget
 
 
 @dataclass(slots=True)
-class _Items:
-    waiting: deque[_Item] = field(default_factory=deque)
-    sent: dict[str, _Item] = field(default_factory=dict)
+class _Items(Generic[ItemT]):
+    waiting: deque[_Item[ItemT]] = field(default_factory=deque)
+    sent: dict[str, _Item[ItemT]] = field(default_factory=dict)
     # Items that wait for their turn to be tried again.
     resting: int = 0
 
@@ -39,7 +42,7 @@ class _Items:
         return len(self.waiting) + len(self.sent) + self.resting
 
 
-class ScoringPipe:
+class ScoringPipe(Generic[ItemT]):
     """Takes explanations without ever making the caller wait, and hands their scores on.
 
     Args:
@@ -59,7 +62,7 @@ class ScoringPipe:
         *,
         new_budget: Callable[[], RetryBudget],
         window: int,
-        answered: Callable[[Job, ScoringAnswer, int], None],
+        answered: Callable[[ItemT, ScoringAnswer, int], None],
         stop: asyncio.Event,
     ) -> None:
         self._client = client
@@ -67,14 +70,14 @@ class ScoringPipe:
         self._window = window
         self._answered = answered
         self._stop = stop
-        self._items = _Items()
+        self._items: _Items[ItemT] = _Items()
         self._changed = asyncio.Event()
         self._is_closed = False
         self._answered_count = 0
         self._stream_number = 0
         self.lost: ServiceError | None = None
 
-    def submit(self, job: Job, text: str) -> bool:
+    def submit(self, scored: ItemT, text: str) -> bool:
         """Takes an explanation, which must be in the journal already.
 
         Returns:
@@ -83,13 +86,13 @@ class ScoringPipe:
         """
         if self.lost is not None or self._items.count >= _MOST_WAITING:
             return False
-        self._items.waiting.append(_Item(job, text, self._new_budget()))
+        self._items.waiting.append(_Item(scored, text, self._new_budget()))
         self._notify()
         return True
 
-    async def submit_patiently(self, job: Job, text: str) -> bool:
+    async def submit_patiently(self, scored: ItemT, text: str) -> bool:
         """Takes an explanation as soon as there is room; False once there never will be."""
-        while not self.submit(job, text):
+        while not self.submit(scored, text):
             if self.lost is not None or self._stop.is_set():
                 return False
             await self._changed.wait()
@@ -162,19 +165,19 @@ class ScoringPipe:
                 await self._changed.wait()
                 continue
             item = self._items.waiting.popleft()
-            self._items.sent[item.job.key] = item
-            question = item.job.question
-            yield ScoringRequest(item.job.key, item.text, question.reference, question.entities)
+            self._items.sent[item.scored.key] = item
+            question = item.scored.question
+            yield ScoringRequest(item.scored.key, item.text, question.reference, question.entities)
 
-    def _settle(self, item: _Item, answer: ScoringAnswer) -> None:
+    def _settle(self, item: _Item[ItemT], answer: ScoringAnswer) -> None:
         delay = None if answer.error is None else item.budget.delay_after(answer.error)
         if delay is None:
-            self._answered(item.job, answer, item.budget.attempts)
+            self._answered(item.scored, answer, item.budget.attempts)
             return
         self._items.resting += 1
         asyncio.get_running_loop().call_later(delay, self._wake, item)
 
-    def _wake(self, item: _Item) -> None:
+    def _wake(self, item: _Item[ItemT]) -> None:
         self._items.resting -= 1
         self._items.waiting.append(item)
         self._notify()
