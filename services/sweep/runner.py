@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
-from services.core.errors import ExpArtError, ServiceError, UserInputError
+from services.core.errors import ServiceError, UserInputError
 from services.rpc.channel import open_channel
 from services.sweep.asking import picture_failure
 from services.sweep.clients import GenerationClient, ScoringClient
 from services.sweep.compaction import compact_tables
 from services.sweep.counts import SweepCounts
 from services.sweep.endpoints import Endpoints
+from services.sweep.error_groups import first_error
 from services.sweep.keys import signatures_digest
 from services.sweep.manifest import (
     Attestation,
@@ -82,7 +83,7 @@ async def run_sweep(
                 manifest=manifest,
             )
         except BaseExceptionGroup as group:
-            raise _first(group) from group
+            raise first_error(group) from group
         manifest.ended_at = datetime.now(UTC)
         write_manifest(manifest, tables.folder)
         if not outcome.stopped:
@@ -194,16 +195,3 @@ def _nothing_to_do(plan: SweepPlan, progress: SweepProgress) -> SweepOutcome:
     snapshot = SweepCounts(plan).snapshot()
     progress.update(snapshot)
     return SweepOutcome(models=snapshot.models, unscored=0, to_ask_again=0, stopped=False)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that people should see: one of ours before any other."""
-    leaves: list[BaseException] = []
-    groups = [group]
-    while groups:
-        for error in groups.pop().exceptions:
-            if isinstance(error, BaseExceptionGroup):
-                groups.append(error)
-            else:
-                leaves.append(error)
-    return next((error for error in leaves if isinstance(error, ExpArtError)), leaves[0])
