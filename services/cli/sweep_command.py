@@ -5,14 +5,18 @@ import typer
 from services.cli import (
     sweep_compact_command,
     sweep_plan_command,
+    sweep_rescore_command,
     sweep_run_command,
     sweep_status_command,
+    sweep_verify_command,
 )
 
 sweep_app = typer.Typer(help="Run sweeps.", no_args_is_help=True)
 sweep_plan_command.add_to(sweep_app)
 sweep_run_command.add_to(sweep_app)
 sweep_status_command.add_to(sweep_app)
+sweep_verify_command.add_to(sweep_app)
+sweep_rescore_command.add_to(sweep_app)
 sweep_compact_command.add_to(sweep_app)
 
 

@@ -1,0 +1,31 @@
+"""A sweep that ran before, by its output or by its spec."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.sweep.spec import SweepSpec, load_spec
+from services.sweep.store import ResultStore
+from services.sweep.stored_spec import stored_spec
+
+StoredSweep = Annotated[
+    str,
+    typer.Argument(
+        metavar="OUTPUT|SPEC",
+        help="The sweep's output, a folder or a URI; or its YAML file, which names it.",
+    ),
+]
+
+
+def open_sweep(named: str) -> tuple[ResultStore, SweepSpec]:
+    """Opens a sweep's output, with the given spec or the one that it was planned by last.
+
+    Raises:
+        UserInputError: There is no such sweep, or the spec is wrong.
+    """
+    if named.endswith((".yaml", ".yml")):
+        spec = load_spec(Path(named))
+        return ResultStore(spec.output), spec
+    store = ResultStore(named)
+    return store, stored_spec(store)

@@ -1,0 +1,196 @@
+"""``expart sweep rescore``: scores stored answers again, without asking any model."""
+
+import time
+from contextlib import ExitStack
+from typing import Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from services.cli import connection_options, score_options
+from services.cli.interruption import interruptible
+from services.cli.scoring_process import scoring_process
+from services.cli.settings import CliSettings
+from services.cli.standard_output import printing_the_result
+from services.cli.stoppable import run_stoppable
+from services.cli.stored_sweep import StoredSweep, open_sweep
+from services.cli.sweep_log import logging_to
+from services.core.errors import UserInputError
+from services.metrics.options import ScoringOptions
+from services.rpc.client_security import ClientSecurity
+from services.rpc.read_settings import read_settings
+from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
+from services.sweep.rescore import RescoreOutcome, ScoringChoice, rescore
+from services.sweep.settings import load_settings
+
+# Answers are left that are not scored by the choice; the same command scores them.
+EXIT_INCOMPLETE = 1
+
+_DEFAULTS = ScoringOptions()
+_LINE_INTERVAL_S = 10.0
+
+_EPILOG = (
+    "Stored answers are scored against the references as the dataset has them now. What is scored "
+    "as asked already is left alone: the same command goes on where it was stopped. A later "
+    "'sweep run' that has anything to do scores all answers as the spec says again. Exit codes: 0 "
+    "every answer is scored, 1 the service failed or answers are left, 2 wrong input, or a driver "
+    "is writing there, 130 stopped."
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command to the app of sweeps."""
+    app.command("rescore", epilog=_EPILOG)(rescore_answers)
+
+
+@interruptible()
+def rescore_answers(
+    sweep: StoredSweep,
+    *,
+    scoring: Annotated[str, typer.Option(help="Address of the scoring service, host:port.")] = "",
+    local: Annotated[
+        bool, typer.Option("--local", help="Start a scoring service on this machine.")
+    ] = False,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Metrics to compute, comma-separated, repeatable.",
+            show_default="the spec's, or else the service's",
+        ),
+    ] = None,
+    case: score_options.Case = _DEFAULTS.case,
+    boundary: score_options.Boundary = _DEFAULTS.boundary,
+    tokenizer: score_options.Tokenizer = _DEFAULTS.tokenizer,
+    partial_match: score_options.PartialMatch = _DEFAULTS.partial_match,
+    no_pairs: score_options.NoPairs = _DEFAULTS.no_pairs,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Score again what failed to be scored for good.")
+    ] = False,
+    tls: connection_options.Tls = False,
+    tls_ca: connection_options.TlsCa = None,
+    tls_certificate: connection_options.TlsCertificate = None,
+    tls_key: connection_options.TlsKey = None,
+    tls_server_name: connection_options.TlsServerName = "",
+    token_file: connection_options.TokenFile = None,
+) -> None:
+    """Score stored answers again by other metrics, options or references; ask no model."""
+    if local == bool(scoring):
+        raise UserInputError("give either --local or --scoring")
+    settings = read_settings(CliSettings)
+    driver = load_settings()
+    store, spec = open_sweep(sweep)
+    named = tuple(name.strip() for given in metrics or () for name in given.split(","))
+    choice = ScoringChoice(
+        metrics=tuple(dict.fromkeys(named)) or spec.metrics,
+        options=ScoringOptions(case, boundary, tokenizer, partial_match, no_pairs),
+        retry_failed=retry_failed,
+    )
+    console = Console()
+    security = ClientSecurity()
+    if scoring:
+        connection_options.check_address("--scoring", scoring)
+        security = connection_options.client_security(
+            settings,
+            tls=tls,
+            tls_ca=tls_ca,
+            tls_certificate=tls_certificate,
+            tls_key=tls_key,
+            tls_server_name=tls_server_name,
+            token_file=token_file,
+        )
+        connection_options.note_clear_token(security, scoring)
+    with ExitStack() as stack:
+        if local:
+            process = scoring_process(settings.log_folder, plaintext=True)
+            scoring = stack.enter_context(process).address
+        stack.enter_context(logging_to(None, None, settings.log_folder))
+        progress = stack.enter_context(_Display(console))
+        outcome = run_stoppable(
+            lambda stop: rescore(
+                store,
+                spec,
+                choice,
+                scoring=scoring,
+                security=security,
+                progress=progress,
+                stop=stop,
+                settings=driver,
+            ),
+            lambda message: console.print(message, markup=False),
+        )
+    _report(outcome, store.uri, console)
+
+
+def _report(outcome: RescoreOutcome, output: str, console: Console) -> None:
+    console.print(
+        f"{outcome.answers:,} answers stored; {outcome.scored:,} scored now, {outcome.left:,} left"
+        + f", {outcome.failed:,} could not be scored" * bool(outcome.failed),
+        markup=False,
+        highlight=False,
+    )
+    if outcome.changed_references:
+        console.print(
+            f"{outcome.changed_references:,} questions have another reference than before"
+        )
+    if outcome.without_reference:
+        console.print(
+            f"{outcome.without_reference:,} questions are in the dataset no more: their answers "
+            "are left alone"
+        )
+    if outcome.stopped:
+        raise KeyboardInterrupt
+    if outcome.lost:
+        console.print(
+            f"scoring was given up: {outcome.lost}; run again to score the rest",
+            markup=False,
+            soft_wrap=True,
+        )
+    if outcome.left:
+        raise typer.Exit(EXIT_INCOMPLETE)
+    board = build_leaderboard(output)
+    write_leaderboard(board, output)
+    with printing_the_result():
+        render_leaderboard(board, console)
+
+
+class _Display:
+    """A bar on a terminal, and a line now and then elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("scoring"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            expand=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("scoring", total=None)
+        self._done = self._total = 0
+        self._printed_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def begin(self, to_score: int, answers: int) -> None:
+        """Says how much there is to do."""
+        self._total = to_score
+        self._bar.update(self._task, total=to_score)
+        self._console.print(f"{answers:,} answers stored, {to_score:,} to score")
+
+    def scored(self, count: int) -> None:
+        """Shows how much is done."""
+        self._done += count
+        self._bar.update(self._task, completed=self._done)
+        now_s = time.monotonic()
+        if not self._console.is_terminal and now_s - self._printed_s >= _LINE_INTERVAL_S:
+            self._printed_s = now_s
+            self._console.print(f"scored {self._done:,} of {self._total:,}")
