@@ -122,6 +122,8 @@ class ScoringClient:
     async def signatures(self) -> dict[str, str]:
         """Gives the signature of every metric that is computed, in their order.
 
+        A metric that the service lacks, or lacks an encoder for, is not among them.
+
         Raises:
             ServiceError: The service failed or is not there.
         """
@@ -133,6 +135,7 @@ class ScoringClient:
             metric.name: metric.signature
             for metric in answer.metrics
             if (metric.name in self._metrics if self._metrics else metric.default)
+            and not metric.unavailable_reason
         }
 
     async def score(self, requests: AsyncIterator[ScoringRequest]) -> AsyncIterator[ScoringAnswer]:

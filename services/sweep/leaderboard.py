@@ -52,6 +52,11 @@ def build_leaderboard(output: str | Path) -> Leaderboard:
         metrics=stored.metrics,
         failures=stored.failures.counts(failed),
         to_ask_again=int(np.count_nonzero(~stored.failures.is_for_good[failed])),
+        partly_scored={
+            metric: count
+            for metric in stored.metrics
+            if (count := stored.count(metric)) < np.count_nonzero(stored.is_scored)
+        },
         missing_shards=plan.missing_shards,
     )
 

@@ -16,6 +16,7 @@ def as_json(board: Leaderboard) -> str:
     """The leaderboard as a JSON document; shares are times 100."""
     document = {
         "failures": dict(board.failures),
+        "partly_scored": dict(board.partly_scored),
         "missing_shards": list(board.missing_shards),
         "standings": [_row(standing) for standing in board.standings],
     }

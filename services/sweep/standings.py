@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.benchmark.records import Setting
 from services.metrics.registry import METRICS
@@ -129,6 +129,8 @@ class Leaderboard:
         failures: Failed answers by reason.
         to_ask_again: How many of these failed for a reason that may pass; the next run asks them
             again.
+        partly_scored: Metrics that not all the scored answers were scored by, with how many were:
+            their means are over other questions than the rest.
         missing_shards: Shards of the present plan that have not begun, whose questions are not
             counted at all.
     """
@@ -137,6 +139,7 @@ class Leaderboard:
     metrics: tuple[str, ...]
     failures: Mapping[str, int]
     to_ask_again: int
+    partly_scored: Mapping[str, int] = field(default_factory=dict)
     missing_shards: tuple[str, ...] = ()
 
     @property

@@ -169,6 +169,12 @@ def _notes(board: Leaderboard) -> list[str]:
             f"Each question is asked {replicates} times: a question's scores are averaged first, "
             "and the means are over questions."
         )
+    if board.partly_scored:
+        counts = ", ".join(f"{name} {count}" for name, count in board.partly_scored.items())
+        notes.append(
+            "Metrics that not all the scored answers were scored by, whose means are not to be "
+            f"compared with the others: {counts}; expart sweep rescore scores all alike."
+        )
     if board.missing_shards:
         notes.append(
             f"Shards that have not begun, whose questions are not counted: "

@@ -84,8 +84,9 @@ class Numbering:
     def number(self, column: pa.Array) -> Codes:
         """Numbers the texts of a column; -1 for none."""
         coded = encoded(column)
+        # What was read as a dictionary may have "none" among its distinct texts.
         known = [
-            self._numbers.setdefault(value, len(self._numbers))
+            -1 if value is None else self._numbers.setdefault(value, len(self._numbers))
             for value in coded.dictionary.to_pylist()
         ]
         indices = numbers(pc.fill_null(coded.indices, -1))

@@ -113,6 +113,10 @@ class StoredScores:
             name for name in METRICS if name in self._metrics and self._is_present(name).any()
         )
 
+    def count(self, metric: str) -> int:
+        """How many questions have a score of a metric, be it a value or a reason for none."""
+        return int(np.count_nonzero(self._is_present(metric)))
+
     def signatures(self, metric: str) -> tuple[str, ...]:
         """All the signatures that a metric's scores have, in alphabetical order."""
         codes = np.unique(self._metrics[metric].signature[self._is_present(metric)])

@@ -159,7 +159,7 @@ class ScoreCheck:
         codes = metrics.number(batch.column("metric"))
         values = pc.fill_null(batch.column("value"), 0.0).to_numpy(zero_copy_only=False)
         has_value = batch.column("value").is_valid().to_numpy(zero_copy_only=False)
-        has_reason = batch.column("unscorable").is_valid().to_numpy(zero_copy_only=False)
+        has_reason = Numbering().number(batch.column("unscorable")) >= 0
         widths = np.diff(numbers(batch.column("statistics").offsets))
         known = [METRICS.get(name) for name in metrics.values]
         least = np.array([metric.min_value if metric else 0.0 for metric in known])

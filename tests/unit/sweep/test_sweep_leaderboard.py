@@ -332,3 +332,10 @@ def test_the_table_names_only_the_ways_in_which_rows_differ(ways: Path, output: 
     line = next(csv.DictReader(as_csv(build_leaderboard(ways)).splitlines()))
     assert (line["prompt"], line["sampling"], line["control"]) == ("", "a", "none")
     assert (line["questions"], line["replicates"]) == ("2", "1")
+
+
+def test_metrics_that_some_answers_were_not_scored_by_are_named(output: Path) -> None:
+    # Of eight planned answers seven are scored; w0 and b0 have no length.
+    board = build_leaderboard(output)
+    assert board.partly_scored == {"length": 5}
+    assert "length 5; expart sweep rescore" in " ".join(shown(output, 120).split())

@@ -1,0 +1,288 @@
+"""What is done with a sweep that ran: checked, scored again, asked again, over real services."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+import yaml
+
+from services.cli.settings import child_environment
+from services.core.errors import UserInputError
+from services.metrics.options import CaseRule, ScoringOptions
+from services.rpc.client_security import ClientSecurity
+from services.sweep import scoring_pipe
+from services.sweep.clients import served_models
+from services.sweep.endpoints import Endpoints
+from services.sweep.leaderboard import build_leaderboard
+from services.sweep.output_lock import hold_shard
+from services.sweep.prepare import plan_sweep
+from services.sweep.progress import SilentProgress
+from services.sweep.rescore import RescoreOutcome, ScoringChoice, rescore
+from services.sweep.rows import Table
+from services.sweep.runner import run_sweep
+from services.sweep.settings import SweepSettings
+from services.sweep.sharding import Shard
+from services.sweep.spec import load_spec
+from services.sweep.store import ResultStore
+from services.sweep.stored_plan import read_stored_plan
+from services.sweep.stored_spec import stored_spec
+from services.sweep.verify import verify_output
+from services.sweep.verify_findings import Kind
+from tests.contract.scoring_server import scoring_server
+
+PROJECT = Path(__file__).parents[2]
+# Two models, two splits, three questions of each, two settings.
+ANSWERS = 2 * 2 * 3 * 2
+INSENSITIVE = ScoringChoice(options=ScoringOptions(case=CaseRule.INSENSITIVE))
+SETTINGS = SweepSettings(commit_interval_s=0.1)
+
+
+class Record(TypedDict):
+    """What is changed here of a record of ExpArt-mini."""
+
+    id: str
+    conversations: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A sweep's files, and the services."""
+
+    folder: Path
+    endpoints: Endpoints
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / "sweep.yaml"
+
+    @property
+    def store(self) -> ResultStore:
+        return ResultStore(self.folder / "out")
+
+    async def run(self, shard: Shard | None = None) -> bool:
+        """Runs what is left of it; whether there was anything."""
+        directory = await served_models(self.endpoints.generation)
+        plan = plan_sweep(load_spec(self.spec), directory, shard)
+        await run_sweep(plan, self.endpoints, SilentProgress(), asyncio.Event(), SETTINGS)
+        return plan.has_work
+
+    async def rescore(
+        self, choice: ScoringChoice | None = None, stop: asyncio.Event | None = None
+    ) -> RescoreOutcome:
+        """Scores by the references and the spec that the output names."""
+        stop = stop or asyncio.Event()
+        return await rescore(
+            self.store,
+            stored_spec(self.store),
+            choice or ScoringChoice(),
+            scoring=self.endpoints.scoring,
+            security=ClientSecurity(),
+            progress=StoppingProgress(stop),
+            stop=stop,
+            settings=SETTINGS,
+        )
+
+    def records(self) -> list[Record]:
+        """The records of the seen part."""
+        records: list[Record] = json.loads((self.folder / "data" / "test_seen.json").read_text())
+        return records
+
+    def write_records(self, records: list[Record]) -> None:
+        (self.folder / "data" / "test_seen.json").write_text(json.dumps(records))
+
+    def count(self, table: Table) -> int:
+        tables = [self.store.tables(shard) for shard in self.store.shards()]
+        return sum(b.num_rows for each in tables for b in each.batches(table, ["key"]))
+
+
+@dataclass(slots=True)
+class StoppingProgress:
+    """Stops as soon as something is durable, where it is told to."""
+
+    stop: asyncio.Event
+    at_once: bool = False
+    to_score: int = 0
+
+    def begin(self, to_score: int, answers: int) -> None:
+        self.to_score = to_score
+
+    def scored(self, count: int) -> None:
+        if self.at_once:
+            self.stop.set()
+
+
+@pytest.fixture(scope="module")
+def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+    """A real front with scripted models, and a real scoring service."""
+    command = [sys.executable, "-m", "services.generation.scripted_server", "--with-parent"]
+    with (
+        scoring_server(tmp_path_factory.mktemp("scoring")) as scoring,
+        subprocess.Popen(
+            [*command, "--model", "first", "--model", "second"],
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as generation,
+    ):
+        assert generation.stdout is not None
+        yield Endpoints(generation.stdout.readline().strip(), scoring.address)
+        generation.terminate()
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, endpoints: Endpoints) -> Sweep:
+    """A sweep of a copy of ExpArt-mini that is still to be run."""
+    shutil.copytree(PROJECT / "deploy" / "expart_mini", tmp_path / "data")
+    declared = {
+        "dataset": {"folder": "data"},
+        "models": ["first", "second"],
+        "samplings": {"short": {"max_tokens": 24, "temperature": 0}},
+        "limits": {"max_questions_per_split": 3},
+        "output": "out",
+    }
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(declared))
+    return Sweep(tmp_path, endpoints)
+
+
+def expart(sweep: Sweep, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "services.cli", "sweep", *arguments],
+        cwd=PROJECT,
+        env=child_environment(EXPART_CLI_LOG_FOLDER=str(sweep.folder / "log")),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def signatures(sweep: Sweep, metric: str) -> set[str]:
+    """Signatures of a metric in the leaderboard, which refuses mixed ones."""
+    return {row.metrics[metric].signature for row in build_leaderboard(sweep.store.uri).standings}
+
+
+async def test_a_sweep_in_shards_is_verified_as_one_and_rescored_by_the_command(
+    sweep: Sweep,
+) -> None:
+    await sweep.run(Shard(0, 2))
+    half = verify_output(sweep.store)
+    assert Kind.SHARD_NOT_BEGUN in {finding.kind for finding in half.findings}
+    assert expart(sweep, "verify", sweep.store.uri).returncode == 1
+    await sweep.run(Shard(1, 2))
+    whole = verify_output(sweep.store)
+    assert whole.findings == ()
+    assert (whole.planned, whole.generated, whole.scored) == (ANSWERS, ANSWERS, ANSWERS)
+    rescoring = (
+        *("rescore", str(sweep.spec), "--scoring", sweep.endpoints.scoring),
+        *("--metrics", "ec_exact,length", "--case", "insensitive"),
+    )
+    ended = expart(sweep, *rescoring)
+    assert ended.returncode == 0, ended.stderr
+    assert f"{ANSWERS} scored now, 0 left" in ended.stdout
+    board = build_leaderboard(sweep.store.uri)
+    assert board.metrics == ("ec_exact", "length")
+    assert all("|case:insensitive|" in text for text in signatures(sweep, "ec_exact"))
+    # Each answer is there once, as before, and has been scored twice.
+    assert sweep.count(Table.GENERATIONS) == ANSWERS
+    again = expart(sweep, *rescoring)
+    assert "0 scored now, 0 left" in again.stdout
+    ended = expart(sweep, "verify", str(sweep.spec), "--json")
+    assert ended.returncode == 0, ended.stdout
+    document = json.loads(ended.stdout)
+    assert document["sound"]
+    assert document["complete"]
+    assert {finding["kind"] for finding in document["findings"]} == {"scored_before"}
+
+
+async def test_a_rescoring_that_is_stopped_goes_on_where_it_stopped(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sweep.run()
+    rows = sweep.count(Table.SCORES)
+    monkeypatch.setattr(scoring_pipe, "_MOST_WAITING", 2)
+    stop = asyncio.Event()
+    choice = ScoringChoice(("length",), ScoringOptions())
+    progress = StoppingProgress(stop, at_once=True)
+    settings = SweepSettings(commit_interval_s=0.001, scoring_window=1)
+    first = await rescore(
+        sweep.store,
+        stored_spec(sweep.store),
+        choice,
+        scoring=sweep.endpoints.scoring,
+        security=ClientSecurity(),
+        progress=progress,
+        stop=stop,
+        settings=settings,
+    )
+    assert progress.to_score == ANSWERS
+    assert first.stopped
+    assert 0 < first.scored < ANSWERS
+    assert first.left == ANSWERS - first.scored
+    second = await sweep.rescore(choice)
+    assert (second.scored, second.left) == (first.left, 0)
+    # One row more an answer: nothing was scored twice.
+    assert sweep.count(Table.SCORES) == rows + ANSWERS
+    assert build_leaderboard(sweep.store.uri).metrics == ("length",)
+
+
+async def test_changed_references_are_scored_against_and_the_plan_follows_them(
+    sweep: Sweep,
+) -> None:
+    await sweep.run()
+    records = sweep.records()
+    for record in records:
+        record["conversations"][1]["value"] += " It is often reproduced."
+    sweep.write_records(records)
+    outcome = await sweep.rescore()
+    # Those of the unseen part are as they were: three questions in two settings, of two models.
+    assert outcome.changed_references == 3 * 2
+    assert (outcome.scored, outcome.left) == (3 * 2 * 2, 0)
+    verification = verify_output(sweep.store)
+    assert verification.is_sound
+    assert verification.is_complete
+    assert not await sweep.run()  # the plan is the one that a run makes
+
+
+async def test_a_question_that_is_no_more_in_the_dataset_keeps_its_scores(sweep: Sweep) -> None:
+    await sweep.run()
+    asked = set(read_stored_plan(sweep.store).columns["question"].values)
+    kept = sweep.records()
+    kept.remove(next(record for record in kept if record["id"] in asked))
+    sweep.write_records(kept)
+    outcome = await sweep.rescore(INSENSITIVE)
+    assert outcome.without_reference == 1
+    assert (outcome.scored, outcome.left) == (ANSWERS - 2, 0)  # two models were asked it
+    with pytest.raises(UserInputError, match="different signatures"):
+        build_leaderboard(sweep.store.uri)
+
+
+async def test_rescoring_needs_the_shard_and_metrics_that_there_are(sweep: Sweep) -> None:
+    await sweep.run()
+    with pytest.raises(UserInputError, match="does not compute bertscore"):
+        await sweep.rescore(ScoringChoice(("bertscore",)))
+    with (
+        hold_shard(sweep.store, Shard()),
+        pytest.raises(UserInputError, match="another sweep is writing there"),
+    ):
+        await sweep.rescore(INSENSITIVE)
+
+
+async def test_a_sample_asked_again_is_the_same_from_the_same_models(sweep: Sweep) -> None:
+    await sweep.run()
+    ended = expart(
+        sweep,
+        *("verify", str(sweep.spec), "--ask", "4"),
+        *("--generation", sweep.endpoints.generation, "--scoring", sweep.endpoints.scoring),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "first: 4 asked again, 4 identical, 0 different" in ended.stdout
+    assert "second: 4 asked again, 4 identical, 0 different" in ended.stdout
+    assert sweep.count(Table.GENERATIONS) == ANSWERS  # nothing of it is stored

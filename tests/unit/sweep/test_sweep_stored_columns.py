@@ -1,0 +1,59 @@
+"""Columns as arrays: numbering, places of keys, chunks."""
+
+import numpy as np
+import pyarrow as pa
+
+from services.sweep.stored_columns import (
+    Coded,
+    KeyPlaces,
+    Numbering,
+    chunks,
+    combined,
+    in_order_of,
+)
+
+
+def test_texts_keep_their_numbers_from_chunk_to_chunk_and_none_has_none() -> None:
+    numbering = Numbering(["a"])
+    assert numbering.number(pa.array(["b", "a", None, "b"])).tolist() == [1, 0, -1, 1]
+    assert numbering.number(pa.array(["c", "b"])).tolist() == [2, 1]
+    assert numbering.values == ("a", "b", "c")
+
+
+def test_none_among_the_texts_of_a_dictionary_has_no_number_either() -> None:
+    # So Parquet columns come that hold nothing but nulls.
+    column = pa.DictionaryArray.from_arrays([0, 1, 0], pa.array([None, "a"], pa.string()))
+    assert Numbering().number(column).tolist() == [-1, 0, -1]
+    only_nulls = pa.DictionaryArray.from_arrays([0, 0], pa.array([None], pa.string()))
+    assert Numbering().number(only_nulls).tolist() == [-1, -1]
+
+
+def test_keys_are_found_whether_or_not_they_come_as_a_dictionary() -> None:
+    places = KeyPlaces(pa.array(["x", "y", "z"]))
+    keys = pa.array(["z", "?", "x", "z"])
+    assert places.find(keys).tolist() == [2, -1, 0, 2]
+    assert places.find(keys.dictionary_encode()).tolist() == [2, -1, 0, 2]
+
+
+def test_small_batches_are_joined_and_dictionaries_unified() -> None:
+    batches = [
+        pa.RecordBatch.from_pydict({"key": pa.array(keys, pa.string()).dictionary_encode()})
+        for keys in (["a", "b"], [], ["b", "c"], ["d"])
+    ]
+    joined = list(chunks(batches, rows=3))
+    assert [batch.column("key").to_pylist() for batch in joined] == [["a", "b", "b", "c"], ["d"]]
+
+
+def test_combined_numbers_tell_rows_apart_by_any_column() -> None:
+    one = Coded(("a", "b"), np.array([0, 1, 0, -1], np.int32))
+    other = Coded(("x", "y"), np.array([0, 0, 1, 0], np.int32))
+    found = combined([one, other])
+    assert len(set(found.tolist())) == 4
+    # In the order of the first column's codes, then of the second's.
+    assert np.argsort(found).tolist() == [3, 0, 2, 1]
+
+
+def test_rows_are_put_in_the_order_of_their_times() -> None:
+    times = np.array([5, 3, 4, 3])
+    assert in_order_of(times, np.array([0, 1, 2, 3])).tolist() == [1, 3, 2, 0]
+    assert in_order_of(times, np.array([1, 2, 0])).tolist() == [1, 2, 0]
