@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
@@ -261,7 +262,7 @@ def _drifted(pair: _Pair) -> DriftedAnswer:
 def _texts(shards: Sequence[ResultTables], keys: Sequence[str]) -> dict[str, str]:
     """The stored answers: the earliest, should there be several."""
     found: dict[str, tuple[datetime, str]] = {}
-    where = pc.field("key").isin(list(keys))
+    where = pc.field("key").isin(pa.array(keys, pa.string()))
     for tables in shards:
         for batch in tables.batches(Table.GENERATIONS, ["key", "text", "generated_at"], where):
             for row in batch.to_pylist():

@@ -5,20 +5,23 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
 import pytest
 import yaml
 
+from expart.generation.v1 import generation_service_pb2 as gen_pb
 from services.cli.settings import child_environment
 from services.core.errors import UserInputError
 from services.metrics.options import CaseRule, ScoringOptions
 from services.rpc.client_security import ClientSecurity
 from services.sweep import scoring_pipe
 from services.sweep.clients import served_models
+from services.sweep.drift import SampleChoice, measure_drift
+from services.sweep.drift_report import ModelDrift
 from services.sweep.endpoints import Endpoints
 from services.sweep.leaderboard import build_leaderboard
 from services.sweep.output_lock import hold_shard
@@ -36,6 +39,7 @@ from services.sweep.stored_spec import stored_spec
 from services.sweep.verify import verify_output
 from services.sweep.verify_findings import Kind
 from tests.contract.scoring_server import scoring_server
+from tests.integration.sweep_services import ScriptedGeneration, serving
 
 PROJECT = Path(__file__).parents[2]
 # Two models, two splits, three questions of each, two settings.
@@ -286,3 +290,55 @@ async def test_a_sample_asked_again_is_the_same_from_the_same_models(sweep: Swee
     assert "first: 4 asked again, 4 identical, 0 different" in ended.stdout
     assert "second: 4 asked again, 4 identical, 0 different" in ended.stdout
     assert sweep.count(Table.GENERATIONS) == ANSWERS  # nothing of it is stored
+
+
+@dataclass
+class ForgetfulGeneration(ScriptedGeneration):
+    """Says less about every second question from when it has forgotten."""
+
+    has_forgotten: bool = False
+    again: list[str] = field(default_factory=list)
+
+    async def StreamExplanation(
+        self, request: gen_pb.StreamExplanationRequest, context: object
+    ) -> AsyncIterator[gen_pb.StreamExplanationResponse]:
+        if self.has_forgotten:
+            self.again.append(request.request_id)
+            if len(self.again) % 2:
+                request.instruction = request.instruction[:10]
+        async for event in super().StreamExplanation(request, context):
+            yield event
+
+
+async def test_answers_that_have_drifted_are_found_with_place_and_scores(sweep: Sweep) -> None:
+    spec = yaml.safe_load(sweep.spec.read_text())
+    sweep.spec.write_text(yaml.safe_dump({**spec, "models": ["echo"]}))
+    generation = ForgetfulGeneration({"echo": "r1"})
+    async with serving(generation) as (address,):
+        drifting = Sweep(sweep.folder, replace(sweep.endpoints, generation=address))
+        await drifting.run()
+        generation.has_forgotten = True
+        drift = await ask_again(drifting)
+        assert (drift.asked, drift.identical, len(drift.drifted)) == (4, 2, 2)
+        # The stored answer goes on where the new one ends.
+        assert {one.first_difference for one in drift.drifted} == {len("echo says: ") + 10}
+        assert drift.metrics["length"].mean < 0
+        assert drift.metrics["length"].compared == 2
+        # Under ids of their own, or the service might answer what it remembers.
+        assert len(set(generation.again)) == 4
+        assert all(name.startswith("again-") for name in generation.again)
+        generation.revisions["echo"] = "r2"
+        assert (await ask_again(drifting)).asked == 0
+
+
+async def ask_again(sweep: Sweep) -> ModelDrift:
+    plan = plan_sweep(load_spec(sweep.spec), await served_models(sweep.endpoints.generation))
+    [drift] = await measure_drift(
+        plan,
+        SampleChoice(count=4, seed=0),
+        sweep.endpoints,
+        stop=asyncio.Event(),
+        note=pytest.fail,
+        settings=SETTINGS,
+    )
+    return drift
