@@ -92,11 +92,11 @@ async def _throughput(spec: ModelSpec, address: str) -> None:
     ratios = []
     with _baseline("chat", spec) as alone:
         await asyncio.to_thread(alone.ask, list(islice(source, IN_FLIGHT)))
-        await _answered_in_s(spec.name, address, list(islice(source, IN_FLIGHT)))
+        await answered_in_s(spec.name, address, list(islice(source, IN_FLIGHT)))
         for _ in range(ROUNDS):
             found = await asyncio.to_thread(alone.ask, list(islice(source, QUESTIONS_A_ROUND)))
             alone_s = float(str(found["took_s"]))
-            ours_s = await _answered_in_s(
+            ours_s = await answered_in_s(
                 spec.name, address, list(islice(source, QUESTIONS_A_ROUND))
             )
             ratios.append(alone_s / ours_s)
@@ -107,7 +107,7 @@ async def _throughput(spec: ModelSpec, address: str) -> None:
     say(f"  median ratio {statistics.median(ratios):.2f}")
 
 
-async def _answered_in_s(model: str, address: str, asked: Sequence[Asked]) -> float:
+async def answered_in_s(model: str, address: str, asked: Sequence[Asked]) -> float:
     """Asks all, so many at a time; gives the seconds it took."""
     waiting = iter(asked)
 

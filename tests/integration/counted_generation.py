@@ -20,6 +20,7 @@ class CountedModels(ScriptedModels):
         begun: Generations begun, by request id, which is the question's key.
         completed: Those that ran to their end.
         changed: Set and replaced whenever one begins or ends.
+        flowing: Cleared, generations begin and go no further until it is set again.
     """
 
     def __init__(self, catalog: Catalog, *, delta_interval_s: float) -> None:
@@ -27,6 +28,8 @@ class CountedModels(ScriptedModels):
         self.begun: Counter[str] = Counter()
         self.completed: Counter[str] = Counter()
         self.changed = asyncio.Event()
+        self.flowing = asyncio.Event()
+        self.flowing.set()
 
     @property
     def abandoned(self) -> Counter[str]:
@@ -37,6 +40,7 @@ class CountedModels(ScriptedModels):
         self, model: str, request: EngineRequest, timeout_s: float | None
     ) -> AsyncGenerator[ExplanationEvent, None]:
         self._count(self.begun, request)
+        await self.flowing.wait()
         async with aclosing(super().stream(model, request, timeout_s)) as events:
             async for event in events:
                 yield event
@@ -46,6 +50,7 @@ class CountedModels(ScriptedModels):
         self, model: str, request: EngineRequest, timeout_s: float | None
     ) -> Explanation:
         self._count(self.begun, request)
+        await self.flowing.wait()
         explanation = await super().explain(model, request, timeout_s)
         self._count(self.completed, request)
         return explanation

@@ -4,25 +4,27 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import obstore
 import pyarrow as pa
 from deltalake import DeltaTable
+from obstore.store import from_url
 
 
-def rows_of(output: Path, table: str, *columns: str) -> list[dict[str, object]]:
+def rows_of(output: Path | str, table: str, *columns: str) -> list[dict[str, object]]:
     """Reads columns of a table, of all shards together."""
     return [row for part in _parts(output, table, columns) for row in part.to_pylist()]
 
 
-def count_rows(output: Path, table: str) -> int:
+def count_rows(output: Path | str, table: str) -> int:
     """Counts the rows of a table, of all shards together; none where it is not written yet."""
     return sum(len(part) for part in _parts(output, table, ["key"]))
 
 
-def assert_exactly_once(output: Path, asked: set[tuple[str, str, str]]) -> None:
+def assert_exactly_once(output: Path | str, asked: set[tuple[str, str, str]]) -> None:
     """Every question has exactly one explanation, and this one score of each metric.
 
     Args:
-        output: The sweep's output folder.
+        output: The sweep's output, a folder or ``s3://bucket/prefix``.
         asked: Model, id and setting of every question that the sweep is to ask.
     """
     planned = rows_of(output, "plan", "key", "model", "question", "setting")
@@ -46,7 +48,19 @@ def _name(row: dict[str, object]) -> tuple[str, str, str]:
     return str(row["model"]), str(row["question"]), str(row["setting"])
 
 
-def _parts(output: Path, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-    for log in sorted(output.rglob(f"{table}/_delta_log")):
-        if DeltaTable.is_deltatable(str(log.parent)):  # its first commit may be under way
-            yield DeltaTable(str(log.parent)).to_pyarrow_table(columns=list(columns))
+def _parts(output: Path | str, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+    for uri in sorted(_uris(output, table)):
+        if DeltaTable.is_deltatable(uri):  # its first commit may be under way
+            yield DeltaTable(uri).to_pyarrow_table(columns=list(columns))
+
+
+def _uris(output: Path | str, table: str) -> set[str]:
+    """The tables of this name in a folder, or below ``s3://bucket/prefix``."""
+    if isinstance(output, Path):
+        return {str(log.parent) for log in output.rglob(f"{table}/_delta_log")}
+    objects = (found["path"] for page in obstore.list(from_url(output)) for found in page)
+    return {
+        f"{output}/{path.partition('/_delta_log/')[0]}"
+        for path in objects
+        if f"/{table}/_delta_log/" in f"/{path}"
+    }

@@ -1,10 +1,12 @@
 """``expart sweep run`` in processes of its own, as users start, stop and kill it."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,31 +79,41 @@ class SweepCommand:
     options: tuple[str, ...] = ()
     program: tuple[str, ...] = ("-m", "services.cli")
 
-    async def start(self) -> SweepDriver:
-        """Starts a driver; what it prints is appended to a file beside the spec."""
-        log = self.spec.with_suffix(".log")
-        arguments = [
-            *self.program,
+    @property
+    def arguments(self) -> list[str]:
+        """What follows ``expart``."""
+        return [
             *("sweep", "run", str(self.spec)),
             *("--generation", self.generation),
             *("--scoring", self.scoring),
             *self.options,
         ]
-        with log.open("ab") as output:
+
+    @property
+    def log(self) -> Path:
+        """What drivers print is appended to this file beside the spec."""
+        return self.spec.with_suffix(".log")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a driver."""
+        log_folder = str(self.spec.parent / "log")
+        return {**os.environ, **EAGER_COMMITS, "EXPART_CLI_LOG_FOLDER": log_folder}
+
+    async def start(self) -> SweepDriver:
+        """Starts a driver."""
+        with self.log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *arguments,
+                *self.program,
+                *self.arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd=PROJECT,
-                env={
-                    **os.environ,
-                    **EAGER_COMMITS,
-                    "EXPART_CLI_LOG_FOLDER": str(self.spec.parent / "log"),
-                },
+                env=self.environment,
             )
-        return SweepDriver(process, log)
+        return SweepDriver(process, self.log)
 
     async def run(self) -> None:
         """Runs it to its end, which must be a complete sweep."""
@@ -110,6 +122,57 @@ class SweepCommand:
             assert await driver.ended() == 0, driver.printed()[-3000:]
         finally:
             await driver.kill()
+
+
+class HostedDriver:
+    """A driver that the host started."""
+
+    def __init__(self, host: asyncio.subprocess.Process, pid: int) -> None:
+        self._pid = pid
+        self._code = asyncio.ensure_future(_number_from(host))
+
+    async def ended(self) -> int:
+        """Waits for its end; gives its exit code, negative for a signal."""
+        return await asyncio.shield(self._code)
+
+    async def kill(self) -> None:
+        """Ends it as a power cut would, unless it has ended by itself."""
+        if not self._code.done():
+            # The host has not collected it before its code is here: the id is no other's.
+            os.kill(self._pid, signal.SIGKILL)
+        await self._code
+
+
+@asynccontextmanager
+async def driver_host(
+    command: SweepCommand,
+) -> AsyncIterator[Callable[[], Awaitable[HostedDriver]]]:
+    """Gives what starts a driver with its imports behind it; one at a time."""
+    host = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.integration.sweep_driver_host"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=PROJECT,
+        env=command.environment,
+    )
+    order = json.dumps({"log": str(command.log), "arguments": command.arguments}) + "\n"
+
+    async def start() -> HostedDriver:
+        assert host.stdin is not None
+        host.stdin.write(order.encode())
+        await host.stdin.drain()
+        return HostedDriver(host, await _number_from(host))
+
+    try:
+        yield start
+    finally:
+        host.kill()
+        await host.communicate()
+
+
+async def _number_from(host: asyncio.subprocess.Process) -> int:
+    assert host.stdout is not None
+    return int(await host.stdout.readline())
 
 
 def write_spec(folder: Path, models: Sequence[str], dataset: Path, **changes: object) -> Path:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.contract.scoring_server import ScoringServer, scoring_server
 from tests.integration.counted_generation import CountedGeneration, counted_generation
+from tests.integration.object_store import BUCKET, object_store
 from tests.integration.stored_results import assert_exactly_once, rows_of
 from tests.integration.sweep_dataset import QUESTIONS_AN_ARTWORK, questions_of, write_dataset
 from tests.integration.sweep_driver import SweepCommand, SweepDriver, write_spec
@@ -87,16 +88,23 @@ async def test_a_killed_driver_goes_on_with_its_own_shard_while_the_other_runs(
 async def test_two_drivers_of_the_same_shard_neither_corrupt_nor_repeat_anything(
     spec: Path, scoring: ScoringServer
 ) -> None:
-    async with counted_generation(MODELS, first_token_s=0.05) as generation:
+    async with counted_generation(MODELS, first_token_s=0.01) as generation:
         command = shard(SweepCommand(spec, generation.address, scoring.address), 0, 1)
         first = await command.start()
-        await generation.until_begun(20)
-        second = await command.start()
-        codes = sorted([await first.ended(), await second.ended()])
-        assert codes == [0, 2], first.printed()
-        assert first.printed().count("another sweep is writing there") == 1
+        await assert_refused(command, generation)
+        assert await first.ended() == 0, first.printed()
         assert_asked_once(generation)
     assert_exactly_once(spec.parent / "results", questions_of(MODELS, QUESTIONS))
+
+
+async def assert_refused(command: SweepCommand, generation: CountedGeneration) -> None:
+    """Starts a driver of a shard on which another is at work."""
+    await generation.until_begun(generation.models.begun.total() + 20)
+    generation.models.flowing.clear()
+    second = await command.start()
+    assert await second.ended() == 2, second.printed()
+    assert second.printed().count("another sweep is writing there") == 1
+    generation.models.flowing.set()
 
 
 async def test_two_drivers_of_the_same_shard_started_at_once_end_as_one(
@@ -110,3 +118,40 @@ async def test_two_drivers_of_the_same_shard_started_at_once_end_as_one(
         assert set(codes) <= {0, 2}, drivers[0].printed()
         assert_asked_once(generation)
     assert_exactly_once(spec.parent / "results", questions_of(MODELS, QUESTIONS))
+
+
+# Runs the command with a lease of two seconds on a shard in an object store, in place of 30.
+SHORT_LEASE = """
+from services.sweep.output_lock import hold_shard
+hold_shard.__wrapped__.__kwdefaults__["lease_s"] = 2.0
+from services.cli.__main__ import main
+main()
+"""
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with object_store() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield f"s3://{BUCKET}/sweep"
+
+
+async def test_drivers_share_a_sweep_into_a_bucket_and_a_killed_one_goes_on(
+    tmp_path: Path, bucket: str, scoring: ScoringServer
+) -> None:
+    write_dataset(tmp_path / "dataset", QUESTIONS)
+    spec = write_spec(tmp_path, MODELS, tmp_path / "dataset", output=bucket)
+    async with counted_generation(MODELS, first_token_s=0.01) as generation:
+        command = SweepCommand(
+            spec, generation.address, scoring.address, program=("-c", SHORT_LEASE)
+        )
+        first, other = await together([shard(command, index, 2) for index in range(2)])
+        await assert_refused(shard(command, 1, 2), generation)
+        await first.kill()
+        again = await shard(command, 0, 2).start()
+        assert await other.ended() == 0, other.printed()
+        assert await again.ended() == 0, again.printed()
+        assert set(generation.models.completed.values()) == {1}
+        assert generation.models.abandoned.total() <= 4 * len(MODELS)
+    assert_exactly_once(bucket, questions_of(MODELS, QUESTIONS))

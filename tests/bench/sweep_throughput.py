@@ -1,0 +1,67 @@
+"""Questions a second of one driver, with both services on the same machine."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from tests.bench.scoring_service import say
+from tests.bench.sweep_box import (
+    NEW_TOKENS,
+    Usage,
+    model_names,
+    run_drivers,
+    services,
+    sweep_command,
+    write_spec,
+)
+from tests.integration.stored_results import count_rows
+from tests.integration.sweep_dataset import write_dataset
+
+TARGET_PER_S = 400
+TARGET_MIB = 500
+
+
+def throughput(questions: int, model_count: int, concurrency: int, *, profile: bool) -> None:
+    """Prints the rate, the driver's memory, and who used the processors."""
+    models = model_names(model_count)
+    say(
+        f"throughput: {questions} questions, {model_count} scripted models, {concurrency} in "
+        f"flight each, {NEW_TOKENS} words an answer, {os.cpu_count()} processors"
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_dataset(folder / "dataset", questions // model_count)
+        spec = write_spec(
+            folder, models, folder / "dataset", concurrency=concurrency, tokens=NEW_TOKENS
+        )
+        with services(folder, models) as running:
+            command = sweep_command(spec, running.generation, running.scoring)
+            if profile:
+                command[1:1] = ["-m", "cProfile", "-s", "tottime"]
+            log = Path("sweep-profile.txt") if profile else folder / "driver.log"
+            usage = run_drivers([command], log, running.pids)
+        say_usage(usage, questions)
+        stored = count_rows(folder / "results", "generations")
+        assert stored == questions, f"{stored} explanations are stored"
+        again = run_drivers([command], folder / "again.log", {})
+        say(
+            f"  run again, it found nothing to do in {again.took_s:.1f} s, "
+            f"with at most {again.most_mib:.0f} MiB"
+        )
+
+
+def say_usage(usage: Usage, questions: int) -> None:
+    """Prints what a run cost."""
+    say(
+        f"  {questions / usage.took_s:.0f} questions/s end to end, in {usage.took_s:.0f} s "
+        f"(target {TARGET_PER_S})"
+    )
+    for name, spent_s in usage.processor_s.items():
+        say(
+            f"    {name}: {spent_s / usage.took_s:.0%} of a processor, "
+            f"{spent_s / questions * 1e6:.0f} us a question"
+        )
+    if len(usage.driver_mib) > 1:
+        course = ", ".join(f"{usage.mib_at(share / 10):.0f}" for share in range(1, 11))
+        say(f"    driver's memory in MiB, at each tenth of the time: {course}")
+        say(f"    at most {usage.most_mib:.0f} MiB (target {TARGET_MIB})")
