@@ -2,7 +2,8 @@
 
 Run as ``python -m tests.bench.generation_baseline MODE MODEL``. Mode ``chat`` is the offline LLM,
 which gets all questions of a line at once; mode ``stream`` is AsyncLLM, which gets them one after
-the other and tells the times to the first token. Each writes one line when it is loaded.
+the other and tells the times to the first token, from the encoded picture and the instruction on,
+as a service gets them. Each writes one line when it is loaded.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import json
 import sys
 import time
 import uuid
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image as Pillow
@@ -52,6 +54,10 @@ def _chat(spec: ModelSpec) -> None:
         _write({"took_s": took_s})
 
 
+def _asked(line: str) -> list[tuple[bytes, str]]:
+    return [(Path(image).read_bytes(), instruction) for image, instruction in json.loads(line)]
+
+
 async def _stream(spec: ModelSpec) -> None:
     from transformers import AutoProcessor
     from vllm import AsyncEngineArgs, SamplingParams
@@ -65,21 +71,23 @@ async def _stream(spec: ModelSpec) -> None:
     )
     _write({"ready": True})
     for line in iter(sys.stdin.readline, ""):
-        firsts = []
-        for image, instruction in json.loads(line):
+        firsts, prepared = [], []
+        # From what the service gets: an encoded picture and the bare instruction.
+        for encoded, instruction in _asked(line):
+            began = time.perf_counter()
             content = [{"type": "image"}, {"type": "text", "text": instruction}]
             prompt = processor.apply_chat_template(
                 [{"role": "user", "content": content}], add_generation_prompt=True
             )
-            picture = Pillow.open(image).convert("RGB")
-            began = time.perf_counter()
+            picture = Pillow.open(BytesIO(encoded)).convert("RGB")
             asked = {"prompt": prompt, "multi_modal_data": {"image": picture}}
+            prepared.append(time.perf_counter() - began)
             first_s = None
             async for _ in llm.generate(asked, sampling, uuid.uuid4().hex):
                 if first_s is None:
                     first_s = time.perf_counter() - began
             firsts.append(first_s)
-        _write({"firsts_s": firsts})
+        _write({"firsts_s": firsts, "prepared_s": prepared})
     llm.shutdown()
 
 

@@ -130,6 +130,7 @@ async def _first_token(spec: ModelSpec, address: str) -> None:
     say(f"first token: {spec.name}, one question at a time")
     source = questions()
     alone_s: list[float] = []
+    prepared_s: list[float] = []
     ours_s: list[float] = []
     with _baseline("stream", spec) as alone:
         for round_number in range(ROUNDS + 1):
@@ -138,10 +139,13 @@ async def _first_token(spec: ModelSpec, address: str) -> None:
             ours = await _first_tokens(spec.name, address, list(islice(source, len(asked))))
             if round_number:  # the first warms up
                 alone_s += json.loads(str(found["firsts_s"]))
+                prepared_s += json.loads(str(found["prepared_s"]))
                 ours_s += ours
     for share, name in ((0.5, "median"), (0.99, "p99")):
         one, two = quantile(alone_s, share) * 1000, quantile(ours_s, share) * 1000
         say(f"  {name}: AsyncLLM {one:.1f} ms, the service {two:.1f} ms, {two - one:+.1f} ms")
+    prepared_ms = statistics.median(prepared_s) * 1000
+    say(f"  of AsyncLLM's, the picture's decoding and the template take {prepared_ms:.1f} ms")
 
 
 async def _first_tokens(model: str, address: str, asked: Sequence[Asked]) -> list[float]:

@@ -23,8 +23,10 @@ async def main():
         await engine.start()
     except ModelFailedError as error:
         print(error.message)
-    left = [child for child in multiprocessing.active_children() if child.is_alive()]
-    print(len(left), engine.running_count())
+    # vLLM kills what does not end in five seconds, and does not wait for its death.
+    for child in multiprocessing.active_children():
+        child.join(timeout=30)
+    print(len(multiprocessing.active_children()), engine.running_count())
 
 if __name__ == "__main__":
     asyncio.run(main())
