@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -93,7 +94,7 @@ async def test_a_sweep_goes_through_with_options_or_with_the_environment(stack: 
         "EXPART_CLI_TLS_KEY_FILE": "--tls-key",
         "EXPART_CLI_TOKEN_FILE": "--token-file",
     }
-    (stack.folder / "out" / "manifest.json").unlink()
+    shutil.rmtree(stack.folder / "out")
     variables = {name: stack.options[option] for name, option in names.items()}
     assert await sweep(stack, {}, **variables) == (0, "")
 
