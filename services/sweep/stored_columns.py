@@ -145,5 +145,15 @@ def microseconds(column: pa.Array) -> Indices:
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
-    [joined] = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks().to_batches()
+    table = pa.Table.from_batches(map(_unifiable, batches))
+    [joined] = table.unify_dictionaries().combine_chunks().to_batches()
     return joined
+
+
+def _unifiable(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Takes "none" out of the distinct texts of columns, among which Arrow cannot bear it."""
+    for at, column in enumerate(batch.columns):
+        if isinstance(column, pa.DictionaryArray) and column.dictionary.null_count:
+            plain = pc.dictionary_encode(column.dictionary_decode())
+            batch = batch.set_column(at, batch.schema.field(at), plain)
+    return batch

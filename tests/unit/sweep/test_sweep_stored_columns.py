@@ -44,6 +44,16 @@ def test_small_batches_are_joined_and_dictionaries_unified() -> None:
     assert [batch.column("key").to_pylist() for batch in joined] == [["a", "b", "b", "c"], ["d"]]
 
 
+def test_batches_whose_dictionaries_hold_none_are_joined_too() -> None:
+    # Parquet's reader makes such dictionaries of columns in which some rows have no text.
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), pa.array([None, "a"]))
+    batch = pa.record_batch({"reason": coded})
+
+    [joined] = chunks([batch, batch])
+
+    assert joined["reason"].to_pylist() == [None, "a", None, "a"]
+
+
 def test_combined_numbers_tell_rows_apart_by_any_column() -> None:
     one = Coded(("a", "b"), np.array([0, 1, 0, -1], np.int32))
     other = Coded(("x", "y"), np.array([0, 0, 1, 0], np.int32))
