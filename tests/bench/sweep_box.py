@@ -17,6 +17,8 @@ PROJECT = Path(__file__).parents[2]
 STEP_S = 1.0
 # Words of a scripted answer.
 NEW_TOKENS = 32
+# Of the log of a driver that failed.
+_SHOWN_CHARS = 4000
 
 
 def model_names(count: int) -> list[str]:
@@ -120,7 +122,7 @@ def run_drivers(commands: Sequence[Sequence[str]], log: Path, pids: Mapping[str,
     """Runs commands side by side to their end and watches them and the services.
 
     Raises:
-        RuntimeError: One of them failed; the message names the log.
+        RuntimeError: One of them failed; the message has the end of their log.
     """
     usage = Usage()
     seen: dict[tuple[str, int], float] = {}
@@ -141,7 +143,8 @@ def run_drivers(commands: Sequence[Sequence[str]], log: Path, pids: Mapping[str,
         used_s = spent_s - before.get((name, pid), 0.0)
         usage.processor_s[name] = usage.processor_s.get(name, 0.0) + used_s
     if any(driver.returncode for driver in drivers):
-        raise RuntimeError(f"a driver failed; see {log}")
+        last = log.read_text(encoding="utf-8", errors="replace")[-_SHOWN_CHARS:]
+        raise RuntimeError(f"a driver failed:\n{last}")
     return usage
 
 
