@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 from deltalake import WriterProperties
 
+from services.core.errors import ExpArtError
 from services.sweep.store_delta import FencedTable
 from services.sweep.tables import ResultTables
 
@@ -55,6 +56,24 @@ def compact_tables(tables: ResultTables, keep_hours: int = KEEP_HOURS) -> Compac
         files_after=after,
     )
     return compacted
+
+
+def try_to_compact(tables: ResultTables) -> str:
+    """Compacts the tables of a shard whose results are stored whether that succeeds or not.
+
+    Args:
+        tables: The tables.
+
+    Returns:
+        Why it failed, in one line; empty if it did not.
+    """
+    try:
+        compact_tables(tables)
+    except Exception as error:  # noqa: BLE001 - logged; results that are stored must not fail
+        _log.warning("shard_not_compacted", shard=tables.folder.uri, exc_info=True)
+        lines = error.message if isinstance(error, ExpArtError) else f"{error}"
+        return " ".join(lines.split()) or type(error).__name__
+    return ""
 
 
 def compact_table(table: FencedTable, keep_hours: int = KEEP_HOURS) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from services.sweep.compaction import compact_tables
+from services.sweep.compaction import try_to_compact
 from services.sweep.rows import FailureRow, GenerationRow, ScoreRow
 from services.sweep.tables import ResultTables
 
@@ -126,7 +126,7 @@ class ResultJournal:
             self._tables.append(batch.scores)
             self._commits += 1
             if self._commits % _COMMITS_A_COMPACTION == 0:
-                compact_tables(self._tables)
+                try_to_compact(self._tables)  # whatever comes of it, the rows are stored
         except Exception as error:
             # Later scores might belong to an explanation that is not stored.
             self._broken = error

@@ -11,7 +11,7 @@ from typing import Protocol
 from services.benchmark.records import Question
 from services.core.errors import ServiceError
 from services.sweep.clients import ScoringClient
-from services.sweep.compaction import compact_tables
+from services.sweep.compaction import try_to_compact
 from services.sweep.error_groups import first_error
 from services.sweep.journal import ResultBatch, ResultJournal
 from services.sweep.messages import ScoringAnswer
@@ -108,7 +108,7 @@ class Rescoring:
             except BaseExceptionGroup as group:
                 raise first_error(group) from group
             if self.scored > before and not self._stop.is_set():
-                await asyncio.to_thread(compact_tables, tables)
+                await asyncio.to_thread(try_to_compact, tables)
 
     def _has_wanted(self, tables: ResultTables) -> bool:
         return any(

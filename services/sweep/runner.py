@@ -10,7 +10,7 @@ from services.core.errors import ServiceError, UserInputError
 from services.rpc.channel import open_channel
 from services.sweep.asking import picture_failure
 from services.sweep.clients import GenerationClient, ScoringClient
-from services.sweep.compaction import compact_tables
+from services.sweep.compaction import try_to_compact
 from services.sweep.counts import SweepCounts
 from services.sweep.endpoints import Endpoints
 from services.sweep.error_groups import first_error
@@ -87,7 +87,7 @@ async def run_sweep(
         manifest.ended_at = datetime.now(UTC)
         write_manifest(manifest, tables.folder)
         if not outcome.stopped:
-            await asyncio.to_thread(compact_tables, tables)
+            await _compact(tables, plan.spec.output, progress)
         return outcome
 
 
@@ -153,6 +153,15 @@ async def _run(
             new_budget=lambda: RetryBudget(limits, jitter),
         )
         return await run.run()
+
+
+async def _compact(tables: ResultTables, output: str, progress: SweepProgress) -> None:
+    """Ends a run whose results are stored, and counts as it did whatever comes of this."""
+    if reason := await asyncio.to_thread(try_to_compact, tables):
+        progress.note(
+            "the results are stored, but their small files could not be joined: "
+            f"{reason}; expart sweep compact {output} does it later"
+        )
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Whole sweeps over real sockets, with everything that can go wrong on the way."""
 
 import asyncio
+import errno
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from services.sweep.settings import SweepSettings
 from services.sweep.sharding import Shard
 from services.sweep.spec import load_spec
 from services.sweep.store import ResultStore
+from services.sweep.store_delta import FencedTable
 from tests.integration.sweep_services import (
     Fault,
     ScriptedGeneration,
@@ -727,6 +729,23 @@ async def test_more_answers_than_may_wait_for_scores_are_read_back_from_the_tabl
     generation.on_completed = lambda total: scoring.gate.set() if total == 60 else None
     assert (await sweep(spec_file, generation, scoring)).complete
     assert_complete(spec_file)
+
+
+async def test_a_compaction_that_fails_at_the_end_fails_no_sweep(
+    spec_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(table: FencedTable, keep_hours: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("services.sweep.compaction.compact_table", refuse)
+    progress = Watcher()
+    generation, scoring = ScriptedGeneration(REVISIONS), ScriptedScoring()
+    outcome = await sweep(spec_file, generation, scoring, progress=progress)
+    assert outcome.complete
+    assert_complete(spec_file)
+    [note] = [note for note in progress.notes if "No space left on device" in note]
+    assert f"expart sweep compact {load_spec(spec_file).output}" in note
+    assert "\n" not in note
 
 
 async def test_without_a_scoring_service_nothing_is_asked(spec_file: Path) -> None:

@@ -71,6 +71,23 @@ async def test_after_a_failed_commit_nothing_more_is_written() -> None:
     assert committed == []
 
 
+async def test_a_compaction_that_fails_on_the_way_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(tables: ResultTables) -> None:
+        raise UserInputError("no space left on device")
+
+    monkeypatch.setattr("services.sweep.journal._COMMITS_A_COMPACTION", 1)
+    monkeypatch.setattr("services.sweep.compaction.compact_tables", refuse)
+    tables, committed = RecordingTables(), list[ResultBatch]()
+    entries = journal(tables, committed)
+    for _ in range(2):
+        entries.add_generation(GENERATION)
+        await entries.flush()
+    assert tables.appended == [GenerationRow, GenerationRow]
+    assert len(committed) == 2
+
+
 async def test_many_rows_are_committed_before_the_interval_is_over() -> None:
     tables, is_committed = RecordingTables(), asyncio.Event()
     entries = ResultJournal(
