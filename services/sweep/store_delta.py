@@ -10,7 +10,6 @@ own: the log says whether it is there, and sending it again cannot make a second
 
 import io
 import json
-import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 
 from services.core.errors import UserInputError
+from services.sweep.store_faults import said_by
 from services.sweep.store_folder import LocalFolder, ResultFolder, StoreUnavailableError
 
 # An object store's library tries again by itself; this bounds how long, before we do.
@@ -287,8 +287,3 @@ def open_table(folder: ResultFolder) -> DeltaTable | None:
 def storage_options(folder: ResultFolder) -> dict[str, str] | None:
     """What Delta is told of an object store; everything else it takes from the environment."""
     return None if isinstance(folder, LocalFolder) else dict(_REMOTE_OPTIONS)
-
-
-def said_by(error: Exception) -> str:
-    """What a library says, in one line and without colours."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())[:300]

@@ -17,6 +17,7 @@ from obstore.exceptions import (
 from obstore.store import ObjectStore, from_url
 
 from services.core.errors import UserInputError
+from services.sweep.store_faults import is_refusal, lacks_bucket, said_by
 from services.sweep.store_folder import Stored, StoreUnavailableError
 
 _Result = TypeVar("_Result")
@@ -28,7 +29,6 @@ _PERMANENT = (
     InvalidPathError,
     UnknownConfigurationKeyError,
 )
-_NO_BUCKET = ("NoSuchBucket", "bucket does not exist", "ContainerNotFound")
 
 
 class ObjectFolder:
@@ -51,7 +51,7 @@ class ObjectFolder:
                 retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)},
             )
         except (BaseError, ValueError) as error:
-            raise UserInputError(f"{uri}: {one_line(error)}") from error
+            raise UserInputError(f"{uri}: {said_by(error)}") from error
 
     @property
     def uri(self) -> str:
@@ -87,7 +87,7 @@ class ObjectFolder:
                 found = self._store.get(name)
                 return Stored(bytes(found.bytes()), found.meta["e_tag"] or "")
             except (NotFoundError, FileNotFoundError) as error:
-                if _lacks_bucket(error):
+                if lacks_bucket(error):
                     raise
                 return None
 
@@ -150,19 +150,8 @@ class ObjectFolder:
         try:
             return call()
         except _PERMANENT as error:
-            raise UserInputError(f"{place}: {one_line(error)}") from error
+            raise UserInputError(f"{place}: {said_by(error)}") from error
         except (BaseError, OSError) as error:
-            if _lacks_bucket(error):
-                raise UserInputError(f"{place}: there is no such bucket") from error
-            raise StoreUnavailableError(f"{place}: {one_line(error)}") from error
-
-
-def one_line(error: Exception) -> str:
-    """What an object store's library says, without its debugging details."""
-    text = " ".join(str(error).split("Debug source:")[0].split())
-    return text[:300]
-
-
-def _lacks_bucket(error: Exception) -> bool:
-    text = str(error)
-    return any(mark in text for mark in _NO_BUCKET)
+            if lacks_bucket(error) or is_refusal(error):
+                raise UserInputError(f"{place}: {said_by(error)}") from error
+            raise StoreUnavailableError(f"{place}: {said_by(error)}") from error

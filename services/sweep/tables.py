@@ -21,7 +21,8 @@ from services.sweep.rows import (
     ScoreRow,
     Table,
 )
-from services.sweep.store_delta import CommitPatience, FencedTable, open_table, said_by
+from services.sweep.store_delta import CommitPatience, FencedTable, open_table
+from services.sweep.store_faults import said_by
 from services.sweep.store_folder import LocalFolder, ResultFolder
 
 _TABLE_OF: dict[type[Row], Table] = {
