@@ -46,7 +46,8 @@ def logging_to(
         file.parent.mkdir(parents=True, exist_ok=True)
         stream = file.open("a", encoding="utf-8")
     except OSError as error:
-        raise UserInputError(f"{file}: cannot be written: {error.strerror}") from error
+        advice = "" if log_file else "; EXPART_CLI_LOG_FOLDER names another folder for logs"
+        raise UserInputError(f"{file}: cannot be written: {error.strerror}{advice}") from error
     with stream:
         configure_logging(json=json, stream=stream)
         yield

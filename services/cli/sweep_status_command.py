@@ -15,12 +15,14 @@ from services.cli.standard_output import printing_the_result
 from services.core.errors import UserInputError
 from services.sweep.costs import ModelCost, stored_costs
 from services.sweep.manifest import read_manifest
-from services.sweep.progress_table import progress_table
+from services.sweep.progress_table import clock, progress_table
 from services.sweep.sharding import Shard
 from services.sweep.spec import PricesSpec
 from services.sweep.status import DriverState, DriverStatus, read_statuses
 from services.sweep.status_sum import added_up
 from services.sweep.store import ResultStore
+
+_SECONDS_UP_TO = 120
 
 
 def add_to(app: typer.Typer) -> None:
@@ -83,18 +85,35 @@ def _print(
     if missing:
         console.print(f"{missing} shards have said nothing yet", style="yellow")
     for driver in drivers:
-        silent_s = max(0.0, (now - driver.written_at).total_seconds())
-        state = "seems dead" if driver.seems_dead(now) else driver.state.value
+        is_well = driver.state is not DriverState.FAILED and not driver.seems_dead(now)
         console.print(
-            f"shard {driver.shard} on {driver.host} (process {driver.pid}): {state}, last heard of "
-            f"{silent_s:.0f} s ago",
-            style="bold red" if driver.seems_dead(now) else "",
+            f"shard {driver.shard} on {driver.host} (process {driver.pid}): {_state(driver, now)}",
+            style="" if is_well else "bold red",
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
     if costs:
         print_costs(costs, currency, console)
+
+
+def _state(driver: DriverStatus, now: datetime) -> str:
+    ago = _ago(max(0.0, (now - driver.written_at).total_seconds()))
+    if driver.seems_dead(now):
+        return f"crashed: silent for {ago} (killed, or it hangs); run again to go on"
+    match driver.state:
+        case DriverState.RUNNING:
+            return f"running, last heard of {ago} ago"
+        case DriverState.STOPPED:
+            return f"stopped {ago} ago (interrupted; run again to go on)"
+        case DriverState.FAILED:
+            return f"failed {ago} ago: {driver.reason or 'without a reason'}"
+        case DriverState.ENDED:
+            return f"ended {ago} ago"
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < _SECONDS_UP_TO else clock(seconds)
 
 
 def _document(
@@ -132,6 +151,7 @@ def _document(
                 "host": driver.host,
                 "pid": driver.pid,
                 "state": driver.state.value,
+                "reason": driver.reason,
                 "seems_dead": driver.seems_dead(now),
                 "written_at": driver.written_at.isoformat(),
             }

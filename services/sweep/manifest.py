@@ -13,7 +13,7 @@ from services.core.errors import UserInputError
 from services.sweep.keys import KEY_VERSION, content_digest
 from services.sweep.plan import SweepPlan
 from services.sweep.store import ResultStore
-from services.sweep.store_folder import LocalFolder, ResultFolder
+from services.sweep.store_folder import ResultFolder
 
 FILE_NAME = "manifest.json"
 
@@ -167,15 +167,6 @@ def last_planned(store: ResultStore) -> Manifest | None:
         key=lambda manifest: manifest.planned_at,
         default=None,
     )
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Replaces a file as a whole: a crash leaves the old one or the new one.
-
-    Raises:
-        UserInputError: The folder cannot be written.
-    """
-    LocalFolder(file.parent).write(file.name, text.encode())
 
 
 def _versions() -> dict[str, str]:

@@ -25,10 +25,14 @@ _SILENT_INTERVALS = 6
 
 
 class DriverState(StrEnum):
-    """What a driver is doing."""
+    """What a driver is doing, or how it ended.
+
+    One that is killed cannot say so: it stays ``running``, and falls silent.
+    """
 
     RUNNING = "running"
     ENDED = "ended"
+    STOPPED = "stopped"
     FAILED = "failed"
 
 
@@ -39,7 +43,8 @@ class DriverStatus(BaseModel):
         format: Name and version of the file's format.
         sweep: Name of the spec.
         shard: Label of the driver's shard.
-        state: What it is doing; ``failed`` also where it was interrupted.
+        state: What it is doing; ``stopped`` after Ctrl-C or SIGTERM.
+        reason: Why it failed, in one line; empty if it did not.
         host: Machine or pod.
         pid: Its process there.
         started_at: When it began.
@@ -54,6 +59,7 @@ class DriverStatus(BaseModel):
     sweep: str
     shard: str
     state: DriverState
+    reason: str = ""
     host: str
     pid: int
     started_at: datetime
@@ -101,11 +107,19 @@ class StatusProgress:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, *_: object
+    ) -> None:
         """Writes the last state."""
         self._over.set()
         self._thread.join()
-        self._write(DriverState.ENDED if kind is None else DriverState.FAILED)
+        if error is None:
+            self._write(DriverState.ENDED)
+        elif isinstance(error, KeyboardInterrupt):
+            self._write(DriverState.STOPPED)
+        else:
+            text = error.message if isinstance(error, ExpArtError) else str(error)
+            self._write(DriverState.FAILED, " ".join(text.split()) or type(error).__name__)
 
     def update(self, snapshot: SweepSnapshot) -> None:
         """Takes the counts."""
@@ -124,13 +138,14 @@ class StatusProgress:
                 self._write(DriverState.RUNNING)
                 wait_s = self._interval_s
 
-    def _write(self, state: DriverState) -> None:
+    def _write(self, state: DriverState, reason: str = "") -> None:
         if self._last is None:
             return
         status = DriverStatus(
             sweep=self._sweep,
             shard=self._shard.label,
             state=state,
+            reason=reason,
             host=platform.node(),
             pid=os.getpid(),
             started_at=self._started_at,

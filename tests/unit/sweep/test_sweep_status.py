@@ -29,7 +29,7 @@ def test_a_status_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert read.state is DriverState.ENDED
 
 
-def test_a_driver_that_raises_has_failed(tmp_path: Path) -> None:
+def test_a_driver_that_was_interrupted_has_stopped_and_not_failed(tmp_path: Path) -> None:
     store = ResultStore(str(tmp_path))
     with (
         pytest.raises(KeyboardInterrupt),
@@ -37,7 +37,43 @@ def test_a_driver_that_raises_has_failed(tmp_path: Path) -> None:
     ):
         status.update(_SNAPSHOT)
         raise KeyboardInterrupt
+    [read] = read_statuses(store)
+    assert (read.state, read.reason) == (DriverState.STOPPED, "")
+    assert "stopped 0 s ago (interrupted; run again to go on)" in shown(tmp_path)
+
+
+def test_a_driver_that_raises_has_failed_and_says_why(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    with (
+        pytest.raises(UserInputError),
+        StatusProgress(store, Shard(), "expart") as status,
+    ):
+        status.update(_SNAPSHOT)
+        raise UserInputError("no space left\n on device")
     assert read_statuses(store)[0].state is DriverState.FAILED
+    assert "failed 0 s ago: no space left on device" in shown(tmp_path)
+
+
+def test_a_driver_that_was_killed_has_crashed(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    with StatusProgress(store, Shard(), "expart") as status:
+        status.update(_SNAPSHOT)
+    [ended] = read_statuses(store)
+    # It said last that it runs, an hour ago, and should say so every 3 s.
+    silent = ended.model_copy(
+        update={
+            "state": DriverState.RUNNING,
+            "written_at": datetime.now(UTC) - timedelta(hours=1),
+        }
+    )
+    store.write_text(store.shard_file(Shard(), "status.json"), silent.model_dump_json())
+    assert "crashed: silent for 1:00:0" in shown(tmp_path)
+
+
+def shown(output: Path) -> str:
+    """What the command prints, its lines joined."""
+    ended = CliRunner().invoke(make_app(["sweep", "status"]), ["sweep", "status", str(output)])
+    return " ".join(ended.output.split())
 
 
 def test_only_a_running_driver_that_is_silent_for_long_seems_dead(tmp_path: Path) -> None:
@@ -88,7 +124,7 @@ def test_the_command_prints_it_and_says_where_there_is_none(tmp_path: Path) -> N
     store = ResultStore(str(tmp_path))
     with StatusProgress(store, Shard(), "expart") as status:
         status.update(_SNAPSHOT)
-    app = make_app(["sweep"])
+    app = make_app(["sweep", "status"])
     shown = CliRunner().invoke(app, ["sweep", "status", str(tmp_path)])
     assert "3/10" in shown.output
     assert "shard 00000-of-00001" in shown.output
