@@ -5,10 +5,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.cli.interruption import interruptible
+from services.cli.interruption import end_as_by_ctrl_c, interruptible
+from services.cli.settings import CliSettings
+from services.cli.sweep_log import logging_to
 from services.core.errors import UserInputError
+from services.rpc.read_settings import read_settings
 from services.sweep.compaction import KEEP_HOURS, compact_tables
+from services.sweep.lease import ShardTakenError
 from services.sweep.output_lock import hold_shard
+from services.sweep.sharding import Shard
 from services.sweep.store import ResultStore
 
 
@@ -27,18 +32,25 @@ def compact(
 ) -> None:
     """Join the small files of a sweep's results, as the end of a run does too.
 
-    Shards that a driver is writing are refused; it compacts them itself.
+    Shards that a driver is writing are left to it: it joins their files itself.
     """
+    end_as_by_ctrl_c()
     console = Console()
     store = ResultStore(output)
     shards = store.shards()
     if not shards:
         raise UserInputError(f"{store.uri}: there is no sweep here")
-    for shard in shards:
+    with logging_to(None, None, read_settings(CliSettings).log_folder):
+        for shard in shards:
+            line = _compact(store, shard, keep_hours, console)
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _compact(store: ResultStore, shard: Shard, keep_hours: int, console: Console) -> str:
+    """Compacts a shard; gives a line that says what came of it."""
+    try:
         with hold_shard(store, shard, note=console.print) as tables:
             done = compact_tables(tables, keep_hours)
-        console.print(
-            f"{shard.label}: {done.files_before} files are now {done.files_after}",
-            soft_wrap=True,
-            markup=False,
-        )
+    except ShardTakenError:
+        return f"{shard.label}: skipped, a driver is writing it and joins its files itself"
+    return f"{shard.label}: {done.files_before} files are now {done.files_after}"

@@ -25,6 +25,10 @@ FILE_NAME = "lease.json"
 _log = structlog.get_logger()
 
 
+class ShardTakenError(UserInputError):
+    """Another driver is writing the shard at this moment."""
+
+
 def driver_name() -> str:
     """Names this driver: host, process and a number of its own."""
     return f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
@@ -40,7 +44,8 @@ class Lease:
         note: Told, in a line for people, when it has to be waited for.
 
     Raises:
-        UserInputError: Another driver holds it, or the store cannot be written.
+        ShardTakenError: Another driver holds it.
+        UserInputError: The store cannot be written.
     """
 
     def __init__(
@@ -100,7 +105,7 @@ class Lease:
             if now is None or _is_free(now):
                 return
             if now.tag != found.tag:
-                raise UserInputError(
+                raise ShardTakenError(
                     f"{self._folder.uri}: another sweep is writing there ({_holder(now)}); "
                     "let it end"
                 )

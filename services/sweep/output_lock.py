@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.core.errors import UserInputError
-from services.sweep.lease import Lease, driver_name
+from services.sweep.lease import Lease, ShardTakenError, driver_name
 from services.sweep.sharding import Shard
 from services.sweep.store import ResultStore
 from services.sweep.store_delta import CommitPatience
@@ -49,7 +49,8 @@ def hold_shard(
         The shard's tables, to be written.
 
     Raises:
-        UserInputError: Another driver is writing there, or the output cannot be written.
+        ShardTakenError: Another driver is writing there.
+        UserInputError: The output cannot be written.
     """
     folder, driver = store.folder(shard), driver_name()
     if isinstance(folder, LocalFolder):
@@ -79,5 +80,6 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserInputError(f"{folder}: another sweep is writing there; let it end") from error
+            message = f"{folder}: another sweep is writing there; let it end"
+            raise ShardTakenError(message) from error
         yield

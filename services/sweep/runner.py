@@ -91,17 +91,23 @@ async def run_sweep(
         return outcome
 
 
-def record_plan(plan: SweepPlan) -> None:
+def record_plan(plan: SweepPlan, progress: SweepProgress | None = None) -> None:
     """Notes in the output what is planned now, without asking anything.
 
     The leaderboard shows exactly what was planned last: a plan without work still has to be noted,
     because a model may have been taken out of the spec. ``run_sweep`` does this too.
+
+    Args:
+        plan: A plan without work.
+        progress: Told the counts.
 
     Raises:
         UserInputError: The output cannot be written or another sweep is writing there.
     """
     with hold_shard(ResultStore(plan.spec.output), plan.shard) as tables:
         _record(plan_again(plan), tables)
+    if progress is not None:
+        progress.update(SweepCounts(plan).snapshot())
 
 
 def _record(plan: SweepPlan, tables: ResultTables) -> Manifest:
