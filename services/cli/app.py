@@ -6,10 +6,10 @@ Exit codes: 0 done, 1 a service failed or a sweep ended with unfinished question
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
 import typer
 
+from services.cli.called_command import Command, add_called
 from services.cli.exit_codes import EXIT_FAILED, EXIT_WRONG_INPUT
 from services.cli.settings import quieten_grpc
 from services.core.errors import (
@@ -22,14 +22,15 @@ from services.core.errors import (
 # The user must change what the command is given: an argument, a file, a token, a certificate.
 _WRONG_INPUT = (UserInputError, UnauthenticatedError, PermissionDeniedError)
 
-# In the order of the help. A command's module has a function add_to that adds it.
-_MODULES = {
-    "serve": "services.cli.serve_command",
-    "models": "services.cli.models_command",
-    "dataset": "services.cli.dataset_command",
-    "sweep": "services.cli.sweep_command",
-    "score": "services.cli.score_command",
-    "leaderboard": "services.cli.leaderboard_command",
+_COMMANDS = {
+    "serve": Command("services.cli.serve_command", "Start both services on this machine."),
+    "models": Command("services.cli.models_command", "List and check the model catalog."),
+    "dataset": Command("services.cli.dataset_command", "Prepare, inspect and export the dataset."),
+    "sweep": Command("services.cli.sweep_command", "Run sweeps.", has_commands=True),
+    "score": Command("services.cli.score_command", "Score the rows of a file by the metrics."),
+    "leaderboard": Command(
+        "services.cli.leaderboard_command", "Print and write the leaderboard of a sweep."
+    ),
 }
 
 
@@ -39,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def make_app(arguments: Sequence[str]) -> typer.Typer:
-    """Makes the app; of the commands it loads the one that is called, else all of them."""
+    """Makes the app; of the commands it loads only the one that is called."""
     # gRPC reads it when it is first imported.
     quieten_grpc()
     app = typer.Typer(
@@ -51,9 +52,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(expart)
-    called = [name for name in arguments[:1] if name in _MODULES]
-    for name in called or _MODULES:
-        import_module(_MODULES[name]).add_to(app)
+    add_called(app, _COMMANDS, arguments)
     return app
 
 

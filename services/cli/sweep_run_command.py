@@ -21,10 +21,10 @@ from services.cli.sweep_options import MetricsPort, ShardCount, ShardIndex, chos
 from services.cli.sweep_watchers import show_costs, sweep_watchers
 from services.core.errors import UserInputError
 from services.rpc.read_settings import read_settings
-from services.sweep.clients import served_models
 from services.sweep.directory import ModelDirectory
 from services.sweep.endpoints import Endpoints
 from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
+from services.sweep.listing import served_models
 from services.sweep.outcome import SweepOutcome
 from services.sweep.plan import SweepPlan
 from services.sweep.prepare import plan_sweep

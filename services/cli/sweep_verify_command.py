@@ -21,11 +21,11 @@ from services.cli.stored_sweep import StoredSweep, open_sweep
 from services.cli.sweep_log import logging_to
 from services.core.errors import UserInputError
 from services.rpc.read_settings import read_settings
-from services.sweep.clients import served_models
 from services.sweep.directory import ModelDirectory
 from services.sweep.drift import SampleChoice, measure_drift
 from services.sweep.drift_report import ModelDrift
 from services.sweep.endpoints import Endpoints
+from services.sweep.listing import served_models
 from services.sweep.plan import SweepPlan
 from services.sweep.prepare import plan_sweep
 from services.sweep.settings import load_settings

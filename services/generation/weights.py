@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-
 from services.core.digests import PREFIX, digest_of_files
 from services.core.errors import ModelFailedError
 
@@ -32,4 +30,7 @@ def folder_revision(folder: Path) -> str:
 
 def hub_commit(hub: str, revision: str) -> str:
     """Finds the commit of weights that were downloaded: the cache names its folders after them."""
+    # Late: it takes a quarter of a second to import, and a folder's revision does without it.
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+
     return Path(snapshot_download(hub, revision=revision, local_files_only=True)).name

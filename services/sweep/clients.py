@@ -20,11 +20,8 @@ from services.core.errors import (
     ImageTooLargeError,
 )
 from services.metrics.options import ScoringOptions
-from services.rpc.channel import open_channel
-from services.rpc.client_security import ClientSecurity
 from services.rpc.limits import MAX_MESSAGE_BYTES
 from services.sweep import convert
-from services.sweep.directory import FixedDirectory, ModelDescription
 from services.sweep.messages import (
     Explanation,
     ExplanationRequest,
@@ -151,30 +148,6 @@ class ScoringClient:
 
         async for response in responses(self._stub.ScoreExplanations(messages())):
             yield convert.scoring_answer(response)
-
-
-async def served_models(address: str, security: ClientSecurity | None = None) -> FixedDirectory:
-    """Asks a running generation service which models it has.
-
-    Args:
-        address: ``host:port`` of the service.
-        security: What it is called with; by default plaintext without a token.
-
-    Raises:
-        UserInputError: A file of the security is wrong.
-        ServiceError: The service failed or is not there.
-    """
-    async with open_channel(address, security) as channel:
-        models = await _listed(generation_grpc.GenerationServiceStub(channel))
-    return FixedDirectory(models, f"the generation service at {address}")
-
-
-async def _listed(
-    stub: generation_grpc.GenerationServiceAsyncStub,
-) -> tuple[ModelDescription, ...]:
-    with translated():
-        answer = await stub.ListModels(generation_pb2.ListModelsRequest(), timeout=_LIST_TIMEOUT_S)
-    return tuple(map(convert.model_description, answer.models))
 
 
 async def _explained(

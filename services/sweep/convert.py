@@ -18,7 +18,6 @@ from services.core.errors import (
     service_error_classes,
 )
 from services.metrics.options import ScoringOptions
-from services.sweep.directory import ModelDescription
 from services.sweep.messages import (
     Explanation,
     ExplanationRequest,
@@ -34,17 +33,6 @@ if TYPE_CHECKING:
 
 # A sweep has a handful of samplings; where replicates have seeds of their own, nothing is gained.
 _KEPT_SAMPLINGS = 256
-
-
-def model_description(model: generation_pb2.Model) -> ModelDescription:
-    """Reads what a sweep must know of a model."""
-    return ModelDescription(
-        name=model.name,
-        revision=model.revision,
-        adapters=tuple(model.adapters),
-        chat_template_digest=model.chat_template_digest,
-        gpu_count=model.gpu_count,
-    )
 
 
 def explanation_message(

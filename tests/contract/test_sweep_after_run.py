@@ -19,11 +19,11 @@ from services.core.errors import UserInputError
 from services.metrics.options import CaseRule, ScoringOptions
 from services.rpc.client_security import ClientSecurity
 from services.sweep import scoring_pipe
-from services.sweep.clients import served_models
 from services.sweep.drift import SampleChoice, measure_drift
 from services.sweep.drift_report import ModelDrift
 from services.sweep.endpoints import Endpoints
 from services.sweep.leaderboard import build_leaderboard
+from services.sweep.listing import served_models
 from services.sweep.output_lock import hold_shard
 from services.sweep.prepare import plan_sweep
 from services.sweep.progress import SilentProgress

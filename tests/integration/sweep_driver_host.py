@@ -15,7 +15,7 @@ from services.cli.app import make_app, run_app
 
 def main() -> None:
     # As when the command itself is started; nothing here has started a thread before it forks.
-    make_app(["sweep"])
+    make_app(["sweep", "run"])
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()

@@ -8,8 +8,8 @@ import yaml
 
 from expart.generation.v1 import generation_service_pb2 as gen_pb
 from services.core.digests import digest_of
-from services.sweep.clients import served_models
 from services.sweep.endpoints import Endpoints
+from services.sweep.listing import served_models
 from services.sweep.plan import SweepPlan
 from services.sweep.prepare import plan_sweep
 from services.sweep.progress import SilentProgress

@@ -22,9 +22,9 @@ from services.core.errors import (
     ServiceError,
     UserInputError,
 )
-from services.sweep.clients import served_models
 from services.sweep.endpoints import Endpoints
 from services.sweep.leaderboard import build_leaderboard
+from services.sweep.listing import served_models
 from services.sweep.manifest import read_manifest
 from services.sweep.outcome import SweepOutcome
 from services.sweep.plan import SweepPlan

@@ -16,9 +16,9 @@ import pytest
 import yaml
 from rich.console import Console
 
-from services.sweep.clients import served_models
 from services.sweep.endpoints import Endpoints
 from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
+from services.sweep.listing import served_models
 from services.sweep.prepare import plan_sweep
 from services.sweep.progress import LineProgress
 from services.sweep.runner import run_sweep

@@ -5,6 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
+
+from services.cli.app import make_app
 
 # Runs the command with an import that takes for ever, and says when it has come to it.
 STUCK = """
@@ -44,9 +47,25 @@ def test_ctrl_c_while_the_command_is_loaded_costs_one_line(module: str) -> None:
     assert (process.returncode, errors) == (130, "expart: interrupted\n")
 
 
+HEAVY = {
+    *("deltalake", "grpc", "huggingface_hub", "httpx2", "nltk", "numpy", "obstore", "pandas"),
+    *("pyarrow", "ray", "sacrebleu", "torch", "transformers", "vllm", "yaml"),
+}
+
+
 @pytest.mark.parametrize(
     ("command", "unwanted"),
     [
+        ("", HEAVY),
+        ("--help", HEAVY),
+        ("nonsense", HEAVY),
+        ("sweep", HEAVY),
+        ("sweep --help", HEAVY),
+        (
+            "sweep plan",
+            {"ray", "torch", "nltk", "sacrebleu", "huggingface_hub", "services.scoring"},
+        ),
+        ("sweep status", {"ray", "grpc", "nltk", "huggingface_hub", "services.generation"}),
         ("score", {"ray", "deltalake", "torch", "services.sweep", "services.generation"}),
         ("models", {"ray", "torch", "transformers", "vllm", "services.scoring", "services.sweep"}),
         ("leaderboard", {"ray", "grpc", "torch", "services.scoring", "services.generation"}),
@@ -58,9 +77,32 @@ def test_a_command_loads_what_it_needs_only(command: str, unwanted: set[str]) ->
         "print(*sys.modules)"
     )
     loaded = subprocess.run(
-        [sys.executable, "-c", script, command], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, *command.split()],
+        capture_output=True,
+        text=True,
+        check=True,
     )
+    assert "typer" in loaded.stdout.split()
     assert unwanted.isdisjoint(loaded.stdout.split())
+
+
+@pytest.mark.parametrize("group", [[], ["sweep"]])
+def test_the_help_lists_every_command_in_full_and_each_can_be_called(group: list[str]) -> None:
+    listing = CliRunner().invoke(make_app([*group, "--help"]), [*group, "--help"])
+    listed = listing.output.partition("Commands:\n")[2].splitlines()
+    commands = [line.split()[0] for line in listed]
+    assert len(commands) == 6
+    assert not any(line.endswith("...") for line in listed)
+    for name in commands:
+        arguments = [*group, name, "--help"]
+        called = CliRunner().invoke(make_app(arguments), arguments, prog_name="expart")
+        assert called.output.startswith(f"Usage: expart {' '.join([*group, name])} ")
+
+
+def test_a_command_that_there_is_not_is_refused_with_the_nearest() -> None:
+    refused = CliRunner().invoke(make_app(["sweep", "plam"]), ["sweep", "plam"])
+    assert refused.exit_code == 2
+    assert "No such command 'plam'. Did you mean 'plan'?" in refused.output
 
 
 def test_the_entry_point_itself_loads_no_package() -> None:
