@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.cli import connection_options, score_options
-from services.cli.interruption import interruptible
+from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.scoring_process import scoring_process
 from services.cli.settings import CliSettings
 from services.cli.standard_output import printing_the_result
@@ -76,6 +76,7 @@ def rescore_answers(
     token_file: connection_options.TokenFile = None,
 ) -> None:
     """Score stored answers again by other metrics, options or references; ask no model."""
+    end_as_by_ctrl_c()
     if local == bool(scoring):
         raise UserInputError("give either --local or --scoring")
     settings = read_settings(CliSettings)

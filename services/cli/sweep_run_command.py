@@ -1,8 +1,6 @@
 """``expart sweep run``: asks what is left to ask, and scores it."""
 
 import asyncio
-import os
-import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +10,10 @@ from rich.console import Console
 
 from services.cli import connection_options
 from services.cli.catalog_directory import CatalogDirectory
-from services.cli.exit_codes import EXIT_INTERRUPTED
-from services.cli.interruption import interruptible
+from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.settings import CliSettings
 from services.cli.stack import local_catalog, local_stack
+from services.cli.stoppable import run_stoppable
 from services.cli.sweep_log import LogFormat, logging_to, sweep_progress
 from services.cli.sweep_options import MetricsPort, ShardCount, ShardIndex, chosen_shard
 from services.cli.sweep_watchers import show_costs, sweep_watchers
@@ -32,6 +30,8 @@ from services.sweep.progress import SweepProgress
 from services.sweep.runner import record_plan, run_sweep
 from services.sweep.settings import load_settings
 from services.sweep.spec import load_spec
+from services.sweep.status import StatusProgress
+from services.sweep.store import ResultStore
 
 # Questions are left that this run could not settle; running again asks them.
 EXIT_INCOMPLETE = 1
@@ -84,6 +84,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
     token_file: connection_options.TokenFile = None,
 ) -> None:
     """Ask what is not answered yet, score it, and print the leaderboard."""
+    end_as_by_ctrl_c()
     if local == bool(generation or scoring) or bool(generation) != bool(scoring):
         raise UserInputError("give either --local, or both --generation and --scoring")
     console = Console()
@@ -111,24 +112,26 @@ def run(  # noqa: PLR0917 - typer passes them by name
         if endpoints is None
         else asyncio.run(served_models(endpoints.generation, endpoints.security))
     )
-    plan = plan_sweep(spec, directory, shard, retry_failed=retry_failed)
-    console.print(plan.summary(), soft_wrap=True, markup=False)
-    complete = True
-    if plan.has_work:
-        with ExitStack() as stack:
-            if endpoints is None:
-                names = tuple(dict.fromkeys(choice.model for choice in spec.models))
-                endpoints = stack.enter_context(
-                    local_stack(settings, names, console, plaintext=True)
-                ).endpoints
-            stack.enter_context(logging_to(log_format, log_file, settings.log_folder))
-            display = stack.enter_context(sweep_progress(log_format, log_file, console))
-            progress = stack.enter_context(sweep_watchers(plan, display, metrics_port))
-            complete = _run(plan, endpoints, progress).complete
-    else:
-        record_plan(plan)
-        console.print("nothing to do: every question is settled", markup=False)
-    _show_results(plan, console)
+    with logging_to(log_format, log_file, settings.log_folder):
+        plan = plan_sweep(spec, directory, shard, retry_failed=retry_failed)
+        console.print(plan.summary(), soft_wrap=True, markup=False)
+        complete = True
+        if plan.has_work:
+            with ExitStack() as stack:
+                if endpoints is None:
+                    names = tuple(dict.fromkeys(choice.model for choice in spec.models))
+                    endpoints = stack.enter_context(
+                        local_stack(settings, names, console, plaintext=True)
+                    ).endpoints
+                display = stack.enter_context(sweep_progress(log_format, log_file, console))
+                progress = stack.enter_context(sweep_watchers(plan, display, metrics_port))
+                complete = _run(plan, endpoints, progress).complete
+        else:
+            # Whoever looks at the status must not find there how an earlier driver ended.
+            with StatusProgress(ResultStore(spec.output), shard, spec.name) as status:
+                record_plan(plan, status)
+            console.print("nothing to do: every question is settled", markup=False)
+        _show_results(plan, console)
     if not complete:
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -151,37 +154,12 @@ def _show_results(plan: SweepPlan, console: Console) -> None:
 
 
 def _run(plan: SweepPlan, endpoints: Endpoints, progress: SweepProgress) -> SweepOutcome:
-    """Runs the plan; the first signal saves what is done, the second leaves at once.
+    """Runs the plan.
 
     Raises:
         KeyboardInterrupt: It was stopped; everything that had arrived is stored.
     """
-
-    async def until_done_or_stopped() -> SweepOutcome:
-        stop = asyncio.Event()
-        running = asyncio.ensure_future(run_sweep(plan, endpoints, progress, stop))
-        signals = 0
-
-        def interrupt() -> None:
-            nonlocal signals
-            signals += 1
-            if signals == 1:
-                progress.note("stopping: saving what is done (Ctrl-C again leaves at once)")
-                stop.set()
-            elif signals == 2:  # noqa: PLR2004
-                running.cancel()
-            else:  # the results' disk or store does not answer; what is there is whole
-                os._exit(EXIT_INTERRUPTED)
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt)
-        try:
-            outcome = await running
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
-        if outcome.stopped:
-            raise KeyboardInterrupt
-        return outcome
-
-    return asyncio.run(until_done_or_stopped())
+    outcome = run_stoppable(lambda stop: run_sweep(plan, endpoints, progress, stop), progress.note)
+    if outcome.stopped:
+        raise KeyboardInterrupt
+    return outcome

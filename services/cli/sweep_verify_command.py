@@ -12,7 +12,7 @@ from rich.console import Console
 
 from services.cli import connection_options
 from services.cli.catalog_directory import CatalogDirectory
-from services.cli.interruption import interruptible
+from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.settings import CliSettings
 from services.cli.stack import local_catalog, local_stack
 from services.cli.standard_output import printing_the_result
@@ -79,6 +79,7 @@ def verify(
     token_file: connection_options.TokenFile = None,
 ) -> None:
     """Check that each planned question is there exactly once, with scores that belong to it."""
+    end_as_by_ctrl_c()
     if bool(ask) != (local or bool(generation or scoring)):
         raise UserInputError("--ask K and the services, or --local, go together")
     if ask and (local == bool(generation or scoring) or bool(generation) != bool(scoring)):
