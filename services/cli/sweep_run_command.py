@@ -89,9 +89,10 @@ def run(  # noqa: PLR0917 - typer passes them by name
         raise UserInputError("give either --local, or both --generation and --scoring")
     console = Console()
     settings = read_settings(CliSettings)
-    load_settings()  # what is wrong there is said before anything is read
+    patience_s = load_settings().max_wait_s  # what is wrong there is said before anything is read
     spec = load_spec(spec_file)
     shard = chosen_shard(shard_index, shard_count)
+    names = tuple(dict.fromkeys(choice.model for choice in spec.models))
     endpoints = None
     if not local:
         connection_options.check_address("--generation", generation)
@@ -110,7 +111,15 @@ def run(  # noqa: PLR0917 - typer passes them by name
     directory: ModelDirectory = (
         CatalogDirectory(local_catalog())
         if endpoints is None
-        else asyncio.run(served_models(endpoints.generation, endpoints.security))
+        else asyncio.run(
+            served_models(
+                endpoints.generation,
+                endpoints.security,
+                awaited=names,
+                patience_s=patience_s,
+                note=console.print,
+            )
+        )
     )
     with logging_to(log_format, log_file, settings.log_folder):
         plan = plan_sweep(spec, directory, shard, retry_failed=retry_failed)
@@ -119,7 +128,6 @@ def run(  # noqa: PLR0917 - typer passes them by name
         if plan.has_work:
             with ExitStack() as stack:
                 if endpoints is None:
-                    names = tuple(dict.fromkeys(choice.model for choice in spec.models))
                     endpoints = stack.enter_context(
                         local_stack(settings, names, console, plaintext=True)
                     ).endpoints

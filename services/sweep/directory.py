@@ -13,12 +13,13 @@ class ModelDescription:
 
     Attributes:
         name: Its name in the catalog.
-        revision: Revision of its weights; never empty.
+        revision: Revision of its weights; empty where it is not known.
         adapters: Names of its LoRA adapters.
         chat_template_digest: ``sha256:…`` of the chat template that the catalog gives it; empty
             where the model brings its own.
         gpu_count: GPUs that each replica holds; 0 where it runs on a CPU, or where that is not
             known.
+        is_to_be_known: Whether it is being loaded, and its revision is known only afterwards.
     """
 
     name: str
@@ -26,6 +27,7 @@ class ModelDescription:
     adapters: tuple[str, ...] = ()
     chat_template_digest: str = ""
     gpu_count: float = 0.0
+    is_to_be_known: bool = False
 
 
 class ModelDirectory(Protocol):
@@ -62,6 +64,11 @@ class FixedDirectory:
         if model is None:
             known = ", ".join(sorted(self._models)) or "no model"
             raise UserInputError(f"no model '{name}' in {self._source}; it has {known}")
+        if model.is_to_be_known:
+            raise UserInputError(
+                f"model '{name}' in {self._source} is being loaded, and its revision is not known "
+                "before it is there: try again then"
+            )
         if not model.revision:
             raise UserInputError(
                 f"the revision of model '{name}' in {self._source} is not known: pin it in the "
