@@ -47,7 +47,7 @@ async def test_models_that_the_sweep_does_not_ask_are_not_waited_for() -> None:
     async with serving(generation) as (address,):
         directory = await served_models(address, awaited=["beta"], patience_s=60)
     assert generation.listings == 1
-    with pytest.raises(UserInputError, match="'alpha' in .* is being loaded"):
+    with pytest.raises(UserInputError, match=r"'alpha' in .* is being loaded"):
         directory.describe("alpha")
 
 
@@ -55,5 +55,5 @@ async def test_a_model_that_does_not_come_up_in_time_is_one_clear_error() -> Non
     generation = LoadingGeneration({"alpha": "r1"}, known_from=1000)
     async with serving(generation) as (address,):
         directory = await served_models(address, awaited=["alpha"], patience_s=0)
-    with pytest.raises(UserInputError, match="being loaded.*try again"):
+    with pytest.raises(UserInputError, match=r"being loaded.*try again"):
         directory.describe("alpha")
