@@ -48,8 +48,12 @@ def run_on(stack: LocalStack, spec: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def column(table: Path, name: str) -> list[object]:
-    return list(DeltaTable(table).to_pyarrow_table()[name].to_pylist())
+def generations(output: Path) -> Path:
+    return output / "shards" / "00000-of-00001" / "generations"
+
+
+def keys_of(output: Path) -> list[object]:
+    return list(DeltaTable(generations(output)).to_pyarrow_table()["key"].to_pylist())
 
 
 def test_a_sweep_ends_in_a_leaderboard_on_the_screen_and_in_files(
@@ -61,7 +65,7 @@ def test_a_sweep_ends_in_a_leaderboard_on_the_screen_and_in_files(
         assert shown in result.stdout
     out = tmp_path / "out"
     # 2 splits x 3 questions x 2 settings x 2 models
-    keys = column(out / "generations", "key")
+    keys = keys_of(out)
     assert len(keys) == len(set(keys)) == 24
     with (out / "leaderboard.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -98,11 +102,11 @@ def test_the_title_helps_where_the_picture_is_not_recognised(
 def test_a_finished_sweep_run_again_asks_for_nothing(stack: LocalStack, tmp_path: Path) -> None:
     spec = write_spec(tmp_path, models=["demo-tiny"], limits={"max_questions_per_split": 1})
     first = run_on(stack, spec)
-    version = DeltaTable(tmp_path / "out" / "generations").version()
+    version = DeltaTable(generations(tmp_path / "out")).version()
     second = run_on(stack, spec)
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "nothing to ask" in second.stdout
-    assert DeltaTable(tmp_path / "out" / "generations").version() == version
+    assert DeltaTable(generations(tmp_path / "out")).version() == version
     table = first.stdout[first.stdout.index("model ") :]
     assert second.stdout.endswith(table)
 
@@ -126,9 +130,9 @@ def test_ctrl_c_saves_what_is_done_and_ends_every_process(
         start_new_session=True,
         env={**os.environ, "EXPART_GENERATION_MODELS_FOLDER": str(demo_models)},
     )
-    generations = tmp_path / "out" / "generations"
+    table = generations(tmp_path / "out")
     deadline = time.monotonic() + 240
-    while not DeltaTable.is_deltatable(str(generations)) and time.monotonic() < deadline:
+    while not DeltaTable.is_deltatable(str(table)) and time.monotonic() < deadline:
         time.sleep(0.2)
     started = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
@@ -137,7 +141,7 @@ def test_ctrl_c_saves_what_is_done_and_ends_every_process(
     assert process.returncode == 130, errors
     assert "stopping: saving what is done" in output
     assert not alive
-    keys = column(generations, "key")
+    keys = keys_of(tmp_path / "out")
     assert 0 < len(keys) == len(set(keys)) < 88
 
 
