@@ -1,0 +1,197 @@
+"""Every command of a sweep whose results are in a bucket, in processes as users run them."""
+
+import asyncio
+import json
+import os
+import socket
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+
+from tests.contract.scoring_server import scoring_server
+from tests.integration.counted_generation import CountedGeneration, counted_generation
+from tests.integration.expart_host import Ended, ExpartHost, expart_host
+from tests.integration.object_store import BUCKET, ObjectStoreServer, object_store
+from tests.integration.stored_results import assert_exactly_once, rows_of
+from tests.integration.sweep_dataset import questions_of, write_dataset
+from tests.integration.sweep_driver import EAGER_COMMITS, write_spec
+
+pytestmark = pytest.mark.slow
+
+MODELS = ("alpha", "beta")
+QUESTIONS = 20
+ASKED = len(MODELS) * QUESTIONS
+OUTPUT = f"s3://{BUCKET}/sweep"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ObjectStoreServer]:
+    with object_store() as running:
+        yield running
+
+
+@pytest.fixture
+async def host(
+    server: ObjectStoreServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[ExpartHost]:
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)  # for what the test itself reads
+    own = {**EAGER_COMMITS, "EXPART_CLI_LOG_FOLDER": str(tmp_path / "log"), "COLUMNS": "200"}
+    async with expart_host(tmp_path, {**os.environ, **own}) as running:
+        yield running
+
+
+@pytest.fixture
+def scoring(tmp_path: Path) -> Iterator[str]:
+    with scoring_server(tmp_path) as running:
+        yield running.address
+
+
+def spec_with(folder: Path, output: str) -> Path:
+    write_dataset(folder / "dataset", QUESTIONS)
+    return write_spec(folder, MODELS, folder / "dataset", output=output)
+
+
+class DriverSays(TypedDict):
+    state: str
+
+
+class StatusSays(TypedDict):
+    """Of what ``expart sweep status --json`` prints, what is looked at here."""
+
+    planned: int
+    done: int
+    scored: int
+    drivers: list[DriverSays]
+
+
+async def status_once(host: ExpartHost, is_reached: int) -> StatusSays:
+    """Asks for the status until so many questions are done."""
+    async with asyncio.timeout(120):
+        while True:
+            ended = await host.expart("sweep", "status", OUTPUT, "--json")
+            if ended.code == 0:  # else the driver has not begun
+                status: StatusSays = json.loads(ended.printed)
+                if status["done"] >= is_reached:
+                    return status
+            await asyncio.sleep(0.2)
+
+
+async def run_beside_others(
+    host: ExpartHost, generation: CountedGeneration, command: tuple[str, ...]
+) -> None:
+    """Runs the sweep; while it is held up, others look at it and try to write there."""
+    running = asyncio.create_task(host.expart(*command))
+    await generation.until_completed(8)
+    generation.models.flowing.clear()
+    second = asyncio.create_task(host.expart(*command))
+    status = await status_once(host, 8)
+    assert status["planned"] == ASKED
+    (driver,) = status["drivers"]
+    assert driver["state"] == "running"
+    refused = await second
+    assert refused.code == 2, refused
+    assert "another sweep is writing there" in one_line(refused)
+    assert generation.models.completed.total() < ASKED
+    generation.models.flowing.set()
+    ended = await running
+    assert ended.code == 0, ended
+    assert f"results: {OUTPUT}" in ended.printed
+
+
+async def test_a_sweep_into_a_bucket_is_run_watched_checked_rescored_and_compacted(
+    host: ExpartHost, scoring: str, tmp_path: Path
+) -> None:
+    spec = str(spec_with(tmp_path, OUTPUT))
+    async with counted_generation(MODELS, first_token_s=0.01) as generation:
+        command = ("sweep", "run", spec, "--generation", generation.address, "--scoring", scoring)
+        await run_beside_others(host, generation, command)
+        assert_exactly_once(OUTPUT, questions_of(MODELS, QUESTIONS))
+        again, verified, board, status = await asyncio.gather(
+            host.expart(*command),
+            host.expart("sweep", "verify", OUTPUT),
+            host.expart("leaderboard", OUTPUT),
+            status_once(host, ASKED),
+        )
+        assert "nothing to do: every question is settled" in again.printed
+        assert set(generation.models.begun.values()) == {1}
+    assert generation.models.begun.total() == ASKED
+    assert "no fault" in verified.printed
+    assert all(model in board.printed for model in MODELS)
+    assert status["scored"] == ASKED
+    await rescore_and_compact(host, scoring)
+
+
+async def rescore_and_compact(host: ExpartHost, scoring: str) -> None:
+    rescored = await host.expart(
+        *("sweep", "rescore", OUTPUT, "--scoring", scoring, "--metrics", "length,rouge_l")
+    )
+    assert f"{ASKED} scored now, 0 left" in rescored.printed, rescored
+    compacted = await host.expart("sweep", "compact", OUTPUT)
+    assert "files are now" in compacted.printed, compacted
+    verified = await host.expart("sweep", "verify", OUTPUT)
+    assert (verified.code, "no fault" in verified.printed) == (0, True), verified
+    assert len(rows_of(OUTPUT, "generations", "key")) == ASKED
+
+
+def one_line(ended: Ended) -> str:
+    """What it says of its error, which must be one line that is not too long."""
+    (line,) = ended.said.splitlines()
+    assert line.startswith("expart: error: s3://"), line
+    assert len(line) < 400, line
+    return line
+
+
+async def of_each_command(
+    host: ExpartHost, spec: Path, output: str, generation: str, **environment: str
+) -> list[str]:
+    """What each command says of results that it cannot reach."""
+    services = ("--generation", generation, "--scoring", "127.0.0.1:1")
+    commands = [
+        ("sweep", "run", str(spec), *services),
+        ("sweep", "plan", str(spec), "--generation", generation),
+        ("sweep", "status", output),
+        ("sweep", "verify", output),
+        ("sweep", "rescore", output, "--scoring", "127.0.0.1:1"),
+        ("sweep", "compact", output),
+        ("leaderboard", output),
+    ]
+    ended = await asyncio.gather(
+        *(host.expart(*command, environment=environment) for command in commands)
+    )
+    assert [one.code for one in ended] == [2] * len(commands), ended
+    return [one_line(one) for one in ended]
+
+
+async def test_every_command_says_in_one_line_why_it_cannot_reach_the_results(
+    host: ExpartHost, server: ObjectStoreServer, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        endpoint = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+    async with counted_generation(MODELS) as generation:
+        address = generation.address
+        nowhere = spec_with(tmp_path / "nowhere", "s3://nowhere/sweep")
+        said = await of_each_command(host, nowhere, "s3://nowhere/sweep", address)
+        assert all("there is no such bucket" in line for line in said), said
+        spec = spec_with(tmp_path / "sweep", OUTPUT)
+        said = await of_each_command(host, spec, OUTPUT, address, AWS_ENDPOINT_URL=endpoint)
+        assert all(f"{endpoint} cannot be reached: check the endpoint" in line for line in said)
+        ask_for_known_keys(server)
+        said = await of_each_command(host, spec, OUTPUT, address)
+        assert all("refuses these credentials (InvalidAccessKeyId" in line for line in said), said
+
+
+def ask_for_known_keys(server: ObjectStoreServer) -> None:
+    """From now on the server refuses the keys that it does not know: all."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.port}/moto-api/reset-auth",
+        data=b"0",
+        # Its server reads no body that claims to come from a form.
+        headers={"Content-Type": "text/plain"},
+        method="POST",
+    )
+    with urllib.request.urlopen(request, timeout=10):
+        pass
