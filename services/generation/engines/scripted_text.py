@@ -25,9 +25,11 @@ def content_of(model: str, request: EngineRequest) -> str:
 
 def words(model: str, request: EngineRequest, count: int) -> Iterator[str]:
     """Yields that many words, each but the first after a space."""
-    content = content_of(model, request)
+    content = hashlib.sha256(f"{content_of(model, request)}\0".encode())
     for index in range(count):
-        word = hashlib.sha256(f"{content}\0{index}".encode()).digest()
+        hashed = content.copy()
+        hashed.update(b"%d" % index)
+        word = hashed.digest()
         yield ("" if index == 0 else " ") + _WORDS[int.from_bytes(word[:4]) % len(_WORDS)]
 
 
