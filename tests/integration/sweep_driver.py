@@ -4,13 +4,21 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
+
+if TYPE_CHECKING:
+    from tests.integration.sweep_driver_host import Order
 
 PROJECT = Path(__file__).parents[2]
 # Commits many times a second, so that a kill often finds one half done.
@@ -19,7 +27,7 @@ EAGER_COMMITS = {
     "EXPART_SWEEP_COMMIT_INTERVAL_S": "0.05",
 }
 # Longer than anything here takes; it only keeps a fault of ours from stopping the whole suite.
-TIMEOUT_S = 120.0
+TIMEOUT_S = 240.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,38 +35,107 @@ class SweepDriver:
     """A driver that was started.
 
     Attributes:
-        process: Its process.
+        pid: Its process id.
+        code: Its exit code, once it has ended.
         log: What it prints goes there.
     """
 
-    process: asyncio.subprocess.Process
+    pid: int
+    code: Future[int]
     log: Path
 
     @property
     def has_ended(self) -> bool:
-        return self.process.returncode is not None
+        return self.code.done()
 
     async def ended(self, within_s: float = TIMEOUT_S) -> int:
         """Waits for its end; gives its exit code, negative for a signal."""
         async with asyncio.timeout(within_s):
-            return await self.process.wait()
+            return await asyncio.shield(asyncio.wrap_future(self.code))
 
     async def kill(self) -> None:
         """Ends it as a power cut would, unless it has ended by itself."""
-        if not self.has_ended:
-            self.process.kill()
-        await self.process.wait()
+        self._send(signal.SIGKILL)
+        await self.ended()
 
     def interrupt(self) -> None:
         """Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
+        self._send(signal.SIGINT)
 
     def terminate(self) -> None:
         """What Kubernetes and process managers send."""
-        self.process.terminate()
+        self._send(signal.SIGTERM)
 
     def printed(self) -> str:
         return self.log.read_text(encoding="utf-8")
+
+    def _send(self, number: signal.Signals) -> None:
+        if not self.has_ended:
+            os.kill(self.pid, number)
+
+
+class DriverHost:
+    """Starts drivers.
+
+    Args:
+        process: Where they are started from; see sweep_driver_host.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._numbers = count()
+        self._pids: dict[int, Future[int]] = {}
+        self._codes: dict[int, Future[int]] = {}
+
+    async def start(self, command: "SweepCommand") -> SweepDriver:
+        """Starts a driver and returns once it has its process id."""
+        number = next(self._numbers)
+        pid = self._pids[number] = Future()
+        code = self._codes[number] = Future()
+        order: Order = {
+            "number": number,
+            "log": str(command.log),
+            "arguments": command.arguments,
+            "environment": command.environment,
+            "lease_s": command.lease_s,
+            "silence_s": command.silence_s,
+        }
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        async with asyncio.timeout(TIMEOUT_S):
+            return SweepDriver(await asyncio.wrap_future(pid), code, command.log)
+
+    def listen(self) -> None:
+        """Takes what the host reports, until it has ended."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            event: dict[str, int] = json.loads(line)
+            if "pid" in event:
+                self._pids[event["number"]].set_result(event["pid"])
+            else:
+                self._codes[event["number"]].set_result(event["code"])
+
+
+@contextmanager
+def driver_host() -> Iterator[DriverHost]:
+    """Runs a host of drivers; at the end whatever it started is killed."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.sweep_driver_host"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+        start_new_session=True,
+    ) as process:
+        host = DriverHost(process)
+        listening = threading.Thread(target=host.listen, daemon=True)
+        listening.start()
+        try:
+            yield host
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            listening.join(timeout=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +143,22 @@ class SweepCommand:
     """How a sweep is started, again and again.
 
     Attributes:
+        host: Starts it.
         spec: The spec file.
         generation: Address of the generation service.
         scoring: Address of the scoring service.
         options: More options.
-        program: What stands for ``expart``.
+        lease_s: How long a lease on a shard in an object store lasts; 0 for what it is.
+        silence_s: How long a connection may be silent; 0 for what the contract has.
     """
 
+    host: DriverHost
     spec: Path
     generation: str
     scoring: str
     options: tuple[str, ...] = ()
-    program: tuple[str, ...] = ("-m", "services.cli")
+    lease_s: float = 0.0
+    silence_s: float = 0.0
 
     @property
     def arguments(self) -> list[str]:
@@ -102,18 +183,7 @@ class SweepCommand:
 
     async def start(self) -> SweepDriver:
         """Starts a driver."""
-        with self.log.open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *self.program,
-                *self.arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=PROJECT,
-                env=self.environment,
-            )
-        return SweepDriver(process, self.log)
+        return await self.host.start(self)
 
     async def run(self) -> None:
         """Runs it to its end, which must be a complete sweep."""
@@ -122,57 +192,6 @@ class SweepCommand:
             assert await driver.ended() == 0, driver.printed()[-3000:]
         finally:
             await driver.kill()
-
-
-class HostedDriver:
-    """A driver that the host started."""
-
-    def __init__(self, host: asyncio.subprocess.Process, pid: int) -> None:
-        self._pid = pid
-        self._code = asyncio.ensure_future(_number_from(host))
-
-    async def ended(self) -> int:
-        """Waits for its end; gives its exit code, negative for a signal."""
-        return await asyncio.shield(self._code)
-
-    async def kill(self) -> None:
-        """Ends it as a power cut would, unless it has ended by itself."""
-        if not self._code.done():
-            # The host has not collected it before its code is here: the id is no other's.
-            os.kill(self._pid, signal.SIGKILL)
-        await self._code
-
-
-@asynccontextmanager
-async def driver_host(
-    command: SweepCommand,
-) -> AsyncIterator[Callable[[], Awaitable[HostedDriver]]]:
-    """Gives what starts a driver with its imports behind it; one at a time."""
-    host = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.integration.sweep_driver_host"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=PROJECT,
-        env=command.environment,
-    )
-    order = json.dumps({"log": str(command.log), "arguments": command.arguments}) + "\n"
-
-    async def start() -> HostedDriver:
-        assert host.stdin is not None
-        host.stdin.write(order.encode())
-        await host.stdin.drain()
-        return HostedDriver(host, await _number_from(host))
-
-    try:
-        yield start
-    finally:
-        host.kill()
-        await host.communicate()
-
-
-async def _number_from(host: asyncio.subprocess.Process) -> int:
-    assert host.stdout is not None
-    return int(await host.stdout.readline())
 
 
 def write_spec(folder: Path, models: Sequence[str], dataset: Path, **changes: object) -> Path:

@@ -7,23 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.scoring_server import ScoringServer, scoring_server
+from tests.contract.scoring_server import ScoringServer
 from tests.integration.counted_generation import CountedGeneration, counted_generation
 from tests.integration.object_store import BUCKET, object_store
 from tests.integration.stored_results import assert_exactly_once, rows_of
 from tests.integration.sweep_dataset import QUESTIONS_AN_ARTWORK, questions_of, write_dataset
-from tests.integration.sweep_driver import SweepCommand, SweepDriver, write_spec
+from tests.integration.sweep_driver import DriverHost, SweepCommand, SweepDriver, write_spec
 
 pytestmark = pytest.mark.slow
 
 MODELS = ("alpha", "beta")
-QUESTIONS = 240
-
-
-@pytest.fixture(scope="module")
-def scoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringServer]:
-    with scoring_server(tmp_path_factory.mktemp("scoring")) as server:
-        yield server
+QUESTIONS = 160
 
 
 @pytest.fixture
@@ -47,12 +41,12 @@ def assert_asked_once(generation: CountedGeneration) -> None:
 
 @pytest.mark.parametrize("count", [2, 4])
 async def test_drivers_share_the_questions_artwork_by_artwork(
-    spec: Path, scoring: ScoringServer, count: int
+    spec: Path, drivers: DriverHost, sweep_scoring: ScoringServer, count: int
 ) -> None:
     async with counted_generation(MODELS, first_token_s=0.02) as generation:
-        command = SweepCommand(spec, generation.address, scoring.address)
-        drivers = await together([shard(command, index, count) for index in range(count)])
-        for driver in drivers:
+        command = SweepCommand(drivers, spec, generation.address, sweep_scoring.address)
+        started = await together([shard(command, index, count) for index in range(count)])
+        for driver in started:
             assert await driver.ended() == 0, driver.printed()
         assert_asked_once(generation)
     output = spec.parent / "results"
@@ -69,10 +63,10 @@ async def test_drivers_share_the_questions_artwork_by_artwork(
 
 
 async def test_a_killed_driver_goes_on_with_its_own_shard_while_the_other_runs(
-    spec: Path, scoring: ScoringServer
+    spec: Path, drivers: DriverHost, sweep_scoring: ScoringServer
 ) -> None:
     async with counted_generation(MODELS, first_token_s=0.05) as generation:
-        command = SweepCommand(spec, generation.address, scoring.address)
+        command = SweepCommand(drivers, spec, generation.address, sweep_scoring.address)
         first, other = await together([shard(command, index, 2) for index in range(2)])
         await generation.until_begun(60)
         await first.kill()
@@ -86,10 +80,12 @@ async def test_a_killed_driver_goes_on_with_its_own_shard_while_the_other_runs(
 
 
 async def test_two_drivers_of_the_same_shard_neither_corrupt_nor_repeat_anything(
-    spec: Path, scoring: ScoringServer
+    spec: Path, drivers: DriverHost, sweep_scoring: ScoringServer
 ) -> None:
     async with counted_generation(MODELS, first_token_s=0.01) as generation:
-        command = shard(SweepCommand(spec, generation.address, scoring.address), 0, 1)
+        command = shard(
+            SweepCommand(drivers, spec, generation.address, sweep_scoring.address), 0, 1
+        )
         first = await command.start()
         await assert_refused(command, generation)
         assert await first.ended() == 0, first.printed()
@@ -108,25 +104,22 @@ async def assert_refused(command: SweepCommand, generation: CountedGeneration) -
 
 
 async def test_two_drivers_of_the_same_shard_started_at_once_end_as_one(
-    spec: Path, scoring: ScoringServer
+    spec: Path, drivers: DriverHost, sweep_scoring: ScoringServer
 ) -> None:
     async with counted_generation(MODELS, first_token_s=0.02) as generation:
-        command = shard(SweepCommand(spec, generation.address, scoring.address), 0, 1)
-        drivers = await together([command, command, command])
-        codes = [await driver.ended() for driver in drivers]
-        assert 0 in codes, drivers[0].printed()
-        assert set(codes) <= {0, 2}, drivers[0].printed()
+        command = shard(
+            SweepCommand(drivers, spec, generation.address, sweep_scoring.address), 0, 1
+        )
+        started = await together([command, command, command])
+        codes = [await driver.ended() for driver in started]
+        assert 0 in codes, started[0].printed()
+        assert set(codes) <= {0, 2}, started[0].printed()
         assert_asked_once(generation)
     assert_exactly_once(spec.parent / "results", questions_of(MODELS, QUESTIONS))
 
 
-# Runs the command with a lease of two seconds on a shard in an object store, in place of 30.
-SHORT_LEASE = """
-from services.sweep.output_lock import hold_shard
-hold_shard.__wrapped__.__kwdefaults__["lease_s"] = 2.0
-from services.cli.__main__ import main
-main()
-"""
+# In place of 30 s. A driver that gets no time of computation for longer would lose its shard.
+LEASE_S = 6.0
 
 
 @pytest.fixture
@@ -138,13 +131,13 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 async def test_drivers_share_a_sweep_into_a_bucket_and_a_killed_one_goes_on(
-    tmp_path: Path, bucket: str, scoring: ScoringServer
+    tmp_path: Path, bucket: str, drivers: DriverHost, sweep_scoring: ScoringServer
 ) -> None:
     write_dataset(tmp_path / "dataset", QUESTIONS)
     spec = write_spec(tmp_path, MODELS, tmp_path / "dataset", output=bucket)
     async with counted_generation(MODELS, first_token_s=0.01) as generation:
         command = SweepCommand(
-            spec, generation.address, scoring.address, program=("-c", SHORT_LEASE)
+            drivers, spec, generation.address, sweep_scoring.address, lease_s=LEASE_S
         )
         first, other = await together([shard(command, index, 2) for index in range(2)])
         await assert_refused(shard(command, 1, 2), generation)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,32 +14,18 @@ from tests.contract.scoring_server import ScoringServer, scoring_server
 from tests.integration.counted_generation import CountedGeneration, counted_generation
 from tests.integration.stored_results import assert_exactly_once, count_rows, rows_of
 from tests.integration.sweep_dataset import questions_of, write_dataset
-from tests.integration.sweep_driver import (
-    HostedDriver,
-    SweepCommand,
-    SweepDriver,
-    driver_host,
-    write_spec,
-)
+from tests.integration.sweep_driver import TIMEOUT_S, DriverHost, SweepCommand, write_spec
 
 pytestmark = pytest.mark.slow
 
 MODELS = ("alpha", "beta")
 CONCURRENCY = 4
 KILLS = 50
-# So often the whole command is started; the other drivers have their imports behind them.
-WHOLE_EVERY = 10
-# 100 artworks, 5 sections, 2 settings: what 50 short lives of a driver do not come to the end of.
-QUESTIONS = 1000
+# 60 artworks, 5 sections, 2 settings: what 50 short lives of a driver do not come to the end of.
+QUESTIONS = 600
 ANSWER_S = 0.04
-# From the start of the process to where it has ended to import and plan, and begins to ask.
+# From the start of the process to where it has ended to plan, and begins to ask.
 STARTING_S = 1.0
-
-
-@pytest.fixture(scope="module")
-def scoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringServer]:
-    with scoring_server(tmp_path_factory.mktemp("scoring")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -49,27 +35,28 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+async def first_of(*waits: Coroutine[object, object, object]) -> None:
+    """Waits until the first of these has come about."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
 async def live_and_die(
-    start: Callable[[], Awaitable[SweepDriver | HostedDriver]],
-    generation: CountedGeneration,
-    moments: random.Random,
+    command: SweepCommand, generation: CountedGeneration, moments: random.Random
 ) -> str:
     """Starts a driver, kills it at a random moment and says which it was."""
-    driver = await start()
+    driver = await command.start()
     if moments.random() < 0.2:
         after_s = moments.uniform(0, STARTING_S)
         moment = f"{after_s:.2f} s after its start"
         await asyncio.sleep(after_s)
     else:
-        count, after_s = moments.randint(0, 30), moments.uniform(0, 0.2)
+        count, after_s = moments.randint(0, 12), moments.uniform(0, 0.1)
         moment = f"{after_s:.3f} s after {count} more generations"
-        begun = asyncio.ensure_future(
-            generation.until_begun(generation.models.begun.total() + count)
-        )
-        ended = asyncio.ensure_future(driver.ended())
-        await asyncio.wait([begun, ended], return_when=asyncio.FIRST_COMPLETED)
-        begun.cancel()
-        ended.cancel()
+        begun = generation.until_begun(generation.models.begun.total() + count)
+        await first_of(begun, driver.ended())
         await asyncio.sleep(after_s)
     await driver.kill()
     return moment
@@ -77,25 +64,22 @@ async def live_and_die(
 
 @pytest.mark.parametrize("seed", [5])
 async def test_fifty_kills_of_the_driver_lose_nothing_and_repeat_only_what_was_in_flight(
-    tmp_path: Path, dataset: Path, scoring: ScoringServer, seed: int
+    tmp_path: Path, dataset: Path, drivers: DriverHost, sweep_scoring: ScoringServer, seed: int
 ) -> None:
     moments = random.Random(seed)
     spec = write_spec(tmp_path, MODELS, dataset, concurrency=CONCURRENCY)
     abandoned: Counter[str] = Counter()
     async with counted_generation(MODELS, first_token_s=ANSWER_S) as generation:
-        command = SweepCommand(spec, generation.address, scoring.address)
+        command = SweepCommand(drivers, spec, generation.address, sweep_scoring.address)
         models = generation.models
-        async with driver_host(command) as start:
-            for number in range(KILLS):
-                # Importing takes seconds, in which there is little to break.
-                begin = start if number % WHOLE_EVERY else command.start
-                moment = await live_and_die(begin, generation, moments)
-                # The front notices that its caller is gone and frees the engine.
-                await generation.until_idle()
-                lost = models.abandoned - abandoned
-                say(f"kill {number} (seed {seed}): {moment}, {lost.total()} in flight")
-                assert lost.total() <= CONCURRENCY * len(MODELS)
-                abandoned += lost
+        for number in range(KILLS):
+            moment = await live_and_die(command, generation, moments)
+            # The front notices that its caller is gone and frees the engine.
+            await generation.until_idle()
+            lost = models.abandoned - abandoned
+            say(f"kill {number} (seed {seed}): {moment}, {lost.total()} in flight")
+            assert lost.total() <= CONCURRENCY * len(MODELS)
+            abandoned += lost
         stored = {str(row["key"]) for row in rows_of(tmp_path / "results", "generations", "key")}
         assert 0 < len(stored) < QUESTIONS * len(MODELS)  # the kills fell into the sweep
         begun = Counter(models.begun)
@@ -112,37 +96,32 @@ async def test_fifty_kills_of_the_driver_lose_nothing_and_repeat_only_what_was_i
 
 
 async def test_kills_while_the_last_results_are_written_leave_a_sweep_that_can_be_ended(
-    tmp_path: Path, scoring: ScoringServer
+    tmp_path: Path, drivers: DriverHost, sweep_scoring: ScoringServer
 ) -> None:
     write_dataset(tmp_path / "dataset", 50)
     spec = write_spec(tmp_path, MODELS, tmp_path / "dataset")
     asked = questions_of(MODELS, 50)
     moments = random.Random(7)
     async with counted_generation(MODELS) as generation:
-        command = SweepCommand(spec, generation.address, scoring.address)
-        async with driver_host(command) as start:
-            for number in range(8):
-                driver = await start()
-                waiting = asyncio.ensure_future(generation.until_completed(len(asked)))
-                ended = asyncio.ensure_future(driver.ended())
-                await asyncio.wait([waiting, ended], return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
-                ended.cancel()
-                after_s = moments.uniform(0, 0.8)
-                say(f"kill {number}: {after_s:.2f} s after the last answer, or the start")
-                await asyncio.sleep(after_s)
-                await driver.kill()
+        command = SweepCommand(drivers, spec, generation.address, sweep_scoring.address)
+        for number in range(8):
+            driver = await command.start()
+            await first_of(generation.until_completed(len(asked)), driver.ended())
+            after_s = moments.uniform(0, 0.8)
+            say(f"kill {number}: {after_s:.2f} s after the last answer, or the start")
+            await asyncio.sleep(after_s)
+            await driver.kill()
         await command.run()
         assert set(generation.models.begun.values()) == {1}
         assert_exactly_once(tmp_path / "results", asked)
 
 
 async def test_sigterm_stores_what_is_in_flight_and_the_next_run_asks_only_the_rest(
-    tmp_path: Path, dataset: Path, scoring: ScoringServer
+    tmp_path: Path, dataset: Path, drivers: DriverHost, sweep_scoring: ScoringServer
 ) -> None:
     spec = write_spec(tmp_path, MODELS, dataset, limits={"max_questions_per_split": 50})
     async with counted_generation(MODELS, first_token_s=0.1) as generation:
-        command = SweepCommand(spec, generation.address, scoring.address)
+        command = SweepCommand(drivers, spec, generation.address, sweep_scoring.address)
         driver = await command.start()
         await generation.until_begun(40)
         driver.terminate()
@@ -157,26 +136,28 @@ async def test_sigterm_stores_what_is_in_flight_and_the_next_run_asks_only_the_r
 
 
 async def test_a_second_ctrl_c_leaves_at_once_and_what_is_stored_is_whole(
-    tmp_path: Path, dataset: Path, scoring: ScoringServer
+    tmp_path: Path, dataset: Path, drivers: DriverHost, sweep_scoring: ScoringServer
 ) -> None:
     spec = write_spec(tmp_path, MODELS, dataset, limits={"max_questions_per_split": 20})
     async with counted_generation(MODELS) as quick:
-        command = SweepCommand(spec, quick.address, scoring.address)
+        command = SweepCommand(drivers, spec, quick.address, sweep_scoring.address)
         driver = await command.start()
         await quick.until_completed(20)
         await driver.kill()
     # Answers that take a minute: whoever waited for them would not be gone in ten seconds.
     async with counted_generation(MODELS, first_token_s=60) as slow:
-        driver = await SweepCommand(spec, slow.address, scoring.address).start()
+        driver = await SweepCommand(drivers, spec, slow.address, sweep_scoring.address).start()
         await slow.until_begun(CONCURRENCY * len(MODELS))
         driver.interrupt()
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(TIMEOUT_S):
+            while "saving what is done" not in driver.printed():  # noqa: ASYNC110 - a file
+                await asyncio.sleep(0.05)
         assert not driver.has_ended  # it waits for what is in flight
         driver.interrupt()
         assert await driver.ended(within_s=10) == 130, driver.printed()
         await slow.until_idle()
     async with counted_generation(MODELS) as quick:
-        await SweepCommand(spec, quick.address, scoring.address).run()
+        await SweepCommand(drivers, spec, quick.address, sweep_scoring.address).run()
     generated = Counter(row["key"] for row in rows_of(tmp_path / "results", "generations", "key"))
     # 20 questions, each in two settings, for two models.
     assert len(generated) == 20 * 2 * len(MODELS)
@@ -199,7 +180,7 @@ async def until_more_than(count: int, output: Path) -> None:
 
 
 async def test_kills_of_the_scoring_service_cost_no_score_and_no_generation(
-    tmp_path: Path, dataset: Path
+    tmp_path: Path, dataset: Path, drivers: DriverHost
 ) -> None:
     spec = write_spec(tmp_path, MODELS, dataset, limits={"max_questions_per_split": 150})
     moments = random.Random(11)
@@ -209,7 +190,7 @@ async def test_kills_of_the_scoring_service_cost_no_score_and_no_generation(
         for life in range(4):
             with mortal_scoring(tmp_path / f"scoring-{life}", address) as scoring:
                 address = scoring.address
-                command = SweepCommand(spec, generation.address, address)
+                command = SweepCommand(drivers, spec, generation.address, address)
                 driver = driver or await command.start()
                 if life == 3:
                     assert await driver.ended() == 0, driver.printed()

@@ -1,53 +1,37 @@
 """A sweep over a network that delays, stalls, resets and swallows ends complete."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.bench.scoring_service import say
-from tests.contract.scoring_server import ScoringServer, scoring_server
+from tests.contract.scoring_server import ScoringServer
 from tests.integration.counted_generation import counted_generation
 from tests.integration.faulty_network import Weather, faulty_network
 from tests.integration.stored_results import assert_exactly_once
 from tests.integration.sweep_dataset import questions_of, write_dataset
-from tests.integration.sweep_driver import SweepCommand, write_spec
+from tests.integration.sweep_driver import DriverHost, SweepCommand, write_spec
 
 pytestmark = pytest.mark.slow
 
 MODELS = ("alpha", "beta")
-QUESTIONS = 200
+QUESTIONS = 150
 
 STORM = Weather(delay=0.1, stall=0.01, reset=0.01, refuse=0.2)
-
-# Runs the command with a patience of a second for a connection that has fallen silent, in place
-# of that of the contract, which is most of a minute.
-IMPATIENT = """
-from services.rpc import limits
-limits.KEEPALIVE_TIME_MS, limits.KEEPALIVE_TIMEOUT_MS = 1000, 1000
-from services.cli.__main__ import main
-main()
-"""
-
-
-@pytest.fixture(scope="module")
-def scoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringServer]:
-    with scoring_server(tmp_path_factory.mktemp("scoring")) as server:
-        yield server
 
 
 @pytest.mark.parametrize("seed", [3])
 async def test_a_sweep_over_a_network_that_delays_stalls_and_resets_ends_complete(
-    tmp_path: Path, scoring: ScoringServer, seed: int
+    tmp_path: Path, drivers: DriverHost, sweep_scoring: ScoringServer, seed: int
 ) -> None:
     write_dataset(tmp_path / "dataset", QUESTIONS)
     spec = write_spec(tmp_path, MODELS, tmp_path / "dataset", deadline_s=10)
     async with (
         counted_generation(MODELS, first_token_s=0.02) as generation,
         faulty_network(generation.address, STORM, seed) as to_generation,
-        faulty_network(scoring.address, STORM, seed + 1) as to_scoring,
+        faulty_network(sweep_scoring.address, STORM, seed + 1) as to_scoring,
     ):
-        await SweepCommand(spec, to_generation.address, to_scoring.address).run()
+        await SweepCommand(drivers, spec, to_generation.address, to_scoring.address).run()
         say(f"seed {seed}: {to_generation.happened}, {to_scoring.happened}")
         for network in (to_generation, to_scoring):
             assert {"delay", "stall", "reset"} <= set(network.happened)
@@ -57,7 +41,7 @@ async def test_a_sweep_over_a_network_that_delays_stalls_and_resets_ends_complet
 
 
 async def test_a_sweep_notices_a_connection_that_swallows_everything_and_goes_on(
-    tmp_path: Path, scoring: ScoringServer
+    tmp_path: Path, drivers: DriverHost, sweep_scoring: ScoringServer
 ) -> None:
     write_dataset(tmp_path / "dataset", QUESTIONS)
     spec = write_spec(tmp_path, MODELS, tmp_path / "dataset")
@@ -65,10 +49,11 @@ async def test_a_sweep_notices_a_connection_that_swallows_everything_and_goes_on
     async with (
         counted_generation(MODELS, first_token_s=0.05) as generation,
         faulty_network(generation.address, calm, 0) as to_generation,
-        faulty_network(scoring.address, calm, 0) as to_scoring,
+        faulty_network(sweep_scoring.address, calm, 0) as to_scoring,
     ):
+        # Two seconds without a sign, and two for an answer to a ping.
         command = SweepCommand(
-            spec, to_generation.address, to_scoring.address, program=("-c", IMPATIENT)
+            drivers, spec, to_generation.address, to_scoring.address, silence_s=4.0
         )
         driver = await command.start()
         await generation.until_begun(100)
