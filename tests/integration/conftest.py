@@ -9,10 +9,16 @@ from tests.integration.sweep_driver import DriverHost, driver_host
 
 
 @pytest.fixture(scope="session")
-def drivers() -> Iterator[DriverHost]:
-    """Starts drivers of sweeps."""
+def starting_drivers() -> Iterator[DriverHost]:
     with driver_host() as host:
         yield host
+
+
+@pytest.fixture
+def drivers(starting_drivers: DriverHost) -> Iterator[DriverHost]:
+    """Starts drivers of sweeps; a test that fails leaves none behind."""
+    yield starting_drivers
+    starting_drivers.kill_all()
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +106,12 @@ class DriverHost:
         async with asyncio.timeout(TIMEOUT_S):
             return SweepDriver(await asyncio.wrap_future(pid), code, command.log)
 
+    def kill_all(self) -> None:
+        """Kills whatever still runs."""
+        for number, code in self._codes.items():
+            if not code.done() and self._pids[number].done():
+                os.kill(self._pids[number].result(), signal.SIGKILL)
+
     def listen(self) -> None:
         """Takes what the host reports, until it has ended."""
         assert self._process.stdout is not None
@@ -148,6 +154,7 @@ class SweepCommand:
         generation: Address of the generation service.
         scoring: Address of the scoring service.
         options: More options.
+        variables: More variables of the environment.
         lease_s: How long a lease on a shard in an object store lasts; 0 for what it is.
         silence_s: How long a connection may be silent; 0 for what the contract has.
     """
@@ -157,6 +164,7 @@ class SweepCommand:
     generation: str
     scoring: str
     options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
     lease_s: float = 0.0
     silence_s: float = 0.0
 
@@ -179,7 +187,8 @@ class SweepCommand:
     def environment(self) -> dict[str, str]:
         """The environment of a driver."""
         log_folder = str(self.spec.parent / "log")
-        return {**os.environ, **EAGER_COMMITS, "EXPART_CLI_LOG_FOLDER": log_folder}
+        ours = {**EAGER_COMMITS, "EXPART_CLI_LOG_FOLDER": log_folder}
+        return {**os.environ, **ours, **self.variables}
 
     async def start(self) -> SweepDriver:
         """Starts a driver."""

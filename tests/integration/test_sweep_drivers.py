@@ -30,6 +30,12 @@ def shard(command: SweepCommand, index: int, count: int) -> SweepCommand:
     return replace(command, options=("--shard-index", str(index), "--shard-count", str(count)))
 
 
+def pod(command: SweepCommand, index: int, count: int) -> SweepCommand:
+    """The same, as a pod of an Indexed Job learns it."""
+    variables = {"JOB_COMPLETION_INDEX": str(index), "EXPART_SWEEP_SHARD_COUNT": str(count)}
+    return replace(command, variables=variables)
+
+
 async def together(commands: list[SweepCommand]) -> list[SweepDriver]:
     return list(await asyncio.gather(*(command.start() for command in commands)))
 
@@ -62,15 +68,15 @@ async def test_drivers_share_the_questions_artwork_by_artwork(
     )  # no artwork is shared by two
 
 
-async def test_a_killed_driver_goes_on_with_its_own_shard_while_the_other_runs(
+async def test_a_restarted_pod_goes_on_with_its_own_shard_while_the_other_runs(
     spec: Path, drivers: DriverHost, sweep_scoring: ScoringServer
 ) -> None:
     async with counted_generation(MODELS, first_token_s=0.05) as generation:
         command = SweepCommand(drivers, spec, generation.address, sweep_scoring.address)
-        first, other = await together([shard(command, index, 2) for index in range(2)])
+        first, other = await together([pod(command, index, 2) for index in range(2)])
         await generation.until_begun(60)
         await first.kill()
-        again = await shard(command, 0, 2).start()
+        again = await pod(command, 0, 2).start()
         for driver in (other, again):
             assert await driver.ended() == 0, driver.printed()
         assert set(generation.models.completed.values()) == {1}
