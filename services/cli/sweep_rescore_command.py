@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from services.cli import connection_options, score_options
+from services.cli import connection_options, rescore_options
 from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.scoring_process import scoring_process
 from services.cli.settings import CliSettings
@@ -17,7 +17,6 @@ from services.cli.stoppable import run_stoppable
 from services.cli.stored_sweep import StoredSweep, open_sweep
 from services.cli.sweep_log import logging_to
 from services.core.errors import UserInputError
-from services.metrics.options import ScoringOptions
 from services.rpc.client_security import ClientSecurity
 from services.rpc.read_settings import read_settings
 from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
@@ -27,13 +26,13 @@ from services.sweep.settings import load_settings
 # Answers are left that are not scored by the choice; the same command scores them.
 EXIT_INCOMPLETE = 1
 
-_DEFAULTS = ScoringOptions()
 _LINE_INTERVAL_S = 10.0
 
 _EPILOG = (
     "Stored answers are scored against the references as the dataset has them now. What is scored "
     "as asked already is left alone: the same command goes on where it was stopped. A later "
-    "'sweep run' that has anything to do scores all answers as the spec says again. Exit codes: 0 "
+    "'sweep run' scores all answers by the spec's metrics and scoring_options again, and says so: "
+    "what shall stay belongs into the spec. Exit codes: 0 "
     "every answer is scored, 1 the service failed or answers are left, 2 wrong input, or a driver "
     "is writing there, 130 stopped."
 )
@@ -52,19 +51,12 @@ def rescore_answers(
     local: Annotated[
         bool, typer.Option("--local", help="Start a scoring service on this machine.")
     ] = False,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME,...",
-            help="Metrics to compute, comma-separated, repeatable.",
-            show_default="the spec's, or else the service's",
-        ),
-    ] = None,
-    case: score_options.Case = _DEFAULTS.case,
-    boundary: score_options.Boundary = _DEFAULTS.boundary,
-    tokenizer: score_options.Tokenizer = _DEFAULTS.tokenizer,
-    partial_match: score_options.PartialMatch = _DEFAULTS.partial_match,
-    no_pairs: score_options.NoPairs = _DEFAULTS.no_pairs,
+    metrics: rescore_options.Metrics = None,
+    case: rescore_options.Case = None,
+    boundary: rescore_options.Boundary = None,
+    tokenizer: rescore_options.Tokenizer = None,
+    partial_match: rescore_options.PartialMatch = None,
+    no_pairs: rescore_options.NoPairs = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Score again what failed to be scored for good.")
     ] = False,
@@ -85,7 +77,14 @@ def rescore_answers(
     named = tuple(name.strip() for given in metrics or () for name in given.split(","))
     choice = ScoringChoice(
         metrics=tuple(dict.fromkeys(named)) or spec.metrics,
-        options=ScoringOptions(case, boundary, tokenizer, partial_match, no_pairs),
+        options=rescore_options.chosen_options(
+            spec.scoring_options,
+            case=case,
+            boundary=boundary,
+            tokenizer=tokenizer,
+            partial_match=partial_match,
+            no_pairs=no_pairs,
+        ),
         retry_failed=retry_failed,
     )
     console = Console()
@@ -122,6 +121,14 @@ def rescore_answers(
             lambda message: console.print(message, markup=False),
         )
     _report(outcome, store.uri, console)
+    if not rescore_options.are_the_specs(choice, spec):
+        console.print(
+            "the next sweep run scores as the spec says again; to keep these, put into it: "
+            f"{rescore_options.as_in_a_spec(choice)}",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
 
 
 def _report(outcome: RescoreOutcome, output: str, console: Console) -> None:

@@ -29,6 +29,8 @@ from services.sweep.messages import (
     ScoringRequest,
 )
 from services.sweep.rpc_faults import responses, translated
+from services.sweep.scoring_options import options_of
+from services.sweep.spec import SweepSpec
 from services.sweep.uploads import Pictures, Uploads
 
 # A listing is answered from memory; waiting longer would only hide that the service is not there.
@@ -115,6 +117,11 @@ class ScoringClient:
         self._stub = scoring_grpc.ScoringServiceStub(channel)
         self._metrics = metrics
         self._options = convert.options_message(options or ScoringOptions())
+
+    @classmethod
+    def of_spec(cls, channel: aio.Channel, spec: SweepSpec) -> ScoringClient:
+        """Calls it as a spec asks."""
+        return cls(channel, spec.metrics, options_of(spec.scoring_options))
 
     async def signatures(self) -> dict[str, str]:
         """Gives the signature of every metric that is computed, in their order.

@@ -107,7 +107,7 @@ async def measure_drift(
                 label: await measuring.ask(label, sample, stored)
                 for label, sample in samples.items()
             }
-            scorer = ScoringClient(scoring, plan.spec.metrics)
+            scorer = ScoringClient.of_spec(scoring, plan.spec)
             scores = await measuring.score(scorer, [pair for of in pairs.values() for pair in of])
         except BaseExceptionGroup as group:
             raise first_error(group) from group

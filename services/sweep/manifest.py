@@ -12,6 +12,7 @@ from services.benchmark.prepared import dataset_revision
 from services.core.errors import UserInputError
 from services.sweep.keys import KEY_VERSION, content_digest
 from services.sweep.plan import SweepPlan
+from services.sweep.scorings import Scoring
 from services.sweep.store import ResultStore
 from services.sweep.store_folder import ResultFolder
 
@@ -52,7 +53,8 @@ class Manifest(BaseModel):
         questions: Questions planned, over all models.
         revisions: Planned revision of each model.
         attested: For each model, everything that the service attested, each once.
-        signatures: Signature of each metric.
+        signatures: Signature of each metric, as they were computed last.
+        scorings: Every way in which this shard's answers were scored, each once.
         versions: Python and the packages that matter.
         shard: Which share of the sweep this is, from 0.
         shards: How many shares there are.
@@ -76,6 +78,7 @@ class Manifest(BaseModel):
     revisions: dict[str, str]
     attested: dict[str, list[Attestation]] = {}
     signatures: dict[str, str] = {}
+    scorings: list[Scoring] = []
     versions: dict[str, str]
     shard: int
     shards: int
@@ -89,6 +92,13 @@ class Manifest(BaseModel):
         if attestation in known:
             return False
         known.append(attestation)
+        return True
+
+    def note_scoring(self, scoring: Scoring) -> bool:
+        """Notes how answers are to be scored; false if it was noted before."""
+        if scoring in self.scorings:
+            return False
+        self.scorings.append(scoring)
         return True
 
 
@@ -119,6 +129,7 @@ def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None)
         revisions=revisions,
         attested=attested,
         signatures={} if before is None else before.signatures,
+        scorings=[] if before is None else before.scorings,
         versions=_versions(),
         shard=plan.shard.index,
         shards=plan.shard.count,
@@ -146,6 +157,16 @@ def read_manifest(folder: ResultFolder) -> Manifest | None:
         ) from error
 
 
+def read_manifests(store: ResultStore) -> tuple[Manifest, ...]:
+    """Reads the manifests of all shards that were ever begun.
+
+    Raises:
+        UserInputError: A manifest cannot be read.
+    """
+    found = (read_manifest(store.folder(shard)) for shard in store.shards())
+    return tuple(manifest for manifest in found if manifest is not None)
+
+
 def write_manifest(manifest: Manifest, folder: ResultFolder) -> None:
     """Replaces the manifest of a shard: readers see the old one or the new one.
 
@@ -161,12 +182,7 @@ def last_planned(store: ResultStore) -> Manifest | None:
     Raises:
         UserInputError: A manifest cannot be read.
     """
-    manifests = [read_manifest(store.folder(shard)) for shard in store.shards()]
-    return max(
-        (manifest for manifest in manifests if manifest is not None),
-        key=lambda manifest: manifest.planned_at,
-        default=None,
-    )
+    return max(read_manifests(store), key=lambda manifest: manifest.planned_at, default=None)
 
 
 def _versions() -> dict[str, str]:

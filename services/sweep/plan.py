@@ -130,13 +130,39 @@ class SweepPlan:
     @property
     def has_work(self) -> bool:
         """Whether there is anything left to generate or to score."""
-        return bool(self.to_generate or self.to_score or self.has_mixed_signatures)
+        return bool(
+            self.to_generate
+            or self.to_score
+            or self.has_mixed_signatures
+            or self.scored_otherwise_count
+        )
 
     @property
     def has_mixed_signatures(self) -> bool:
         """Whether stored scores differ in their signatures and so cannot stand in one table."""
         scored = (job for job in self.jobs if has_scores(job, self.stored))
         return len({self.stored.scored[job.key].signatures_digest for job in scored}) > 1
+
+    @property
+    def scored_otherwise_count(self) -> int:
+        """How many answers are scored by other metrics or options than those of the spec."""
+        others = self.stored.other_scorings
+        if not others:
+            return 0
+        scored = (job.key for job in self.jobs if has_scores(job, self.stored))
+        return sum(self.stored.scored[key].signatures_digest in others for key in scored)
+
+    @property
+    def rescoring(self) -> str:
+        """Says for people which stored scores a run replaces, and why; empty for none."""
+        if others := self.scored_otherwise_count:
+            return (
+                f"{others} answers are scored by other metrics or options than the spec's, and a "
+                "run scores them again; what shall stay belongs into metrics and scoring_options"
+            )
+        if self.has_mixed_signatures:
+            return "stored scores have different signatures, and a run makes them alike"
+        return ""
 
     @property
     def digest(self) -> str:
@@ -158,8 +184,8 @@ class SweepPlan:
             score = f", {model.to_score} to score" if model.to_score else ""
             failed = f", {model.failed} failed for good or without a picture" * bool(model.failed)
             lines.append(f"  {model.label}: {left}{score}, {model.done} answered before{failed}")
-        if self.has_mixed_signatures:
-            lines.append("  scores of different signatures, which are made alike")
+        if self.rescoring:
+            lines.append(f"  {self.rescoring}")
         if self.missing_pictures:
             first = next(iter(self.missing_pictures.values()))
             lines.append(

@@ -61,8 +61,8 @@ class PlanReport:
             notes.append(
                 f"sampling {names} is greedy: its replicates differ only as far as the engine does"
             )
-        if plan.has_mixed_signatures:
-            notes.append("stored scores have different signatures, and a run makes them alike")
+        if plan.rescoring:
+            notes.append(plan.rescoring)
         if self.pictures.missing:
             first = next(iter(self.pictures.missing.values()))
             notes.append(

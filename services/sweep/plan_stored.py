@@ -22,6 +22,7 @@ class StoredResults:
         failed: Keys whose generation failed in a way that asking again does not mend.
         scoring_failed: For each key, what scoring it against failed for good.
         without_picture: Keys whose picture is recorded as missing.
+        other_scorings: Signatures' digests of scores that the spec does not ask for.
     """
 
     generated: frozenset[str] = frozenset()
@@ -29,3 +30,4 @@ class StoredResults:
     failed: frozenset[str] = frozenset()
     scoring_failed: Mapping[str, str] = field(default_factory=dict)
     without_picture: frozenset[str] = frozenset()
+    other_scorings: frozenset[str] = frozenset()

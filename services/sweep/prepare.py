@@ -1,6 +1,7 @@
 """Plans a sweep: reads spec, dataset, pictures and stored results, and asks nothing of anyone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from services.benchmark.images import PictureMissingError, PictureStore
 from services.benchmark.loader import load_dataset
@@ -9,10 +10,13 @@ from services.core.errors import UserInputError
 from services.sweep.controls import Control, ShownPictures
 from services.sweep.directory import ModelDirectory
 from services.sweep.filters import select_questions
-from services.sweep.plan import PlannedModel, SweepPlan, make_plan
+from services.sweep.manifest import read_manifests
+from services.sweep.plan import Job, PlannedModel, SweepPlan, make_plan
 from services.sweep.plan_jobs import make_jobs
 from services.sweep.plan_reading import read_stored
+from services.sweep.plan_stored import StoredResults
 from services.sweep.plan_variants import variants_of
+from services.sweep.scorings import other_scorings
 from services.sweep.sharding import Shard
 from services.sweep.spec import ModelChoice, SweepSpec
 from services.sweep.store import ResultStore
@@ -61,7 +65,7 @@ def plan_sweep(
         models,
         jobs,
         missing_pictures={image: why for image, why in digests.missing.items() if image in own},
-        stored=read_stored(stored_tables(spec), (job.key for job in jobs)),
+        stored=_stored(spec, jobs),
         shard=shard,
         retry_failed=retry_failed,
     )
@@ -79,7 +83,7 @@ def plan_again(plan: SweepPlan) -> SweepPlan:
         plan.models,
         plan.jobs,
         missing_pictures=plan.missing_pictures,
-        stored=read_stored(stored_tables(plan.spec), (job.key for job in plan.jobs)),
+        stored=_stored(plan.spec, plan.jobs),
         shard=plan.shard,
         retry_failed=plan.retry_failed,
     )
@@ -98,6 +102,12 @@ def stored_tables(spec: SweepSpec) -> list[ResultTables]:
     """
     store = ResultStore(spec.output)
     return [store.tables(shard) for shard in store.shards()]
+
+
+def _stored(spec: SweepSpec, jobs: Sequence[Job]) -> StoredResults:
+    scorings = (one for found in read_manifests(ResultStore(spec.output)) for one in found.scorings)
+    stored = read_stored(stored_tables(spec), (job.key for job in jobs))
+    return replace(stored, other_scorings=other_scorings(scorings, spec))
 
 
 def _describe(choice: ModelChoice, directory: ModelDirectory) -> PlannedModel:

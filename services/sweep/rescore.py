@@ -16,6 +16,8 @@ from services.sweep.plan_reading import read_stored
 from services.sweep.plan_stored import StoredResults
 from services.sweep.rescore_references import References, read_references, update_plans
 from services.sweep.rescore_run import RescoreProgress, Rescoring
+from services.sweep.scoring_options import section_of
+from services.sweep.scorings import Scoring
 from services.sweep.settings import SweepSettings
 from services.sweep.sharding import Shard
 from services.sweep.spec import SweepSpec
@@ -104,11 +106,17 @@ async def rescore(
         shards = store.shards()
         stored = read_stored(map(store.tables, shards), plan.keys.to_pylist())
         wanted = _wanted(plan, stored, references, signatures, choice)
+        noted = Scoring(
+            metrics=choice.metrics,
+            options=section_of(choice.options),
+            signatures_digest=signatures_digest(signatures),
+        )
         progress.begin(len(wanted), len(stored.generated))
         run = Rescoring(
             client,
             plan,
             wanted,
+            scoring=noted,
             questions=references.questions,
             progress=progress,
             stop=stop,

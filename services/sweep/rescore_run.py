@@ -14,12 +14,14 @@ from services.sweep.clients import ScoringClient
 from services.sweep.compaction import try_to_compact
 from services.sweep.error_groups import first_error
 from services.sweep.journal import ResultBatch, ResultJournal
+from services.sweep.manifest import read_manifest, write_manifest
 from services.sweep.messages import ScoringAnswer
 from services.sweep.output_lock import hold_shard
 from services.sweep.retry import RetryBudget, RetryLimits, is_final
 from services.sweep.rows import FailureRow, Stage, Table
 from services.sweep.score_rows import score_rows
 from services.sweep.scoring_pipe import ScoringPipe
+from services.sweep.scorings import Scoring
 from services.sweep.settings import SweepSettings
 from services.sweep.sharding import Shard
 from services.sweep.store import ResultStore
@@ -55,6 +57,7 @@ class Rescoring:
         client: The scoring service.
         plan: The present plan.
         wanted: Keys of the answers to be scored, with their places in the plan.
+        scoring: How the client scores.
         questions: The dataset's questions by their names.
         progress: Watches.
         stop: When set, nothing more is read; what was read is still scored.
@@ -72,6 +75,7 @@ class Rescoring:
         plan: StoredPlan,
         wanted: Mapping[str, int],
         *,
+        scoring: Scoring,
         questions: Mapping[str, Question],
         progress: RescoreProgress,
         stop: asyncio.Event,
@@ -80,6 +84,7 @@ class Rescoring:
         self._client = client
         self._plan = plan
         self._wanted = dict(wanted)
+        self._scoring = scoring
         self._questions = questions
         self._progress = progress
         self._stop = stop
@@ -102,6 +107,7 @@ class Rescoring:
         with ExitStack() as held:
             # In a thread: in an object store, whoever held it before may have to be waited for.
             tables = await asyncio.to_thread(held.enter_context, hold_shard(store, shard))
+            await asyncio.to_thread(self._note_scoring, tables)
             before = self.scored
             try:
                 await self._score(tables)
@@ -109,6 +115,12 @@ class Rescoring:
                 raise first_error(group) from group
             if self.scored > before and not self._stop.is_set():
                 await asyncio.to_thread(try_to_compact, tables)
+
+    def _note_scoring(self, tables: ResultTables) -> None:
+        """Says how answers are scored before the first one is, lest a kill leave that unsaid."""
+        manifest = read_manifest(tables.folder)
+        if manifest is not None and manifest.note_scoring(self._scoring):
+            write_manifest(manifest, tables.folder)
 
     def _has_wanted(self, tables: ResultTables) -> bool:
         return any(

@@ -31,6 +31,7 @@ from services.sweep.progress import SweepProgress
 from services.sweep.retry import RetryBudget, RetryLimits
 from services.sweep.rows import Table
 from services.sweep.run import SweepRun
+from services.sweep.scorings import Scoring
 from services.sweep.settings import SweepSettings, load_settings
 from services.sweep.store import ResultStore
 from services.sweep.tables import ResultTables
@@ -141,8 +142,16 @@ async def _run(
     jitter = random.Random(plan.spec.seed)  # noqa: S311 - spreads retries, guards nothing
     async with _clients(plan, endpoints, settings) as (generation, scoring):
         manifest.signatures = await _signatures(scoring, endpoints)
+        signed = signatures_digest(manifest.signatures)
+        manifest.note_scoring(
+            Scoring(
+                metrics=plan.spec.metrics,
+                options=plan.spec.scoring_options,
+                signatures_digest=signed,
+            )
+        )
         write_manifest(manifest, tables.folder)
-        again = scored_otherwise(plan, signatures_digest(manifest.signatures))
+        again = scored_otherwise(plan, signed)
         if again:
             progress.note(f"{len(again)} explanations are scored again: signatures have changed")
         run = SweepRun(
@@ -186,7 +195,7 @@ async def _clients(
         )
         generation = GenerationClient(channels, Pictures(picture_store(plan.spec)))
         open_ones.push_async_callback(generation.close)
-        yield generation, ScoringClient(scoring, plan.spec.metrics)
+        yield generation, ScoringClient.of_spec(scoring, plan.spec)
 
 
 def _attesting(manifest: Manifest, tables: ResultTables) -> Callable[[str, Attestation], None]:

@@ -19,6 +19,7 @@ from services.sweep.spec_sections import (
     PricesSpec,
     PromptSpec,
     SamplingSpec,
+    ScoringSection,
     Section,
 )
 from services.sweep.spec_yaml import parse, read_yaml
@@ -32,6 +33,7 @@ __all__ = [
     "PricesSpec",
     "PromptSpec",
     "SamplingSpec",
+    "ScoringSection",
     "SweepSpec",
     "load_spec",
 ]
@@ -137,6 +139,9 @@ class SweepSpec(Section):
     prices: PricesSpec = Field(default=PricesSpec(), description="What the models cost.")
     metrics: tuple[str, ...] = Field(
         default=(), description="Metrics to compute; by default the scoring service's own choice."
+    )
+    scoring_options: ScoringSection = Field(
+        default=ScoringSection(), description="How metrics are computed."
     )
     output: str = Field(
         min_length=1,

@@ -79,6 +79,7 @@ _TITLES = {
     "FiltersSpec": "filters",
     "LimitsSpec": "limits",
     "PricesSpec": "prices",
+    "ScoringSection": "scoring_options",
     "PriceSpec": "one of prices.models",
 }
 

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -168,6 +168,31 @@ class LimitsSpec(Section):
     )
     max_questions_per_split: int | None = Field(
         default=None, ge=1, description="Most questions of each split."
+    )
+
+
+class ScoringSection(Section):
+    """The choices that the benchmark leaves open, as ``expart score --help`` explains them.
+
+    Each is part of the signatures that it can change.
+    """
+
+    # The values of services.metrics.options, whose libraries no plan should wait for.
+    case: Literal["sensitive", "insensitive"] = Field(
+        default="sensitive", description="Whether upper and lower case differ in entities."
+    )
+    boundary: Literal["word", "substring"] = Field(
+        default="word", description="Whether entities match whole words, or anywhere."
+    )
+    tokenizer: Literal["nltk", "wordpunct", "whitespace"] = Field(
+        default="nltk",
+        description="What a token is to length, length penalty and partial match.",
+    )
+    partial_match: Literal["token-lcs", "exact-or-token-lcs"] = Field(
+        default="token-lcs", description="How much of an entity a partial match counts."
+    )
+    no_pairs: Literal["unscorable", "zero"] = Field(
+        default="unscorable", description="What ECooc says of a reference without a pair."
     )
 
 

@@ -191,6 +191,8 @@ async def test_a_sweep_in_shards_is_verified_as_one_and_rescored_by_the_command(
     ended = expart(sweep, *rescoring)
     assert ended.returncode == 0, ended.stderr
     assert f"{ANSWERS} scored now, 0 left" in ended.stdout
+    kept = "metrics: [ec_exact, length] and scoring_options: {case: insensitive}"
+    assert f"to keep these, put into it: {kept}" in ended.stdout
     board = build_leaderboard(sweep.store.uri)
     assert board.metrics == ("ec_exact", "length")
     assert all("|case:insensitive|" in text for text in signatures(sweep, "ec_exact"))
@@ -204,6 +206,44 @@ async def test_a_sweep_in_shards_is_verified_as_one_and_rescored_by_the_command(
     assert document["sound"]
     assert document["complete"]
     assert {finding["kind"] for finding in document["findings"]} == {"scored_before"}
+
+
+async def test_a_run_brings_rescored_answers_back_to_what_the_spec_asks_for(
+    sweep: Sweep,
+) -> None:
+    await sweep.run()
+    assert (await sweep.rescore(INSENSITIVE)).left == 0
+    assert all("|case:insensitive|" in text for text in signatures(sweep, "ec_exact"))
+    # Nothing is left to ask, and every answer has scores of one signature: yet not the spec's.
+    ended = expart(sweep, "plan", str(sweep.spec), "--generation", sweep.endpoints.generation)
+    assert f"{ANSWERS} answers are scored by other metrics or options" in ended.stdout
+    assert await sweep.run()
+    assert all("|case:sensitive|" in text for text in signatures(sweep, "ec_exact"))
+    assert sweep.count(Table.GENERATIONS) == ANSWERS
+    assert not await sweep.run()
+    # A rescoring by the spec finds nothing to do either.
+    assert (await sweep.rescore()).scored == 0
+
+
+async def test_what_the_spec_says_of_scoring_holds_for_old_answers_and_new_ones(
+    sweep: Sweep,
+) -> None:
+    declared = yaml.safe_load(sweep.spec.read_text())
+    sweep.spec.write_text(yaml.safe_dump({**declared, "models": ["first"]}))
+    await sweep.run()
+    assert (await sweep.rescore(INSENSITIVE)).left == 0
+    declared["scoring_options"] = {"case": "insensitive"}
+    sweep.spec.write_text(yaml.safe_dump({**declared, "models": ["first"]}))
+    assert not await sweep.run()  # it asks for the scores that there are
+    rows = sweep.count(Table.SCORES)
+    sweep.spec.write_text(yaml.safe_dump(declared))
+    await sweep.run()
+    # The first model's answers were scored twice and are left alone, the second's are scored once.
+    assert sweep.count(Table.SCORES) == rows + rows // 2
+    assert all("|case:insensitive|" in text for text in signatures(sweep, "ec_exact"))
+    ended = expart(sweep, "rescore", str(sweep.spec), "--scoring", sweep.endpoints.scoring)
+    assert "0 scored now, 0 left" in ended.stdout, ended.stderr
+    assert "to keep these" not in ended.stdout
 
 
 async def test_a_rescoring_that_is_stopped_goes_on_where_it_stopped(
