@@ -15,7 +15,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """How often what goes wrong with a piece of data that passes.
+    """How often what goes wrong with a piece of data that passes; exactly so among every hundred.
 
     Attributes:
         delay: Share of pieces that are late, by up to ``longest_delay_s``.
@@ -39,7 +39,7 @@ class FaultyNetwork:
 
     Attributes:
         target: ``host:port`` of the service.
-        weather: May be changed at any time.
+        weather: What it is like.
         chance: Random numbers.
         happened: How often what went wrong.
         swallows: While set, every byte on connections that exist disappears without a word.
@@ -51,6 +51,7 @@ class FaultyNetwork:
     happened: Counter[str] = field(default_factory=Counter)
     address: str = ""
     _links: set["_Link"] = field(default_factory=set)
+    _fates: list[str] = field(default_factory=list)
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Takes a connection and keeps it until either side ends it."""
@@ -71,6 +72,20 @@ class FaultyNetwork:
         finally:
             self._links.discard(link)
             link.reset()
+
+    def next_fate(self) -> str:
+        """Says what happens to the next piece; empty for nothing."""
+        if not self._fates:
+            weather = self.weather
+            shares = {"reset": weather.reset, "stall": weather.stall, "delay": weather.delay}
+            self._fates = [
+                fate for fate, share in shares.items() for _ in range(round(100 * share))
+            ]
+            self._fates += [""] * (100 - len(self._fates))
+            self.chance.shuffle(self._fates)
+        fate = self._fates.pop()
+        self.happened[fate or "pass"] += 1
+        return fate
 
     def swallow_all(self) -> int:
         """Has every connection that exists now swallow what it is given; gives their number."""
@@ -116,29 +131,16 @@ class _Link:
 
     async def _meet_fate(self) -> None:
         network, weather = self._network, self._network.weather
-        fate = network.chance.random()
-        for what, share in (
-            ("reset", weather.reset),
-            ("stall", weather.stall),
-            ("delay", weather.delay),
-        ):
-            if fate < share:
-                network.happened[what] += 1
-                await getattr(self, f"_{what}")(weather)
-                return
-            fate -= share
-
-    async def _reset(self, weather: Weather) -> None:
-        self.reset()
-        raise ConnectionResetError
-
-    async def _stall(self, weather: Weather) -> None:
-        self._moves.clear()
-        await asyncio.sleep(self._network.chance.uniform(0, weather.longest_stall_s))
-        self._moves.set()
-
-    async def _delay(self, weather: Weather) -> None:
-        await asyncio.sleep(self._network.chance.uniform(0, weather.longest_delay_s))
+        match network.next_fate():
+            case "reset":
+                self.reset()
+                raise ConnectionResetError
+            case "stall":
+                self._moves.clear()
+                await asyncio.sleep(network.chance.uniform(0, weather.longest_stall_s))
+                self._moves.set()
+            case "delay":
+                await asyncio.sleep(network.chance.uniform(0, weather.longest_delay_s))
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
