@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from services.benchmark.mapping import FieldMapping, built_in_mappings, load_mapping
 from services.benchmark.prepared import MAPPING_FILE
@@ -83,17 +83,42 @@ def dataset_file(folder: Path, split: Split) -> Path:
     raise UserInputError(f"{folder}: dataset file {wanted} is missing; found: {found or 'nothing'}")
 
 
+class BadEntry(NamedTuple):
+    """Stands where a file holds something that is no record.
+
+    Attributes:
+        fault: What it is instead.
+    """
+
+    fault: str
+
+
 def read_records(file: Path) -> Iterator[Record]:
     """Reads the records of a file.
 
     Raises:
         UserInputError: The file cannot be read, or holds something that is no record.
     """
+    for number, entry in enumerate(read_entries(file), start=1):
+        if isinstance(entry, BadEntry):
+            raise UserInputError(f"{file}: record {number} {entry.fault}")
+        yield entry
+
+
+def read_entries(file: Path) -> Iterator[Record | BadEntry]:
+    """Reads the records of a file, and notes what is none.
+
+    Raises:
+        UserInputError: The file cannot be read.
+    """
     entries = _parquet(file) if file.suffix == ".parquet" else _json(file)
-    for number, entry in enumerate(entries, start=1):
-        if not isinstance(entry, dict):
-            raise UserInputError(f"{file}: record {number} is no object but {_shown(entry)}")
-        yield cast("Record", entry)
+    for entry in entries:
+        if isinstance(entry, dict):
+            yield cast("Record", entry)
+        elif isinstance(entry, BadEntry):
+            yield entry
+        else:
+            yield BadEntry(f"is no object but {_shown(entry)}")
 
 
 def _json(file: Path) -> Iterator[object]:
@@ -102,19 +127,29 @@ def _json(file: Path) -> Iterator[object]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserInputError(f"{file}: cannot be read: {error}") from error
     try:
-        if text.lstrip().startswith("["):
+        if is_json_list(text):
             yield from json.loads(text)
             return
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise UserInputError(f"{file}: no JSON: {error}") from error
+    is_first = True
     for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
+        if not line.strip():
+            continue
+        try:
+            yield json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            if is_first:  # it is something else altogether
                 raise UserInputError(
                     f"{file}: line {number} is no JSON, and the file is no JSON list: {error}"
                 ) from error
+            yield BadEntry(f"in line {number} is no JSON: {error}")
+        is_first = False
+
+
+def is_json_list(text: str) -> bool:
+    """Whether a JSON file holds one list, and not one object a line."""
+    return text.lstrip().startswith("[")
 
 
 def _parquet(file: Path) -> Iterator[object]:

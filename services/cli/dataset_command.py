@@ -72,6 +72,10 @@ def prepare_command(
     retry_dead: Annotated[
         bool, typer.Option("--retry-dead", help="Try dead links again that are not worth it.")
     ] = False,
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Leave faulty records out; bad_records.jsonl lists them."),
+    ] = False,
 ) -> None:
     """Get the files and pictures, check every record, and say what is there.
 
@@ -94,11 +98,14 @@ def prepare_command(
         mapping=mapping,
         with_images=images,
         retry_dead=retry_dead,
+        skip_bad=skip_bad,
     )
     console = Console(stderr=True)
     result = prepare(job, _settings(options), console)
     with printing_the_result():
         print(f"{folder}: {result.held} of {result.wanted} pictures")
+        if result.left_out:
+            print(f"  faulty records left out: {result.left_out}")
         for reason, count in sorted(result.dead.items()):
             print(f"  dead links, {reason}: {count}")
         if result.worth_retrying:

@@ -17,6 +17,7 @@ from services.benchmark.prepared import MANIFEST_FILE, MAPPING_FILE
 from services.benchmark.records import Split
 from services.core.digests import digest_of_files
 from services.core.errors import UserInputError
+from services.dataset.bad_records import BAD_RECORDS_FILE, leave_out, list_bad_records
 from services.dataset.download import download, is_url, take_local
 from services.dataset.progress import picture_progress
 from services.dataset.settings import DatasetSettings
@@ -39,6 +40,7 @@ class Preparation:
         mapping: YAML file with a field mapping; None tries the built-in ones.
         with_images: Whether to get the pictures.
         retry_dead: Whether to try again also those links that are not worth it.
+        skip_bad: Whether to leave faulty records out, rather than to end with them.
     """
 
     folder: Path
@@ -47,6 +49,7 @@ class Preparation:
     mapping: Path | None = None
     with_images: bool = True
     retry_dead: bool = False
+    skip_bad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,14 @@ class Prepared:
         held: Those that are there.
         dead: Those that are not, by reason.
         worth_retrying: Of the dead ones, those worth another run.
+        left_out: Faulty records that were left out.
     """
 
     wanted: int
     held: int
     dead: dict[str, int]
     worth_retrying: int
+    left_out: int = 0
 
 
 def prepare(job: Preparation, settings: DatasetSettings, console: Console) -> Prepared:
@@ -74,6 +79,11 @@ def prepare(job: Preparation, settings: DatasetSettings, console: Console) -> Pr
         HubError: The hub cannot be reached.
         KeyboardInterrupt: It was stopped; running again goes on.
     """
+    if job.skip_bad and job.source.folder is not None and _is_same(job.source.folder, job.folder):
+        raise UserInputError(
+            f"{job.folder}: --skip-bad would take records out of your own files; name another "
+            "folder to prepare"
+        )
     job.folder.mkdir(parents=True, exist_ok=True)
     with _locked(job.folder):
         commit = "" if job.source.folder is not None else pin(job.source)
@@ -83,13 +93,20 @@ def prepare(job: Preparation, settings: DatasetSettings, console: Console) -> Pr
                 shutil.copyfile(job.mapping, job.folder / MAPPING_FILE)
         files = get_files(job.source, commit, job.splits, job.folder)
         checked = validate(job.folder, job.splits)
-        _report(checked, console)
+        _report(checked, job, console)
+        if job.skip_bad:
+            leave_out(checked, job.folder)
+        list_bad_records(checked.all_faults, job.folder)
         pictures = PictureFolder(job.folder)
         if job.with_images:
             _get_pictures(job, checked, pictures, settings, console)
         result = _result(checked, pictures)
         _write_manifest(job, commit, files, checked, result)
     return result
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    return first.resolve() == second.resolve()
 
 
 @contextmanager
@@ -102,11 +119,11 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _report(checked: Validation, console: Console) -> None:
+def _report(checked: Validation, job: Preparation, console: Console) -> None:
     """Prints the counts.
 
     Raises:
-        UserInputError: There are faulty records, or none at all.
+        UserInputError: There are faulty records that are not to be left out, or no good one.
     """
     for split, counts in checked.splits.items():
         settings = ", ".join(f"{n} {setting.value}" for setting, n in counts.questions.items())
@@ -115,12 +132,26 @@ def _report(checked: Validation, console: Console) -> None:
             f"{split.value}: {counts.records} records, {len(counts.artworks)} artworks, "
             f"questions: {settings or 'none'}; {counts.without_entities} without entities",
         )
-    for fault in checked.faults[:_MAX_FAULTS_SHOWN]:
-        _say(console, fault)
-    if checked.faults:
-        raise UserInputError(f"{len(checked.faults)} records are faulty; the first are above")
-    if checked.mapping is None:
-        raise UserInputError("the files hold no record at all")
+    faults = checked.all_faults
+    for fault in faults[:_MAX_FAULTS_SHOWN]:
+        _say(console, str(fault))
+    good = sum(counts.records for counts in checked.splits.values())
+    if faults and not job.skip_bad:
+        raise UserInputError(
+            f"{len(faults)} of {good + len(faults)} records are faulty, the first: {faults[0]}; "
+            "--skip-bad leaves them out and lists them in a file"
+        )
+    if not good:
+        raise UserInputError(
+            "the files hold no record at all" if not faults else "every record is faulty"
+        )
+    if faults:
+        _say(
+            console,
+            f"{len(faults)} of {good + len(faults)} records are faulty and left out, see "
+            f"{job.folder / BAD_RECORDS_FILE}",
+        )
+    assert checked.mapping is not None  # it has read the good ones
     _say(console, f"field mapping: {checked.mapping.name}")
 
 
@@ -156,6 +187,7 @@ def _result(checked: Validation, pictures: PictureFolder) -> Prepared:
         held=sum(image in pictures.held for image in checked.images),
         dead=dict(Counter(link.reason for link in dead)),
         worth_retrying=sum(link.again for link in dead),
+        left_out=len(checked.all_faults),
     )
 
 
@@ -178,11 +210,12 @@ def _write_manifest(
             file.name: {
                 "digest": digest_of_files([file], job.folder),
                 "records": counts.records,
+                "left_out": len(checked.faults[split]),
                 "questions": {setting.value: count for setting, count in counts.questions.items()},
                 "artworks": len(counts.artworks),
                 "without_entities": counts.without_entities,
             }
-            for file, counts in zip(files, checked.splits.values(), strict=True)
+            for file, (split, counts) in zip(files, checked.splits.items(), strict=True)
         },
         "images": {
             "wanted": result.wanted,

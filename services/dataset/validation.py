@@ -4,16 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from services.benchmark.loader import (
+    BadEntry,
     choose_mapping,
     dataset_file,
     folder_mapping,
+    read_entries,
     read_record,
-    read_records,
 )
 from services.benchmark.mapping import FieldMapping
-from services.benchmark.records import Setting, Split
+from services.benchmark.reading import Record
+from services.benchmark.records import Question, Setting, Split
 from services.core.errors import UserInputError
 
 
@@ -22,7 +25,7 @@ class SplitCounts:
     """What one file holds.
 
     Attributes:
-        records: Records.
+        records: Records, those with a fault left out.
         questions: Questions by setting.
         artworks: Names of the artworks.
         without_entities: Questions that no entity metric can score.
@@ -34,52 +37,125 @@ class SplitCounts:
     without_entities: int = 0
 
 
+class Fault(NamedTuple):
+    """What is wrong with a record.
+
+    Attributes:
+        file: Name of the file.
+        record: The record's number in it, from 1.
+        reason: One line.
+    """
+
+    file: str
+    record: int
+    reason: str
+
+    def __str__(self) -> str:
+        """Says it for people."""
+        return f"{self.file}: record {self.record}: {self.reason}"
+
+
 @dataclass(slots=True)
 class Validation:
     """What came of checking a dataset.
 
     Attributes:
-        mapping: The field mapping; None if there is no record.
+        mapping: The field mapping; None if there is no record that one fits.
         splits: Counts by split.
         images: What the records call their pictures, each once, in order.
-        faults: What is wrong, a line each with file and record.
+        faults: What is wrong, by split and in the order of the records.
+        names: Split and name of every question.
     """
 
     mapping: FieldMapping | None = None
     splits: dict[Split, SplitCounts] = field(default_factory=dict)
     images: dict[str, None] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
+    faults: dict[Split, list[Fault]] = field(default_factory=dict)
+    names: set[tuple[Split, str]] = field(default_factory=set)
+
+    @property
+    def all_faults(self) -> list[Fault]:
+        """The faults of all files."""
+        return [fault for faults in self.faults.values() for fault in faults]
 
 
 def validate(folder: Path, splits: Sequence[Split]) -> Validation:
-    """Checks every record, by the folder's own mapping or by the built-in one that fits.
+    """Checks every record, by the folder's own mapping or by the first built-in one that fits.
 
     Raises:
-        UserInputError: A file is missing or no list of records, or no built-in mapping fits.
+        UserInputError: A file is missing or cannot be read, or no built-in mapping fits any
+            record.
     """
     result = Validation(mapping=folder_mapping(folder))
+    # Records before the first one that a mapping fits, and why none fits the first of them.
+    waiting: list[_Entry] = []
+    misfit: UserInputError | None = None
     for split in splits:
         file = dataset_file(folder, split)
-        counts = result.splits[split] = SplitCounts()
-        seen: set[str] = set()
-        for number, record in enumerate(read_records(file), start=1):
-            place = f"{file.name}: record {number}"
+        result.splits[split] = SplitCounts()
+        result.faults[split] = []
+        for number, content in enumerate(read_entries(file), start=1):
+            entry = _Entry(split, file.name, number, content)
             if result.mapping is None:
-                result.mapping = choose_mapping(record, split, place)
-            counts.records += 1
-            try:
-                questions = read_record(record, result.mapping, split, place)
-            except UserInputError as error:
-                result.faults.append(error.message)
-                continue
-            for question in questions:
-                if question.name in seen:
-                    result.faults.append(
-                        f"{place}: id '{question.id}' is there twice in {question.setting.value}"
-                    )
-                seen.add(question.name)
-                counts.questions[question.setting] += 1
-                counts.artworks.add(question.artwork)
-                counts.without_entities += not question.entities
-                result.images[question.image] = None
+                waiting.append(entry)
+                try:
+                    result.mapping = _fitting_mapping(entry)
+                except UserInputError as error:
+                    misfit = misfit or error
+                if result.mapping is None:
+                    continue
+            for found in waiting or [entry]:
+                _check(found, result.mapping, result)
+            waiting.clear()
+    if misfit is not None and result.mapping is None:
+        raise misfit
     return result
+
+
+class _Entry(NamedTuple):
+    split: Split
+    file: str
+    number: int
+    content: Record | BadEntry
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}: record {self.number}"
+
+
+def _fitting_mapping(entry: _Entry) -> FieldMapping:
+    if isinstance(entry.content, BadEntry):
+        raise UserInputError(f"{entry.place} {entry.content.fault}")
+    return choose_mapping(entry.content, entry.split, entry.place)
+
+
+def _check(entry: _Entry, mapping: FieldMapping, result: Validation) -> None:
+    """Counts a record, or notes what is wrong with it."""
+    try:
+        questions = _questions(entry, mapping, result.names)
+    except UserInputError as error:
+        reason = error.message.removeprefix(entry.place).lstrip(": ")
+        result.faults[entry.split].append(Fault(entry.file, entry.number, reason))
+        return
+    counts = result.splits[entry.split]
+    counts.records += 1
+    for question in questions:
+        result.names.add((question.split, question.name))
+        counts.questions[question.setting] += 1
+        counts.artworks.add(question.artwork)
+        counts.without_entities += not question.entities
+        result.images[question.image] = None
+
+
+def _questions(
+    entry: _Entry, mapping: FieldMapping, known: set[tuple[Split, str]]
+) -> tuple[Question, ...]:
+    if isinstance(entry.content, BadEntry):
+        raise UserInputError(f"{entry.place} {entry.content.fault}")
+    questions = read_record(entry.content, mapping, entry.split, entry.place)
+    for question in questions:
+        if (question.split, question.name) in known:
+            raise UserInputError(
+                f"{entry.place}: id '{question.id}' is there twice in {question.setting.value}"
+            )
+    return questions

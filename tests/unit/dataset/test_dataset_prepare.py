@@ -1,17 +1,20 @@
 """Preparing folders: from a folder, from a stand-in for the hub, and again."""
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from rich.console import Console
 
 from services.benchmark.images import PictureStore
 from services.benchmark.loader import load_dataset
-from services.benchmark.prepared import dataset_revision
+from services.benchmark.prepared import dataset_revision, read_lines
 from services.benchmark.records import Split
 from services.cli.settings import child_environment
 from services.core.errors import UserInputError
@@ -81,13 +84,88 @@ def test_every_faulty_record_is_named(tmp_path: Path) -> None:
     records[3]["entities"] = "1915"
     records.append(record("0", "a.png"))
     console = Console(record=True, quiet=False, width=200, file=(tmp_path / "shown").open("w"))
-    with pytest.raises(UserInputError, match="3 records are faulty"):
+    with pytest.raises(
+        UserInputError, match=r"3 of 5 records are faulty, the first: test_seen.json: record 2"
+    ):
         run(tmp_path / "out", write(tmp_path / "raw", records), console)
     shown = console.export_text()
     assert "record 2: column 'title' is empty" in shown
     assert "record 4: column 'entities' is no list of texts" in shown
     assert "record 5: id '0' is there twice in with_title" in shown
     console.file.close()
+
+
+def shapes_of(records: list[object]) -> dict[str, bytes]:
+    """The same records in each shape of file that can hold them."""
+    lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
+    rows = [pa.Table.from_pylist([item]) for item in records if isinstance(item, dict)]
+    table = io.BytesIO()
+    parquet.write_table(pa.concat_tables(rows, promote_options="default"), table)
+    return {
+        "test_seen.json": json.dumps(records).encode(),
+        "test_seen.jsonl": "\n".join([lines[0], "", *lines[1:]]).encode(),
+        "test_seen.parquet": table.getvalue(),
+    }
+
+
+# The number of each faulty record. Parquet holds objects only, so that the third is not in it.
+FAULTY = {"test_seen.json": [1, 3, 5], "test_seen.jsonl": [1, 3, 5], "test_seen.parquet": [1, 4]}
+
+
+@pytest.mark.parametrize("name", sorted(FAULTY))
+def test_faulty_records_are_left_out_where_asked_and_listed(tmp_path: Path, name: str) -> None:
+    records: list[object] = [record(str(number), "a.png") for number in range(5)]
+    records[0] = {"something": "else"}  # no built-in mapping fits the first record
+    records[2] = "no record"
+    records[4] = record("1", "a.png")  # the id is there already
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / name).write_bytes(shapes_of(records)[name])
+    done = run(tmp_path / "out", Source(raw), with_images=False, skip_bad=True)
+    assert done.left_out == len(FAULTY[name])
+    listed = list(read_lines(tmp_path / "out" / "bad_records.jsonl"))
+    assert [row["record"] for row in listed] == FAULTY[name]
+    assert all(row["file"] == name and row["reason"] for row in listed)
+    dataset = load_dataset(tmp_path / "out", [Split.TEST_SEEN])  # as a sweep does
+    assert [question.id for question in dataset.questions] == ["1", "3"]
+    manifest = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert manifest["digest"] == dataset.digest
+    assert manifest["files"][name]["records"] == 2
+    assert manifest["files"][name]["left_out"] == len(FAULTY[name])
+    assert (raw / name).read_bytes() == shapes_of(records)[name]
+    with pytest.raises(UserInputError, match=f"{done.left_out} of .* records are faulty"):
+        run(tmp_path / "out", Source(raw), with_images=False)
+
+
+def test_the_list_of_faulty_records_goes_with_the_last_of_them(tmp_path: Path) -> None:
+    good = record("1", "a.png")
+    run(tmp_path / "out", write(tmp_path / "raw", [{}, good]), with_images=False, skip_bad=True)
+    assert (tmp_path / "out" / "bad_records.jsonl").is_file()
+    run(tmp_path / "out", write(tmp_path / "raw", [good]), with_images=False, skip_bad=True)
+    assert not (tmp_path / "out" / "bad_records.jsonl").exists()
+
+
+def test_ones_own_files_are_not_rewritten_in_place(tmp_path: Path) -> None:
+    source = write(tmp_path / "raw", [{}, record("1", "a.png")])
+    with pytest.raises(UserInputError, match="name another folder"):
+        run(tmp_path / "raw", source, skip_bad=True)
+    assert json.loads((tmp_path / "raw" / "test_seen.json").read_text())[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([], "no record at all"),
+        ([{"something": "else"}], "record 1 fits no built-in field mapping; fields found: somethi"),
+        ([record("1", "")], "every record is faulty"),
+    ],
+)
+def test_a_dataset_without_a_good_record_is_refused(
+    tmp_path: Path, records: list[object], message: str
+) -> None:
+    source = write(tmp_path / "raw", records)
+    with pytest.raises(UserInputError, match=message):
+        run(tmp_path / "out", source, with_images=False, skip_bad=True)
 
 
 def test_expart_mini_is_prepared_with_its_own_pictures(tmp_path: Path) -> None:
