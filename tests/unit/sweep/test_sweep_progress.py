@@ -1,11 +1,13 @@
 """What people see of a running sweep."""
 
 import io
+import re
 
 from rich.console import Console
 
 from services.sweep.progress import LineProgress, TerminalProgress, console_progress
 from services.sweep.progress_snapshot import ModelProgress, SweepSnapshot
+from services.sweep.progress_table import progress_table
 
 
 def snapshot(done: int, elapsed_s: float, failed: int = 0, before: int = 0) -> SweepSnapshot:
@@ -56,6 +58,30 @@ def test_a_terminal_gets_bars_with_counts() -> None:
     assert "53/60" in shown
     assert "53/100" in shown
     assert "alpha [r1] is set aside" in shown
+
+
+def columns_shown(width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(progress_table(snapshot(done=50, failed=3, elapsed_s=10), width))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    # A heading, a rule, a row for each of two models and one for all: nothing is wrapped.
+    assert len(lines) == 5
+    return [*re.split(r" {2,}", lines[0].strip()), *(["a bar"] * ("━" in lines[-1]))]
+
+
+def test_a_narrow_terminal_does_without_columns_and_wraps_none() -> None:
+    # "all (50 scored)" has 15 characters, the headings after it 7, 6, 11 and 4, a gap has 3.
+    least = ["model", "settled", "failed", "questions/s", "left"]
+    assert columns_shown(15 + 7 + 6 + 11 + 4 + 4 * 3) == least
+    # tokens/s takes 8 and a gap, in flight 9, retries 7, the bar 20.
+    assert columns_shown(55 + 11 - 1) == least
+    assert columns_shown(66) == [*least[:4], "tokens/s", "left"]
+    assert columns_shown(66 + 12) == [*least[:4], "tokens/s", "in flight", "left"]
+    rest = [*least[:4], "tokens/s", "in flight", "retries", "left"]
+    assert columns_shown(78 + 10) == columns_shown(88 + 23 - 1) == rest
+    assert columns_shown(111) == columns_shown(200) == [*rest, "a bar"]
 
 
 def test_a_pipe_gets_lines() -> None:
