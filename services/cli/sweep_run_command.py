@@ -18,6 +18,7 @@ from services.cli.sweep_log import LogFormat, logging_to, sweep_progress
 from services.cli.sweep_options import MetricsPort, ShardCount, ShardIndex, chosen_shard
 from services.cli.sweep_watchers import show_costs, sweep_watchers
 from services.core.errors import UserInputError
+from services.core.heap import collect_garbage_rarely
 from services.rpc.read_settings import read_settings
 from services.sweep.directory import ModelDirectory
 from services.sweep.endpoints import Endpoints
@@ -133,6 +134,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
                     ).endpoints
                 display = stack.enter_context(sweep_progress(log_format, log_file, console))
                 progress = stack.enter_context(sweep_watchers(plan, display, metrics_port))
+                collect_garbage_rarely()
                 complete = _run(plan, endpoints, progress).complete
         else:
             # Whoever looks at the status must not find there how an earlier driver ended.
@@ -157,6 +159,7 @@ def _show_results(plan: SweepPlan, console: Console) -> None:
         return
     board = build_leaderboard(output)
     write_leaderboard(board, output)
+    console.print()
     render_leaderboard(board, console)
     console.print(f"results: {output}", soft_wrap=True, markup=False)
 

@@ -252,9 +252,10 @@ def _sampling_message(sampling: Sampling) -> pb.SamplingParameters:
 
 
 def _duration(seconds: float) -> duration_pb2.Duration:
-    message = duration_pb2.Duration()
-    message.FromNanoseconds(round(seconds * 1e9))
-    return message
+    # By hand: each answer has six, and FromNanoseconds takes ten times as long.
+    sign = -1 if seconds < 0 else 1
+    whole, nanos = divmod(round(abs(seconds) * 1e9), 1_000_000_000)
+    return duration_pb2.Duration(seconds=sign * whole, nanos=sign * nanos)
 
 
 def _invalid(violations: list[FieldViolation]) -> InvalidRequestError:

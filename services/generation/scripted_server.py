@@ -36,6 +36,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from services.core.errors import UserInputError
+from services.core.heap import collect_garbage_rarely
 from services.generation.catalog import (
     Catalog,
     ModelSpec,
@@ -68,6 +69,7 @@ async def serve(catalog: Catalog, settings: GenerationSettings, *, with_parent: 
     front = Front(catalog, models, settings)
     try:
         port = await front.start()
+        collect_garbage_rarely()
         sys.stdout.write(f"{settings.host}:{port}\n")
         sys.stdout.flush()
         await stopped.wait()

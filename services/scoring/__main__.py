@@ -12,9 +12,9 @@ import structlog
 
 from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
 from services.core.errors import UserInputError
+from services.core.heap import collect_garbage_rarely
 from services.rpc.server import RpcServer
 from services.scoring.build import build_scorer, item_limits
-from services.scoring.heap import collect_garbage_rarely
 from services.scoring.servicer import SERVICE_NAME, ScoringServicer
 from services.scoring.settings import ScoringSettings, load_settings
 from services.scoring.worker_process import WorkerLostError

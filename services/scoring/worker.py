@@ -19,6 +19,7 @@ from dataclasses import asdict
 from typing import BinaryIO
 
 from services.core.errors import UserInputError
+from services.core.heap import collect_garbage_rarely
 from services.metrics import (
     METRICS,
     GeneratedEntitiesRule,
@@ -30,7 +31,6 @@ from services.metrics import (
     score_all,
 )
 from services.scoring.encoder_spec import EncoderSpec
-from services.scoring.heap import collect_garbage_rarely
 from services.scoring.task import (
     HEADER_BYTES,
     Answer,

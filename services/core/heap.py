@@ -2,8 +2,9 @@
 
 import gc
 
-# Python's default of 700 has a worker look through its cached analyses for a sixth of its time, in
-# vain: what an item leaves behind is mostly freed without it.
+# Python's default of 700 has a scoring worker look through its cached analyses, or a sweep's driver
+# through its plan, for up to a sixth of its time, in vain: what an item leaves behind is mostly
+# freed without it.
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
 
 
