@@ -15,6 +15,7 @@ _WIDE_COLUMNS = 110
 
 def print_costs(costs: Sequence[ModelCost], currency: str, console: Console) -> None:
     """Prints a row a model; the columns are those that :mod:`services.sweep.costs` describes."""
+    console.print()
     console.print(_table(costs, currency, is_wide=console.width >= _WIDE_COLUMNS))
 
 
