@@ -159,7 +159,6 @@ def _show_results(plan: SweepPlan, console: Console) -> None:
         return
     board = build_leaderboard(output)
     write_leaderboard(board, output)
-    console.print()
     render_leaderboard(board, console)
     console.print(f"results: {output}", soft_wrap=True, markup=False)
 
