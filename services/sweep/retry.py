@@ -4,9 +4,9 @@
 error                           what the sweep does
 ==============================  ==============================================================
 OVERLOADED                      waits as told, for ``max_wait_s`` in all; no attempt is counted
-MODEL_LOADING                   waits with backoff, for ``max_wait_s`` in all; none is counted
-the connection was lost, or     the same, and looks again every few seconds: the service may be
-none could be made              back at any moment. What it had answered it answers again
+MODEL_LOADING; the connection   waits with backoff, for ``max_wait_s`` in all, and looks again
+was lost, or none could be      every few seconds: the model or the service may be there at any
+made                            moment. None is counted. What was answered is answered again
 ENGINE_UNAVAILABLE, DRAINING,   asks again with backoff, ``max_attempts`` times in all
 GENERATION_ABORTED,
 DEADLINE_EXCEEDED
@@ -36,8 +36,8 @@ from services.core.errors import (
 # A service that says nothing better is asked again after half a second, then ever more slowly.
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
-# A call to a service that is not there costs next to nothing, and an idle GPU costs a lot.
-_LONGEST_RECONNECT_S = 4.0
+# A call to a service or a model that is not there costs next to nothing, and an idle GPU a lot.
+_LONGEST_LOOK_S = 4.0
 
 _WAITS = frozenset({ErrorReason.OVERLOADED, ErrorReason.MODEL_LOADING})
 _ASKS_AGAIN = frozenset(
@@ -130,10 +130,8 @@ class RetryBudget:
         if isinstance(error, OverloadedError):
             # Never before the time that was asked for, and not everybody at that very moment.
             delay = error.retry_after_s * (1 + self.jitter.random() / 4)
-        elif isinstance(error, ConnectionLostError):
-            delay = self._backoff(self._waits, _LONGEST_RECONNECT_S)
         else:
-            delay = self._backoff(self._waits, _LONGEST_BACKOFF_S)
+            delay = self._backoff(self._waits, _LONGEST_LOOK_S)
         self.waited_s += delay
         return delay
 

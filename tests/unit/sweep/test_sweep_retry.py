@@ -94,6 +94,12 @@ def test_a_loading_model_is_waited_for_with_backoff() -> None:
     assert [patience.delay_after(loading) for _ in range(3)] == [0.5, 1.0, None]
 
 
+def test_a_loading_model_is_looked_for_every_few_seconds() -> None:
+    patience = budget(max_wait_s=1000)
+    delays = [patience.delay_after(ModelLoadingError("loading")) for _ in range(6)]
+    assert delays == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
+
+
 def make(kind: type[ServiceError]) -> ServiceError:
     return kind("it failed")
 
