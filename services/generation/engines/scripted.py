@@ -65,7 +65,7 @@ class ScriptedEngine:
         self._stopped = True
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[str | EngineResult, None]:
-        """Yields words at the script's pace, one at a time if it sets any, then the result."""
+        """Yields a word at a time at the script's pace, then the result."""
         usage, sampling = self._fit(request)
         self._running += 1
         try:
@@ -78,12 +78,12 @@ class ScriptedEngine:
             )
             # Without a pace, and with nothing that goes wrong midway, many words make one turn.
             a_turn = 1 if self._script.per_token_s or fault is not None else _WORDS_A_TURN
-            for index in range(0, len(pieces), a_turn):
-                if index:
+            for index, piece in enumerate(pieces):
+                if index and not index % a_turn:
                     await asyncio.sleep(self._script.per_token_s)
                 if fault is not None and index == fault.after_tokens:
                     await self._faults.play(fault)
-                yield "".join(pieces[index : index + a_turn])
+                yield piece
             if fault is not None and fault.after_tokens == len(pieces):
                 await self._faults.play(fault)
             yield EngineResult(
