@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from services.core.errors import UserInputError
 from services.metrics.options import (
     BoundaryRule,
     CaseRule,
@@ -12,9 +13,11 @@ from services.metrics.options import (
     ScoringOptions,
     TokenizerRule,
 )
+from services.metrics.registry import METRICS
 from services.sweep.rescore import ScoringChoice
 from services.sweep.scoring_options import options_of, section_of
 from services.sweep.spec import SweepSpec
+from services.sweep.spec_keys import nearest
 from services.sweep.spec_sections import ScoringSection
 
 _DEFAULT = "the spec's"
@@ -52,6 +55,20 @@ NoPairs = Annotated[
         help="What ECooc says of a reference without a pair of entities.", show_default=_DEFAULT
     ),
 ]
+
+
+def chosen_metrics(given: list[str] | None) -> tuple[str, ...]:
+    """The metrics that were named, each once.
+
+    Raises:
+        UserInputError: There is no such metric.
+    """
+    names = [name.strip() for part in given or () for name in part.split(",")]
+    for name in names:
+        if name not in METRICS:
+            advice = nearest(name, list(METRICS)) or f"; known metrics: {', '.join(METRICS)}"
+            raise UserInputError(f"--metrics: there is no metric '{name}'{advice}")
+    return tuple(dict.fromkeys(names))
 
 
 def chosen_options(

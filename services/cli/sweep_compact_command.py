@@ -53,4 +53,6 @@ def _compact(store: ResultStore, shard: Shard, keep_hours: int, console: Console
             done = compact_tables(tables, keep_hours)
     except ShardTakenError:
         return f"{shard.label}: skipped, a driver is writing it and joins its files itself"
+    if done.files_before == done.files_after:
+        return f"{shard.label}: {done.files_before} files, which need no joining"
     return f"{shard.label}: {done.files_before} files are now {done.files_after}"

@@ -74,9 +74,8 @@ def rescore_answers(
     settings = read_settings(CliSettings)
     driver = load_settings()
     store, spec = open_sweep(sweep)
-    named = tuple(name.strip() for given in metrics or () for name in given.split(","))
     choice = ScoringChoice(
-        metrics=tuple(dict.fromkeys(named)) or spec.metrics,
+        metrics=rescore_options.chosen_metrics(metrics) or spec.metrics,
         options=rescore_options.chosen_options(
             spec.scoring_options,
             case=case,

@@ -109,7 +109,10 @@ def _state(driver: DriverStatus, now: datetime) -> str:
         case DriverState.FAILED:
             return f"failed {ago} ago: {driver.reason or 'without a reason'}"
         case DriverState.ENDED:
-            return f"ended {ago} ago"
+            left = driver.snapshot.planned - driver.snapshot.settled
+            return f"ended {ago} ago" + f", {left:,} questions left; run again to go on" * bool(
+                left
+            )
 
 
 def _ago(seconds: float) -> str:

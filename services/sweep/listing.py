@@ -9,7 +9,7 @@ from expart.generation.v1 import generation_service_pb2_grpc as rpc
 from services.rpc.channel import open_channel
 from services.rpc.client_security import ClientSecurity
 from services.sweep.directory import FixedDirectory, ModelDescription
-from services.sweep.rpc_faults import translated
+from services.sweep.rpc_faults import named, translated
 
 # A listing is answered from memory; waiting longer would only hide that the service is not there.
 _TIMEOUT_S = 10.0
@@ -46,7 +46,7 @@ async def served_models(
     async with open_channel(address, security) as channel:
         stub = rpc.GenerationServiceStub(channel)
         while True:
-            with translated():
+            with named("generation", address), translated():
                 answer = await stub.ListModels(pb.ListModelsRequest(), timeout=_TIMEOUT_S)
             models = tuple(map(_description, answer.models))
             loading = [m.name for m in models if m.name in awaited and m.is_to_be_known]

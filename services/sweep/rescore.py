@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.core.errors import ServiceError, UserInputError
+from services.core.errors import UserInputError
 from services.metrics.options import ScoringOptions
 from services.rpc.channel import open_channel
 from services.rpc.client_security import ClientSecurity
@@ -16,6 +16,7 @@ from services.sweep.plan_reading import read_stored
 from services.sweep.plan_stored import StoredResults
 from services.sweep.rescore_references import References, read_references, update_plans
 from services.sweep.rescore_run import RescoreProgress, Rescoring
+from services.sweep.rpc_faults import named
 from services.sweep.scoring_options import section_of
 from services.sweep.scorings import Scoring
 from services.sweep.settings import SweepSettings
@@ -93,7 +94,8 @@ async def rescore(
 
     Raises:
         UserInputError: There is no sweep, the dataset or the output is not in order, another
-            driver is writing there, or the service lacks a metric or does not answer.
+            driver is writing there, or the service lacks a metric.
+        ServiceError: The service does not answer.
     """
     plan = read_stored_plan(store)
     references = read_references(spec, plan)
@@ -140,12 +142,8 @@ async def rescore(
 
 
 async def _signatures(client: ScoringClient, address: str, choice: ScoringChoice) -> dict[str, str]:
-    try:
+    with named("scoring", address):
         signatures = await client.signatures()
-    except ServiceError as error:
-        raise UserInputError(
-            f"the scoring service at {address} does not answer: {error.message}"
-        ) from error
     lacking = [name for name in choice.metrics if name not in signatures]
     if lacking:
         raise UserInputError(

@@ -55,6 +55,23 @@ def translated() -> Iterator[None]:
         raise service_error(failure) from failure
 
 
+@contextmanager
+def named(service: str, address: str) -> Iterator[None]:
+    """Has what a service fails with in the block say which service and where.
+
+    Args:
+        service: What it does: generation or scoring.
+        address: ``host:port``.
+    """
+    try:
+        yield
+    except ServiceError as error:
+        says = " does not answer" if isinstance(error, ConnectionLostError) else ""
+        error.message = f"the {service} service at {address}{says}: {error.message}"
+        error.args = (error.message,)
+        raise
+
+
 async def responses(call: ResponseStream[ResponseT]) -> AsyncIterator[ResponseT]:
     """Yields a call's responses, and ends the call when the reader stops.
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
-from services.core.errors import ServiceError, UserInputError
 from services.rpc.channel import open_channel
 from services.sweep.asking import picture_failure
 from services.sweep.clients import GenerationClient, ScoringClient
@@ -30,6 +29,7 @@ from services.sweep.prepare import picture_store, plan_again, stored_tables
 from services.sweep.progress import SweepProgress
 from services.sweep.retry import RetryBudget, RetryLimits
 from services.sweep.rows import Table
+from services.sweep.rpc_faults import named
 from services.sweep.run import SweepRun
 from services.sweep.scorings import Scoring
 from services.sweep.settings import SweepSettings, load_settings
@@ -61,7 +61,8 @@ async def run_sweep(
 
     Raises:
         UserInputError: The output cannot be written or another sweep is writing there, or a
-            service does not answer, or a setting in the environment is wrong.
+            setting in the environment is wrong.
+        ServiceError: The scoring service does not answer.
     """
     settings = settings or load_settings()
     with ExitStack() as held:
@@ -141,7 +142,8 @@ async def _run(
     limits = RetryLimits(settings.max_attempts, settings.max_wait_s)
     jitter = random.Random(plan.spec.seed)  # noqa: S311 - spreads retries, guards nothing
     async with _clients(plan, endpoints, settings) as (generation, scoring):
-        manifest.signatures = await _signatures(scoring, endpoints)
+        with named("scoring", endpoints.scoring):
+            manifest.signatures = await scoring.signatures()
         signed = signatures_digest(manifest.signatures)
         manifest.note_scoring(
             Scoring(
@@ -204,15 +206,6 @@ def _attesting(manifest: Manifest, tables: ResultTables) -> Callable[[str, Attes
             write_manifest(manifest, tables.folder)  # once or twice a model
 
     return attest
-
-
-async def _signatures(client: ScoringClient, endpoints: Endpoints) -> dict[str, str]:
-    try:
-        return await client.signatures()
-    except ServiceError as error:
-        raise UserInputError(
-            f"the scoring service at {endpoints.scoring} does not answer: {error.message}"
-        ) from error
 
 
 def _nothing_to_do(plan: SweepPlan, progress: SweepProgress) -> SweepOutcome:

@@ -753,7 +753,8 @@ async def test_without_a_scoring_service_nothing_is_asked(spec_file: Path) -> No
     async with serving(generation) as (generating,):
         plan = await plan_against(spec_file, generating)
         endpoints = Endpoints(generating, "127.0.0.1:1")
-        with pytest.raises(UserInputError, match=r"scoring service at 127\.0\.0\.1:1"):
+        gone = r"the scoring service at 127\.0\.0\.1:1 does not answer: "
+        with pytest.raises(ServiceError, match=gone):
             await run_sweep(plan, endpoints, Watcher(), asyncio.Event(), SETTINGS)
     assert not generation.asked
 

@@ -27,6 +27,8 @@ def test_a_status_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert read.snapshot == _SNAPSHOT
     assert read.shard == "00001-of-00002"
     assert read.state is DriverState.ENDED
+    # Ten planned and three done.
+    assert "ended 0 s ago, 7 questions left; run again to go on" in shown(tmp_path)
 
 
 def test_a_driver_that_was_interrupted_has_stopped_and_not_failed(tmp_path: Path) -> None:
