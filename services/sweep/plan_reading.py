@@ -4,22 +4,27 @@ There are hundreds of thousands of rows: they become Python objects as late as p
 stored key that equals a planned one is not kept beside it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.sweep.plan_stored import ScoredAgainst, StoredResults
 from services.sweep.rows import Stage, SweepFailure, Table
+from services.sweep.stored_columns import (
+    Codes,
+    Indices,
+    KeyPlaces,
+    Mask,
+    Numbering,
+    in_order_of,
+    microseconds,
+)
 from services.sweep.tables import ResultTables
 
-# For each key, when scoring it failed for good, and against what.
-_ScoringFailed = dict[str, tuple[datetime, str]]
-
-_Places = npt.NDArray[np.int64]
+# For each key, when scoring it failed for good, in microseconds, and against what.
+_ScoringFailed = dict[str, tuple[int, str]]
 
 _NOWHERE = -1
 
@@ -29,13 +34,18 @@ class _Planned:
 
     def __init__(self, keys: Iterable[str]) -> None:
         self.keys = list(keys)
-        self._array = pa.array(self.keys, pa.string())
+        self._places = KeyPlaces(pa.array(self.keys, pa.string()))
 
-    def places(self, stored: pa.Array) -> _Places:
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def places(self, stored: pa.Array) -> Indices:
         """Where stored keys stand among the planned ones; -1 for those that are not planned."""
-        found = pc.fill_null(pc.index_in(stored, value_set=self._array), _NOWHERE)
-        places: _Places = found.to_numpy(zero_copy_only=False).astype(np.int64)
-        return places
+        return self._places.find(stored)
+
+    def at(self, places: Mask) -> frozenset[str]:
+        """The keys at some places."""
+        return frozenset(self.keys[place] for place in np.flatnonzero(places).tolist())
 
 
 def read_stored(shards: Iterable[ResultTables], planned: Iterable[str]) -> StoredResults:
@@ -62,15 +72,12 @@ def read_stored(shards: Iterable[ResultTables], planned: Iterable[str]) -> Store
 
 
 def _generated(tables: Sequence[ResultTables], planned: _Planned) -> frozenset[str]:
-    columns = [
-        batch.column("key")
-        for shard in tables
-        for batch in shard.batches(Table.GENERATIONS, ["key"])
-    ]
-    if not columns:
-        return frozenset()
-    places = np.unique(planned.places(pa.concat_arrays(columns)))
-    return frozenset(planned.keys[place] for place in places.tolist() if place != _NOWHERE)
+    is_generated = np.zeros(len(planned), np.bool_)
+    for shard in tables:
+        for batch in shard.batches(Table.GENERATIONS, ["key"]):
+            places = planned.places(batch.column("key"))
+            is_generated[places[places != _NOWHERE]] = True
+    return planned.at(is_generated)
 
 
 def _failures(
@@ -83,15 +90,17 @@ def _failures(
     for shard in tables:
         for batch in shard.batches(Table.FAILURES, columns):
             places = planned.places(batch.column("key"))
-            rows = batch.filter(pa.array(places != _NOWHERE)).to_pylist()
-            for row, place in zip(rows, places[places != _NOWHERE].tolist(), strict=True):
+            times = microseconds(batch.column("failed_at"))[places != _NOWHERE].tolist()
+            rows = batch.filter(pa.array(places != _NOWHERE)).drop_columns("failed_at").to_pylist()
+            places = places[places != _NOWHERE]
+            for row, place, time in zip(rows, places.tolist(), times, strict=True):
                 key = planned.keys[place]
                 if row["reason"] == SweepFailure.PICTURE_MISSING:
                     without_picture.add(key)
                 elif row["final"] and row["stage"] == Stage.GENERATION:
                     failed.add(key)
                 elif row["final"]:
-                    failure = (row["failed_at"], row["reference_digest"])
+                    failure = (time, row["reference_digest"])
                     scoring_failed[key] = max(failure, scoring_failed.get(key, failure))
     return failed, scoring_failed, without_picture
 
@@ -103,65 +112,79 @@ def _scored(
 
     Scores from before the same explanation failed to be scored again count no more: they would
     carry other signatures than the rest for ever.
-    An answer's scores are stored in one commit, so that one of its rows speaks for all.
     """
-    columns = ["key", "reference_digest", "signatures_digest", "scored_at"]
-    batches = [
-        _one_row_each(batch) for shard in tables for batch in shard.batches(Table.SCORES, columns)
-    ]
-    if not batches:
-        return {}
-    answers = pa.Table.from_batches(batches).unify_dictionaries()
-    places = planned.places(_column(answers, "key"))
-    times = _column(answers, "scored_at").cast(pa.int64()).to_numpy()
-    # Of the rows of one key the last one stays, as it is written last.
-    last = np.full(len(planned.keys) + 1, _NOWHERE, np.int64)
-    in_order = np.argsort(times, kind="stable")
-    last[places[in_order]] = in_order
-    kept = np.flatnonzero(last[:-1] != _NOWHERE)
-    against = _against(answers.take(pa.array(last[kept])))
-    scored = {planned.keys[place]: one for place, one in zip(kept.tolist(), against, strict=True)}
-    scored_at = dict(zip(scored, times[last[kept]].tolist(), strict=True)) if failed else {}
-    for key, (failed_at, reference) in failed.items():
-        if key not in scored or scored[key].reference_digest != reference:
-            continue
-        if _microseconds(failed_at) >= scored_at[key]:
+    last = _LastScores(planned)
+    for shard in tables:
+        for batch in shard.batches(Table.SCORES, _LastScores.COLUMNS, coded=_LastScores.TEXTS):
+            if len(batch):
+                last.take(_one_row_each(batch))
+    scored = last.result()
+    times = last.times(list(failed))
+    for (key, (failed_at, reference)), scored_at in zip(failed.items(), times, strict=True):
+        if key in scored and scored[key].reference_digest == reference and failed_at >= scored_at:
             del scored[key]
     return scored
 
 
-def _against(answers: pa.Table) -> Iterator[ScoredAgainst]:
-    """One value a row; there are few different ones, which are shared."""
-    references, signatures = (
-        _column(answers, name) for name in ("reference_digest", "signatures_digest")
-    )
-    names = references.dictionary.to_pylist(), signatures.dictionary.to_pylist()
-    shared: dict[tuple[int, int], ScoredAgainst] = {}
-    for pair in zip(references.indices.to_pylist(), signatures.indices.to_pylist(), strict=True):
-        if pair not in shared:
-            shared[pair] = ScoredAgainst(names[0][pair[0]], names[1][pair[1]])
-        yield shared[pair]
+class _LastScores:
+    """What each planned question's last scores were computed against, and when.
 
+    An answer's scores are stored in one commit, so that one of its rows speaks for all.
+    """
 
-def _column(table: pa.Table, name: str) -> pa.Array:
-    return pa.concat_arrays(table.column(name).chunks)
+    TEXTS = ("reference_digest", "signatures_digest")
+    COLUMNS = ("key", *TEXTS, "scored_at")
+
+    def __init__(self, planned: _Planned) -> None:
+        self._planned = planned
+        self._times = np.full(len(planned), _NOWHERE, np.int64)
+        self._references, self._signatures = Numbering(), Numbering()
+        self._reference: Codes = np.zeros(len(planned), np.int32)
+        self._signature: Codes = np.zeros(len(planned), np.int32)
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        """Takes rows of the table of scores, in any order."""
+        places = self._planned.places(batch.column("key"))
+        times = microseconds(batch.column("scored_at"))
+        references = self._references.number(batch.column("reference_digest"))
+        signatures = self._signatures.number(batch.column("signatures_digest"))
+        rows = np.flatnonzero(places != _NOWHERE)
+        rows = rows[times[rows] >= self._times[places[rows]]]
+        # Of the rows of one key the last one stays, as it is written last.
+        rows = in_order_of(times, rows)
+        self._times[places[rows]] = times[rows]
+        self._reference[places[rows]] = references[rows]
+        self._signature[places[rows]] = signatures[rows]
+
+    def result(self) -> dict[str, ScoredAgainst]:
+        """For each key with scores, what they were computed against."""
+        places = np.flatnonzero(self._times != _NOWHERE)
+        references, signatures = self._references.values, self._signatures.values
+        pairs = self._reference[places].astype(np.int64) * len(signatures)
+        pairs += self._signature[places]
+        # There are few different pairs, which are shared.
+        distinct, which = np.unique(pairs, return_inverse=True)
+        shared = [
+            ScoredAgainst(references[pair // len(signatures)], signatures[pair % len(signatures)])
+            for pair in distinct.tolist()
+        ]
+        keys = self._planned.keys
+        scored = zip(places.tolist(), which.tolist(), strict=True)
+        return {keys[place]: shared[pair] for place, pair in scored}
+
+    def times(self, keys: Sequence[str]) -> list[int]:
+        """When planned questions were last scored, in microseconds; -1 for never."""
+        times: list[int] = self._times[self._planned.places(pa.array(keys, pa.string()))].tolist()
+        return times
 
 
 def _one_row_each(scores: pa.RecordBatch) -> pa.RecordBatch:
-    """Keeps one row an answer instead of one a metric, before anything becomes a Python object.
+    """Keeps one row an answer instead of one a metric, before anything is looked up.
 
     An answer's rows were written together, and lie together; where they do not, more are kept.
     """
-    key, reference, signatures, at = scores.columns
-    if len(key):
-        starts = [
-            pc.not_equal(column.slice(1), column.slice(0, len(column) - 1)) for column in (key, at)
-        ]
-        first = pa.concat_arrays([pa.array([True]), pc.or_(*starts)])
-        key, reference, signatures, at = (column.filter(first) for column in scores.columns)
-    coded = (pc.dictionary_encode(column) for column in (reference, signatures))
-    return pa.RecordBatch.from_arrays([key, *coded, at], names=scores.schema.names)
-
-
-def _microseconds(time: datetime) -> int:
-    return int(pa.scalar(time, pa.timestamp("us", tz="UTC")).value)
+    key, at = scores.column("key"), scores.column("scored_at")
+    starts = [
+        pc.not_equal(column.slice(1), column.slice(0, len(column) - 1)) for column in (key, at)
+    ]
+    return scores.filter(pa.concat_arrays([pa.array([True]), pc.or_(*starts)]))

@@ -1,6 +1,8 @@
 """Plans a sweep: reads spec, dataset, pictures and stored results, and asks nothing of anyone."""
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from services.benchmark.images import PictureMissingError, PictureStore
@@ -23,6 +25,22 @@ from services.sweep.store import ResultStore
 from services.sweep.tables import ResultTables
 
 
+@contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Keeps Python from looking for garbage: a plan is hundreds of thousands of objects, none is.
+
+    Looking through all of them again and again takes a fifth of the time of planning.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_nothing_to_collect()
 def plan_sweep(
     spec: SweepSpec,
     directory: ModelDirectory,

@@ -50,8 +50,11 @@ class KeyPlaces:
 
     def __init__(self, keys: pa.StringArray) -> None:
         self.keys = keys
-        # Arrow would build such a table anew for every look-up.
-        self._places = {key: place for place, key in enumerate(keys.to_pylist())}
+        # Sorted arrays of bytes: a dictionary of texts takes five times the memory, and Arrow
+        # would build its own table anew for every look-up.
+        unsorted = _as_bytes(keys)
+        self._order: Indices = np.argsort(unsorted)
+        self._sorted = unsorted[self._order]
 
     def __len__(self) -> int:
         """How many keys there are."""
@@ -61,9 +64,13 @@ class KeyPlaces:
         """The place of each of these keys; -1 for those that are not known."""
         # An answer has a dozen scores: its key is looked up once.
         coded = encoded(keys)
-        places = [self._places.get(key, -1) for key in coded.dictionary.to_pylist()]
-        found: Indices = np.array(places, np.int64)[numbers(coded.indices)]
-        return found
+        wanted = _as_bytes(coded.dictionary)
+        if not len(self._sorted):
+            return np.full(len(keys), -1, np.int64)
+        found = np.searchsorted(self._sorted, wanted)
+        found[found == len(self._sorted)] = 0
+        places: Indices = np.where(self._sorted[found] == wanted, self._order[found], -1)
+        return places[numbers(coded.indices)]
 
 
 class Numbering:
@@ -140,6 +147,17 @@ def numbers(column: pa.Array) -> Indices:
 def microseconds(column: pa.Array) -> Indices:
     """A column of times as microseconds."""
     return numbers(column.cast(pa.int64()))
+
+
+def _as_bytes(keys: pa.Array) -> npt.NDArray[np.bytes_]:
+    """Texts as bytes of a fixed width; without a copy where all are of one length, as keys are."""
+    if isinstance(keys, pa.StringArray) and len(keys) and not keys.null_count:
+        _, offsets, data = keys.buffers()
+        begins = np.frombuffer(offsets, np.int32)[keys.offset : keys.offset + len(keys) + 1]
+        width = int(begins[1] - begins[0])
+        if width and (np.diff(begins) == width).all():
+            return np.frombuffer(data, f"S{width}", len(keys), int(begins[0]))
+    return np.array([text.encode() for text in keys.to_pylist()], np.bytes_)
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

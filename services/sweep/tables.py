@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pa_fs
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
-from pyarrow.dataset import ParquetReadOptions
 
 from services.core.errors import UserInputError
 from services.sweep.lease import driver_name
@@ -24,6 +21,7 @@ from services.sweep.rows import (
 from services.sweep.store_delta import CommitPatience, FencedTable, open_table
 from services.sweep.store_faults import said_by
 from services.sweep.store_folder import LocalFolder, ResultFolder
+from services.sweep.table_files import read_batches, table_files
 
 _TABLE_OF: dict[type[Row], Table] = {
     PlanRow: Table.PLAN,
@@ -139,8 +137,8 @@ class ResultTables:
             table: Which table.
             columns: Names of the columns.
             where: Which rows; by default all.
-            coded: Columns of texts that recur, to be read as dictionaries: each text is then read
-                once.
+            coded: Columns of texts that recur, to be read as dictionaries where all rows are read:
+                each text is then read once.
 
         Raises:
             UserInputError: The table cannot be read.
@@ -149,21 +147,16 @@ class ResultTables:
         opened = open_table(folder)
         if opened is None:
             return
+        schema = pa.schema([SCHEMAS[table].field(name) for name in columns])
         try:
-            yield from _dataset(opened, folder, coded).to_batches(
-                columns=list(columns), filter=where, **_READING
-            )
+            if where is None:
+                yield from read_batches(opened, folder, schema, coded)
+            else:
+                scan = opened.to_pyarrow_dataset(filesystem=table_files(opened, folder))
+                yield from scan.to_batches(columns=schema.names, filter=where, **_READING)
         except (DeltaError, OSError, pa.ArrowInvalid) as error:
             message = f"{folder.uri}: cannot read the results: {said_by(error)}"
             raise UserInputError(message) from error
-
-
-def _dataset(table: DeltaTable, folder: ResultFolder, coded: Sequence[str]) -> "pa.dataset.Dataset":
-    options = ParquetReadOptions(dictionary_columns=set(coded)) if coded else None
-    if isinstance(folder, LocalFolder):  # without the detour that every read takes otherwise
-        files = pa_fs.SubTreeFileSystem(str(folder.path), pa_fs.LocalFileSystem())
-        return table.to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
-    return table.to_pyarrow_dataset(parquet_read_options=options)
 
 
 def _as_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
