@@ -30,6 +30,12 @@ class Pace:
         self._clock = clock
         self._total = 0
         self._points: deque[tuple[float, int]] = deque()
+        self._idle_at = clock()
+
+    def idle(self) -> None:
+        """Notes that nothing has been begun up to now."""
+        if not self._points:
+            self._idle_at = self._clock()
 
     def begin(self) -> None:
         """Begins to measure; what was not begun has no pace."""
@@ -37,8 +43,9 @@ class Pace:
             self._points.append((self._clock(), 0))
 
     def add(self, count: int) -> None:
-        """Counts what has just come."""
-        self.begin()
+        """Counts what has just come; what nobody saw begin began after it was last seen idle."""
+        if not self._points:
+            self._points.append((self._idle_at, 0))
         self._total += count
         self._points.append((self._clock(), self._total))
 
@@ -77,6 +84,9 @@ class ModelState:
         if self.in_flight:
             self.settling.begin()
             self.generating.begin()
+        else:
+            self.settling.idle()
+            self.generating.idle()
         return ModelProgress(
             label=self.label,
             planned=self.planned,

@@ -26,3 +26,13 @@ def test_what_has_not_begun_has_no_pace_and_waiting_for_a_turn_does_not_count() 
     now = 510.0
     pace.add(30)
     assert pace.per_s() == 3.0
+
+
+def test_what_was_over_before_anybody_looked_is_measured_from_the_last_look() -> None:
+    now = 100.0
+    pace = Pace(lambda: now)
+    now = 104.0
+    pace.idle()
+    now = 106.0
+    pace.add(8)
+    assert pace.per_s() == 4.0
