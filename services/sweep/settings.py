@@ -37,7 +37,7 @@ class SweepSettings(BaseSettings):
     )
 
     channels: int = Field(default=4, ge=1, le=64)
-    commit_rows: int = Field(default=512, ge=1)
+    commit_rows: int = Field(default=2048, ge=1)
     commit_interval_s: float = Field(default=3.0, gt=0)
     max_attempts: int = Field(default=6, ge=1)
     max_wait_s: float = Field(default=1800.0, gt=0)
