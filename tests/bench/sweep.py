@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument(
         "--drivers-questions", type=int, default=12_000, help="questions of the part drivers"
     )
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of the part efficiency")
     parser.add_argument(
         "--profile", action="store_true", help="profile the driver of the part throughput"
     )
@@ -50,7 +51,7 @@ def main() -> None:
     if "efficiency" in asked:
         from tests.bench import sweep_efficiency
 
-        sweep_efficiency.efficiency()
+        sweep_efficiency.efficiency(options.rounds)
     if "drivers" in asked:
         from tests.bench import sweep_drivers
 
