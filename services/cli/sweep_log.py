@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 import structlog
 from rich.console import Console
@@ -37,6 +38,7 @@ def logging_to(
         UserInputError: The file cannot be written.
     """
     json = log_format is not LogFormat.TEXT
+    before = structlog.get_config()
     if log_format is not None and log_file is None:
         configure_logging(json=json, stream=sys.stderr)
         yield
@@ -50,7 +52,10 @@ def logging_to(
         raise UserInputError(f"{file}: cannot be written: {error.strerror}{advice}") from error
     with stream:
         configure_logging(json=json, stream=stream)
-        yield
+        try:
+            yield
+        finally:
+            structlog.configure(**before)  # the file is closed
 
 
 def sweep_progress(
@@ -58,7 +63,7 @@ def sweep_progress(
 ) -> AbstractContextManager[SweepProgress]:
     """Picks what watches the sweep: the log where it takes the terminal, or else a display."""
     if log_format is not None and log_file is None:
-        return nullcontext(LogProgress())
+        return LogProgress()
     return console_progress(console)
 
 
@@ -72,13 +77,28 @@ class LogProgress:
     def __init__(self, interval_s: float = _INTERVAL_S) -> None:
         self._interval_s = interval_s
         self._logged_s: float | None = None
+        self._last: SweepSnapshot | None = None
+
+    def __enter__(self) -> Self:
+        """Begins."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Logs the last counts, if those that were logged last are earlier ones."""
+        if self._last is not None and self._last.elapsed_s != self._logged_s:
+            self._log(self._last)
 
     def update(self, snapshot: SweepSnapshot) -> None:
-        """Logs the counts if the last time is long enough ago, or all is settled."""
-        ended = snapshot.settled == snapshot.planned
-        last_s = self._logged_s
-        if last_s is not None and not ended and snapshot.elapsed_s - last_s < self._interval_s:
-            return
+        """Logs the counts if the last time is long enough ago."""
+        self._last = snapshot
+        if self._logged_s is None or snapshot.elapsed_s - self._logged_s >= self._interval_s:
+            self._log(snapshot)
+
+    def note(self, message: str) -> None:
+        """Logs a remark."""
+        _log.warning("sweep_noted", message=message)
+
+    def _log(self, snapshot: SweepSnapshot) -> None:
         self._logged_s = snapshot.elapsed_s
         _log.info(
             "sweep_progressed",
@@ -89,7 +109,3 @@ class LogProgress:
             rate_per_s=round(snapshot.rate_per_s, 3),
             remaining_s=snapshot.remaining_s,
         )
-
-    def note(self, message: str) -> None:
-        """Logs a remark."""
-        _log.warning("sweep_noted", message=message)

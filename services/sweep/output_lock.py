@@ -75,7 +75,8 @@ def _locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / _FILE_NAME).open("w")
     except OSError as error:
-        raise UserInputError(f"{folder}: cannot write the output folder: {error}") from error
+        message = f"{folder}: cannot write the output folder: {error.strerror}"
+        raise UserInputError(message) from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

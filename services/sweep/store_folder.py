@@ -81,7 +81,7 @@ class LocalFolder:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise UserInputError(f"{self.path}: cannot be read: {error}") from error
+            raise UserInputError(f"{self.path}: cannot be read: {error.strerror}") from error
 
     def read(self, name: str) -> Stored | None:
         """A file's content.
@@ -94,7 +94,7 @@ class LocalFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise UserInputError(f"{self.path / name}: cannot be read: {error}") from error
+            raise UserInputError(f"{self.path / name}: cannot be read: {error.strerror}") from error
 
     def write(self, name: str, content: bytes) -> None:
         """Makes a file durable: a crash leaves the one before or this one.
@@ -114,7 +114,7 @@ class LocalFolder:
             sync_folder(file.parent)
         except OSError as error:
             beside.unlink(missing_ok=True)
-            raise UserInputError(f"{file}: cannot be written: {error}") from error
+            raise UserInputError(f"{file}: cannot be written: {error.strerror}") from error
 
     def remove(self, name: str) -> None:
         """Removes a file, if it is there.
@@ -125,7 +125,8 @@ class LocalFolder:
         try:
             (self.path / name).unlink(missing_ok=True)
         except OSError as error:
-            raise UserInputError(f"{self.path / name}: cannot be removed: {error}") from error
+            message = f"{self.path / name}: cannot be removed: {error.strerror}"
+            raise UserInputError(message) from error
 
 
 def sync_folder(path: Path) -> None:
