@@ -12,7 +12,7 @@ from services.dataset.addresses import AddressGuard, Resolver, SystemResolver
 from services.dataset.failures import PictureError, Reason
 from services.dataset.fetch import Fetcher
 from services.dataset.hosts import Hosts
-from services.dataset.pictures import check_picture
+from services.dataset.picture_checker import PictureChecker
 from services.dataset.settings import DatasetSettings
 from services.dataset.store import PictureFolder
 
@@ -30,7 +30,9 @@ async def download(
     images: Sequence[str],
     folder: PictureFolder,
     settings: DatasetSettings,
+    *,
     note: Callable[[], None],
+    checker: PictureChecker,
     resolver: Resolver | None = None,
 ) -> None:
     """Downloads pictures; each is noted as held or dead when it is settled. May be cancelled.
@@ -40,7 +42,12 @@ async def download(
         folder: Takes them.
         settings: How fast, how large, how often.
         note: Called after each one.
+        checker: Looks into what came.
         resolver: Finds addresses; by default the operating system.
+
+    Raises:
+        OSError: The folder cannot be written.
+        ExpArtError: No picture can be checked.
     """
     hosts = Hosts(settings)
     guard = AddressGuard(resolver or SystemResolver(), settings.allowed_networks)
@@ -51,7 +58,7 @@ async def download(
 
     async def work(queue: deque[str]) -> None:
         while queue:
-            await _settle(queue.popleft(), folder, fetcher, settings)
+            await _settle(queue.popleft(), folder, fetcher, checker, settings)
             note()
 
     try:
@@ -60,12 +67,18 @@ async def download(
             for queue in queues.values():
                 for _ in range(min(settings.connections_per_host, len(queue))):
                     tasks.create_task(work(queue))
+    except ExceptionGroup as group:  # the first fault has ended them all
+        raise group.exceptions[0] from None
     finally:
         await hosts.close()
 
 
 async def _settle(
-    image: str, folder: PictureFolder, fetcher: Fetcher, settings: DatasetSettings
+    image: str,
+    folder: PictureFolder,
+    fetcher: Fetcher,
+    checker: PictureChecker,
+    settings: DatasetSettings,
 ) -> None:
     """Gets one picture, or says why not."""
     partial = folder.partial(image)
@@ -74,12 +87,7 @@ async def _settle(
         resumed = partial.size > 0
         try:
             came_from = await fetcher.fetch(image, partial)
-            picture = await asyncio.to_thread(
-                check_picture,
-                partial.path,
-                max_bytes=settings.max_bytes,
-                max_pixels=settings.max_pixels,
-            )
+            picture = await checker.check(partial.path)
         except PictureError as error:
             if error.reason is Reason.THROTTLED:
                 throttled += 1
@@ -116,17 +124,15 @@ def _wait_s(
     return backoff_s * random.uniform(0.5, 1.5)  # noqa: S311 - it spreads callers, no secret
 
 
-def take_local(
-    images: Sequence[str], source: Path, folder: PictureFolder, settings: DatasetSettings
+async def take_local(
+    images: Sequence[str], source: Path, folder: PictureFolder, checker: PictureChecker
 ) -> None:
     """Copies the pictures that records name by path; those that are no good are noted as dead."""
     for image in images:
         file = source / image
         try:
             _check_path(file, source)
-            picture = check_picture(
-                file, max_bytes=settings.max_bytes, max_pixels=settings.max_pixels
-            )
+            picture = await checker.check(file)
         except PictureError as error:
             folder.bury(image, error, 1)
             continue

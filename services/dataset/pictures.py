@@ -45,6 +45,7 @@ def check_picture(file: Path, *, max_bytes: int, max_pixels: int) -> Picture:
 
     Raises:
         PictureError: It is too large, broken, or no picture that the services take.
+        MemoryError: There was not enough memory.
         OSError: The file cannot be read.
     """
     byte_count = file.stat().st_size
@@ -57,7 +58,7 @@ def check_picture(file: Path, *, max_bytes: int, max_pixels: int) -> Picture:
             suffix = _SUFFIXES[str(image.format)]
             image.draft("RGB", (1, 1))  # a JPEG is checked as well when it is decoded small
             image.load()
-    except PictureError:
+    except (PictureError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         detail = "it is no JPEG, PNG, WebP, GIF or TIFF"

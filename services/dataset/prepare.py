@@ -5,7 +5,7 @@ import fcntl
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from services.core.digests import digest_of_files
 from services.core.errors import UserInputError
 from services.dataset.bad_records import BAD_RECORDS_FILE, leave_out, list_bad_records
 from services.dataset.download import download, is_url, take_local
+from services.dataset.picture_checker import picture_checker
 from services.dataset.progress import picture_progress
 from services.dataset.settings import DatasetSettings
 from services.dataset.source import Source, get_files, pin
@@ -168,16 +169,28 @@ def _get_pictures(
         if image not in pictures.held
         and (job.retry_dead or image not in pictures.dead or pictures.dead[image].again)
     ]
-    urls = [image for image in missing if is_url(image)]
-    paths = [image for image in missing if not is_url(image)]
-    if urls and not settings.contact:
+    url_count = sum(map(is_url, missing))
+    if url_count and not settings.contact:
         _say(console, "no --contact is given; Wikimedia asks for one, and may refuse without")
     try:
-        take_local(paths, job.source.folder or job.folder, pictures, settings)
-        with picture_progress(console, pictures, len(urls)) as note:
-            asyncio.run(download(urls, pictures, settings, note))
+        with picture_progress(console, pictures, url_count) as note:
+            asyncio.run(_take(missing, job, pictures, settings, note))
     finally:
         pictures.tidy()
+
+
+async def _take(
+    images: Sequence[str],
+    job: Preparation,
+    pictures: PictureFolder,
+    settings: DatasetSettings,
+    note: Callable[[], None],
+) -> None:
+    paths = [image for image in images if not is_url(image)]
+    urls = [image for image in images if is_url(image)]
+    async with picture_checker(settings.max_bytes, settings.max_pixels) as checker:
+        await take_local(paths, job.source.folder or job.folder, pictures, checker)
+        await download(urls, pictures, settings, note=note, checker=checker)
 
 
 def _result(checked: Validation, pictures: PictureFolder) -> Prepared:

@@ -1,26 +1,39 @@
 """Downloading pictures from servers that throttle, stall, redirect, lie and serve garbage."""
 
 import asyncio
+import errno
 import hashlib
 import json
 import struct
+import subprocess
+import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from services.benchmark.images import PictureStore
 from services.benchmark.prepared import read_lines
-from services.dataset.addresses import AddressGuard, check_url
+from services.dataset.addresses import AddressGuard, Resolver, check_url
 from services.dataset.download import download
 from services.dataset.failures import PictureError
 from services.dataset.hosts import retry_after_s
+from services.dataset.picture_checker import picture_checker
+from services.dataset.picture_worker import memory_budget
 from services.dataset.settings import DatasetSettings
 from services.dataset.store import PictureFolder
+from tests.fuzz.hostile_images import (
+    encode,
+    gif_with_screen,
+    jpeg_with_scans,
+    png_with_texts,
+    webp_claiming,
+)
 from tests.unit.dataset.hostile_server import (
     LOOPBACK,
     Exchange,
@@ -37,9 +50,21 @@ def server() -> Iterator[HostileServer]:
         yield state
 
 
+async def downloaded(
+    urls: Sequence[str],
+    pictures: PictureFolder,
+    settings: DatasetSettings,
+    *,
+    note: Callable[[], None] = lambda: None,
+    resolver: Resolver | None = None,
+) -> None:
+    async with picture_checker(settings.max_bytes, settings.max_pixels) as checker:
+        await download(urls, pictures, settings, note=note, checker=checker, resolver=resolver)
+
+
 def get(folder: Path, *urls: str, settings: DatasetSettings | None = None) -> PictureFolder:
     pictures = PictureFolder(folder)
-    asyncio.run(download(urls, pictures, settings or quick(), lambda: None))
+    asyncio.run(downloaded(urls, pictures, settings or quick()))
     pictures.tidy()
     return pictures
 
@@ -250,7 +275,7 @@ def test_a_name_that_changes_its_address_is_asked_where_it_was_checked(
     url = server.url("/a.png", "rebinding.example")
     pictures = PictureFolder(tmp_path)
     resolver = ScriptedResolver(("127.0.0.1",))  # a second question would fail
-    asyncio.run(download([url], pictures, quick(), lambda: None, resolver))
+    asyncio.run(downloaded([url], pictures, quick(), resolver=resolver))
     assert url in pictures.held
     assert server.requests["/a.png"][0]["Host"] == f"rebinding.example:{server.port}"
 
@@ -313,7 +338,7 @@ def test_a_run_that_is_cancelled_keeps_what_it_has(tmp_path: Path, server: Hosti
 
     async def cancelled_at_the_first_picture() -> None:
         done = asyncio.Event()
-        task = asyncio.create_task(download([first, second], pictures, quick(), done.set))
+        task = asyncio.create_task(downloaded([first, second], pictures, quick(), note=done.set))
         await done.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -335,3 +360,91 @@ def test_a_torn_line_of_a_killed_run_costs_that_line_only(
     assert set(PictureFolder(tmp_path).held) == {first, second}
     for line in (tmp_path / "images.jsonl").read_text().splitlines():
         json.loads(line)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        # 100,000 scans of 2 megapixels: a megabyte that would keep its decoder for minutes.
+        (lambda: jpeg_with_scans(1400, 100_000), "TOO_COSTLY"),
+        (lambda: png_with_texts(1000), "BROKEN_IMAGE"),
+        (lambda: gif_with_screen(65535, 65535), "TOO_MANY_PIXELS"),
+        (lambda: webp_claiming(2**14, 2**14), "TOO_MANY_PIXELS"),
+    ],
+)
+def test_a_hostile_picture_costs_little_and_is_a_dead_link(
+    tmp_path: Path, server: HostileServer, content: Callable[[], bytes], reason: str
+) -> None:
+    data = content()
+    bad = server.serve("/bad", lambda ask, _: ask.answer(200, data))
+    good = server.serve("/good", lambda ask, _: ask.answer(200, SMALL))
+    pictures = get(tmp_path, bad, good, settings=quick(max_pixels=2_000_000))
+    assert pictures.dead[bad].reason == reason
+    assert good in pictures.held
+
+
+MEASURED = """
+import asyncio, json, resource, sys
+from pathlib import Path
+from services.dataset.picture_checker import picture_checker
+from services.dataset.picture_worker import memory_budget
+
+async def check():
+    async with picture_checker(20 * 2**20, 16_000_000) as checker:
+        await checker.check(Path(sys.argv[1]))
+
+asyncio.run(check())
+status = Path("/proc/self/status").read_text().splitlines()
+(own_kib,) = (int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+worker_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps([own_kib / 1024, worker_kib / 1024]))
+"""
+
+
+def test_a_small_file_of_many_pixels_is_decoded_in_another_process_within_its_budget(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "white.webp"
+    file.write_bytes(encode(Image.new("RGB", (4000, 4000)), "WEBP", method=0))
+    assert file.stat().st_size < 2**20
+    measured = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(file)], capture_output=True, check=True, timeout=120
+    )
+    own_mib, worker_mib = json.loads(measured.stdout)
+    # 16 megapixels take 61 MiB at 4 bytes each, and a decoder more; the command takes none of it.
+    assert own_mib < 100
+    assert worker_mib > 61
+    assert worker_mib < own_mib + memory_budget(20 * 2**20, 16_000_000) / 2**20
+
+
+def test_a_picture_that_needs_more_than_the_budget_is_refused(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(picture(size=(2000, 2000)))
+    script = (
+        "import services.dataset.picture_worker as worker; worker._SPARE_MEMORY = 2**20; "
+        "worker._MEMORY_PER_PIXEL = worker._MEMORY_PER_ENCODED_BYTE = 0; "
+        "worker.main(20 * 2**20, 4_000_000)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps(str(file)) + "\n",
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=120,
+    )
+    assert json.loads(ended.stdout.splitlines()[1])["reason"] == "TOO_COSTLY"
+
+
+def test_a_folder_that_cannot_be_written_is_the_error_of_the_run(
+    tmp_path: Path, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr(PictureFolder, "keep", full)
+    urls = [server.serve(f"/{n}", lambda ask, _: ask.answer(200, SMALL)) for n in range(4)]
+    with pytest.raises(OSError, match="No space left"):
+        get(tmp_path, *urls)
