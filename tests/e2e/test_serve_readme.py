@@ -60,10 +60,16 @@ def checkout() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+def can_be_alone() -> bool:
+    if shutil.which(ALONE[0]) is None:
+        return False
+    return subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.stack
 @pytest.mark.skipif(
-    subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode != 0,
-    reason="this machine lets nobody make namespaces, and ray stop would end other Rays",
+    not can_be_alone(),
+    reason="there are no namespaces for us here, and ray stop would end other Rays",
 )
 def test_models_are_deployed_to_a_cluster_as_shown(checkout: Path) -> None:
     inherited = {
