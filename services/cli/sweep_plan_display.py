@@ -23,9 +23,10 @@ def print_report(report: PlanReport, console: Console) -> None:
     """Prints the questions of each cell, the pictures, the estimate and the notes."""
     plan = report.plan
     of_shard = f", shard {plan.shard.label}" if plan.shard.count > 1 else ""
+    models = f"{len(plan.models)} model" + "s" * (len(plan.models) > 1)
     _print(
         console,
-        f"{plan.spec.name}: {len(plan.jobs):,} questions for {len(plan.models)} models{of_shard}; "
+        f"{plan.spec.name}: {len(plan.jobs):,} questions for {models}{of_shard}; "
         f"{plan.dataset.folder} read by field mapping {plan.dataset.mapping}",
     )
     console.print(_cells(report))

@@ -34,7 +34,7 @@ def test_it_prints_questions_pictures_and_an_estimate_with_its_assumptions(
     assert run(["sweep", "plan", str(spec_file)]) == 0
     lines = capsys.readouterr().out.splitlines()
     # ExpArt-mini's test parts have 20 and 24 questions in each setting.
-    assert lines[0].startswith("mine: 176 questions for 1 models; ")
+    assert lines[0].startswith("mine: 176 questions for 1 model; ")
     cells = [line.split() for line in lines if line.startswith("alpha")]
     assert ["alpha", "with_title", "seen", "none", "20", "0", "20"] in cells
     assert ["alpha", "without_title", "unseen", "no_image", "24", "0", "24"] in cells
