@@ -30,6 +30,7 @@ class PictureStore:
         self, folder: Path, image_folder: Path | None = None, *, cache_bytes: int = 64 * 2**20
     ) -> None:
         self._folder = folder
+        self._root = folder.resolve()
         self._image_folder = image_folder
         self._cache_bytes = cache_bytes
         self._cached_bytes = 0
@@ -78,13 +79,16 @@ class PictureStore:
             held = self._held.get(image)
             self._digests[image] = (
                 held.digest
-                if held is not None and self._is_whole(held)
+                if held is not None and self._is_untouched(held)
                 else digest_of(self._read_file(image))
             )
         return self._digests[image]
 
     def read(self, image: str) -> bytes:
         """Reads a picture's file.
+
+        It is not read at all where a prepared folder notes the digest and the file has not been
+        touched since.
 
         Raises:
             PictureMissingError: There is no such file, it cannot be read, or it has changed
@@ -122,13 +126,28 @@ class PictureStore:
         if held is None:
             return None
         file = self._folder / held.file
-        inside = file.resolve().is_relative_to(self._folder.resolve())
+        inside = file.resolve().is_relative_to(self._root)
         return file if inside and file.is_file() else None
 
-    def _is_whole(self, held: HeldImage) -> bool:
-        """Whether the file is there with its size; read() compares the content."""
+    def _is_untouched(self, held: HeldImage) -> bool:
+        """Whether the file has the size and the time of modification that were noted with it.
+
+        A folder that was copied without its times is read again: a picture that was exchanged
+        must not go by the digest of the one before.
+        """
         file = self._held_file(held.image)
-        return file is not None and file.stat().st_size == held.byte_count
+        if file is None:
+            return False
+        found = file.stat()
+        return (found.st_size, found.st_mtime_ns) == (held.byte_count, held.modified_ns)
+
+    def _refuse_dead(self, image: str) -> None:
+        dead = self._dead.get(image)
+        if dead is not None:
+            again = "; expart dataset prepare, run again, may get it" if dead.again else ""
+            raise PictureMissingError(
+                f"picture {image} is a dead link: {dead.reason}, {dead.detail}{again}"
+            )
 
     def _downloaded(self, url: str) -> list[Path]:
         name = urlsplit(url).path.rsplit("/", 1)[-1]

@@ -22,12 +22,15 @@ class HeldImage:
         digest: ``sha256:…`` of the file's bytes.
         file: The file, relative to the folder and named by its digest.
         byte_count: The file's size.
+        modified_ns: When the file was last modified, in nanoseconds as its disk counts them; None
+            where that was not noted.
     """
 
     image: str
     digest: str
     file: str
     byte_count: int
+    modified_ns: int | None = None
 
 
 def read_lines(file: Path) -> Iterator[dict[str, object]]:
@@ -58,7 +61,9 @@ def read_held_images(folder: Path) -> dict[str, HeldImage]:
                 "file": str(file),
                 "bytes": int(byte_count),
             }:
-                held[image] = HeldImage(image, digest, file, byte_count)
+                modified_ns = row.get("mtime_ns")
+                known = modified_ns if isinstance(modified_ns, int) else None
+                held[image] = HeldImage(image, digest, file, byte_count, known)
     return held
 
 

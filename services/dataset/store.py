@@ -71,6 +71,7 @@ class PictureFolder:
         with source.open("rb") as stream:
             os.fsync(stream.fileno())
         source.replace(place)
+        modified_ns = place.stat().st_mtime_ns
         self._append(
             IMAGES_FILE,
             {
@@ -78,13 +79,16 @@ class PictureFolder:
                 "digest": picture.digest,
                 "file": picture.file,
                 "bytes": picture.byte_count,
+                "mtime_ns": modified_ns,
                 "width": picture.width,
                 "height": picture.height,
                 "came_from": came_from,
                 "at": now(),
             },
         )
-        self.held[image] = HeldImage(image, picture.digest, picture.file, picture.byte_count)
+        self.held[image] = HeldImage(
+            image, picture.digest, picture.file, picture.byte_count, modified_ns
+        )
         self.dead.pop(image, None)
 
     def bury(self, image: str, error: PictureError, attempts: int) -> None:

@@ -1,6 +1,8 @@
 """Finding and reading pictures."""
 
 import hashlib
+import json
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -108,3 +110,52 @@ def test_a_cache_that_threads_fill_and_empty_at_once_stays_whole(folder: Path) -
     with ThreadPoolExecutor(8) as threads:
         pictures = list(threads.map(lambda number: store.read(f"{number}.png"), wanted))
     assert pictures == [bytes([number]) * 100 for number in wanted]
+
+
+def note(folder: Path, file: str, digest: str, modified_ns: int | None) -> None:
+    """Notes a picture as ``expart dataset prepare`` does; formerly it noted no time."""
+    row: dict[str, object] = {"image": "https://example.org/a.jpg", "digest": digest, "file": file}
+    row["bytes"] = (folder / file).stat().st_size
+    if modified_ns is not None:
+        row["mtime_ns"] = modified_ns
+    (folder / "images.jsonl").write_text(json.dumps(row) + "\n")
+
+
+def prepared(folder: Path) -> tuple[Path, int]:
+    """A picture of four bytes in a prepared folder, and when it was modified."""
+    picture = folder / "kept.jpg"
+    picture.write_bytes(b"1234")
+    return picture, picture.stat().st_mtime_ns
+
+
+def test_a_noted_digest_stands_for_a_file_that_was_not_touched(tmp_path: Path) -> None:
+    picture, modified_ns = prepared(tmp_path)
+    note(tmp_path, picture.name, "sha256:noted", modified_ns)
+    # Not the file's own: it was not read.
+    assert PictureStore(tmp_path).digest("https://example.org/a.jpg") == "sha256:noted"
+
+
+@pytest.mark.parametrize("moved_ns", [1, -1, None])
+def test_a_noted_digest_is_not_taken_where_the_time_differs_or_was_not_noted(
+    tmp_path: Path, moved_ns: int | None
+) -> None:
+    picture, modified_ns = prepared(tmp_path)
+    noted = None if moved_ns is None else modified_ns + moved_ns
+    note(tmp_path, picture.name, "sha256:noted", noted)
+    own = "sha256:" + hashlib.sha256(b"1234").hexdigest()
+    assert PictureStore(tmp_path).digest("https://example.org/a.jpg") == own
+
+
+@pytest.mark.parametrize("content", [b"4321", b"12345"])
+def test_a_picture_that_was_exchanged_goes_by_its_own_digest(
+    tmp_path: Path, content: bytes
+) -> None:
+    picture, modified_ns = prepared(tmp_path)
+    note(tmp_path, picture.name, "sha256:noted", modified_ns)
+    picture.write_bytes(content)
+    # As a later moment, whatever the clock of the disk makes of two writes in a row; where the
+    # size differs the time does not matter.
+    later_ns = modified_ns + (1_000_000 if len(content) == 4 else 0)
+    os.utime(picture, ns=(later_ns, later_ns))
+    own = "sha256:" + hashlib.sha256(content).hexdigest()
+    assert PictureStore(tmp_path).digest("https://example.org/a.jpg") == own
