@@ -34,6 +34,9 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the part efficiency")
     parser.add_argument(
+        "--round-questions", type=int, default=96, help="questions of such a round, each way"
+    )
+    parser.add_argument(
         "--profile", action="store_true", help="profile the driver of the part throughput"
     )
     options = parser.parse_args()
@@ -51,7 +54,7 @@ def main() -> None:
     if "efficiency" in asked:
         from tests.bench import sweep_efficiency
 
-        sweep_efficiency.efficiency(options.rounds)
+        sweep_efficiency.efficiency(options.rounds, options.round_questions)
     if "drivers" in asked:
         from tests.bench import sweep_drivers
 

@@ -48,6 +48,7 @@ def services(
     named = [part for name in models for part in ("--model", name)]
     with (
         scoring_server(folder) as scoring,
+        (folder / "generation.log").open("wb") as log,
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "services.generation.scripted_server", "--with-parent"),
@@ -56,6 +57,7 @@ def services(
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             text=True,
             cwd=PROJECT,
         ) as generation,

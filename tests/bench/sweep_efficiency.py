@@ -5,7 +5,7 @@ import json
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -21,11 +21,10 @@ from tests.bench.sweep_box import run_drivers, sweep_command, write_spec
 from tests.contract.scoring_server import scoring_server
 from tests.integration.stored_results import rows_of
 
-QUESTIONS_A_ROUND = 96
 TARGET = 0.97
 
 
-def efficiency(rounds: int) -> None:
+def efficiency(rounds: int, questions_a_round: int) -> None:
     """Prints both rates, round by round, and how long the engine had nothing to do."""
     settings = GenerationSettings()
     spec = load_catalog(settings.catalog_folder, settings.models_folder).get(MODEL)
@@ -42,16 +41,15 @@ def efficiency(rounds: int) -> None:
     ):
         asyncio.run(answered_in_s(MODEL, local.address, list(islice(source, IN_FLIGHT))))
         for number in range(rounds):
-            asked = list(islice(source, QUESTIONS_A_ROUND))
+            asked = list(islice(source, questions_a_round))
             bare_s = asyncio.run(answered_in_s(MODEL, local.address, asked))
             folder = Path(scratch) / str(number)
-            course = _sweep(
-                folder, islice(source, QUESTIONS_A_ROUND), local.address, scoring.address
-            )
+            to_sweep = list(islice(source, questions_a_round))
+            course = _sweep(folder, to_sweep, local.address, scoring.address)
             ratios.append(bare_s / course.took_s)
             say(
-                f"  bare calls {QUESTIONS_A_ROUND / bare_s:.2f} questions/s, the driver "
-                f"{QUESTIONS_A_ROUND / course.took_s:.2f}, ratio {ratios[-1]:.3f}; engine idle "
+                f"  bare calls {questions_a_round / bare_s:.2f} questions/s, the driver "
+                f"{questions_a_round / course.took_s:.2f}, ratio {ratios[-1]:.3f}; engine idle "
                 f"{course.idle_s:.2f} s while questions remained, {course.mean_in_flight:.1f} in "
                 "flight on average until then"
             )
@@ -73,15 +71,15 @@ class _Course:
     mean_in_flight: float
 
 
-def _sweep(folder: Path, asked: Iterator[Asked], generation: str, scoring: str) -> _Course:
+def _sweep(folder: Path, asked: Sequence[Asked], generation: str, scoring: str) -> _Course:
     (folder / "dataset").mkdir(parents=True)
-    _write_dataset(folder / "dataset", list(asked))
+    _write_dataset(folder / "dataset", asked)
     spec = write_spec(folder, [MODEL], folder / "dataset", concurrency=IN_FLIGHT, tokens=NEW_TOKENS)
     run_drivers([sweep_command(spec, generation, scoring)], folder / "driver.log", {})
     rows = rows_of(
         folder / "results", "generations", "generated_at", "elapsed_s", "prefill_s", "decode_s"
     )
-    assert len(rows) == QUESTIONS_A_ROUND
+    assert len(rows) == len(asked)
     asked_at, worked = [], []
     for row in rows:
         end = row["generated_at"]
