@@ -39,6 +39,7 @@ class CountingRelay(grpc.GenericRpcHandler):
         answers: Whole answers, by model.
         in_flight: Calls for an explanation that have not ended, by request id.
         interrupted: How often an id was in flight when something was killed.
+        caller_is_gone: Whether the caller was killed, and what still comes was sent before.
     """
 
     channel: aio.Channel
@@ -48,6 +49,7 @@ class CountingRelay(grpc.GenericRpcHandler):
     answers: Counter[str] = field(default_factory=Counter)
     in_flight: Counter[str] = field(default_factory=Counter)
     interrupted: Counter[str] = field(default_factory=Counter)
+    caller_is_gone: bool = False
 
     def note_kill(self) -> None:
         """To be called at the moment at which anything is killed."""
@@ -92,6 +94,7 @@ class CountingRelay(grpc.GenericRpcHandler):
             key = asked.request_id
             counts = key not in self.completed  # otherwise it is told what it was told before
             self.in_flight[key] += 1
+            self.interrupted[key] += self.caller_is_gone
             try:
                 async with aclosing(pass_on(_each(request), context)) as responses:
                     async for response in responses:

@@ -74,11 +74,13 @@ class Sweep:
         self._driver: SweepDriver | None = None
 
     async def start(self) -> None:
+        self._relay.caller_is_gone = False
         self._driver = await self._command.start()
 
     async def kill(self) -> None:
         assert self._driver is not None
         self._relay.note_kill()
+        self._relay.caller_is_gone = True
         await self._driver.kill()
 
     async def end(self) -> None:
