@@ -5,8 +5,11 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import unquote, urlsplit
 
-from services.benchmark.prepared import HeldImage, read_held_images
+from services.benchmark.prepared import HeldImage, read_dead_images, read_held_images
 from services.core.digests import digest_of
+
+# Why a picture is missing of which nothing is known but that.
+NO_FILE = "NO_FILE"
 
 
 class PictureMissingError(LookupError):
@@ -37,6 +40,7 @@ class PictureStore:
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
         self._digests: dict[str, str] = {}
         self._held = read_held_images(folder)
+        self._dead = read_dead_images(folder)
         # Guards the cache and its count of bytes; files are read outside it.
         self._lock = Lock()
 
@@ -66,11 +70,20 @@ class PictureStore:
         for file in candidates:
             if file.is_file():
                 return file
+        self._refuse_dead(image)
         looked_for = " or ".join(str(file) for file in candidates)
         raise PictureMissingError(f"picture {image} is missing: there is no file {looked_for}")
 
+    def reason_missing(self, image: str) -> str:
+        """Why a missing picture is missing, in one word: a dead link's reason, or ``NO_FILE``."""
+        dead = self._dead.get(image)
+        return NO_FILE if dead is None else dead.reason
+
     def digest(self, image: str) -> str:
         """Names a picture by its content, ``sha256:…``; the file is read the first time only.
+
+        It is not read at all where a prepared folder notes the digest and the file has not been
+        touched since.
 
         Raises:
             PictureMissingError: There is no such file, or it cannot be read.
@@ -86,9 +99,6 @@ class PictureStore:
 
     def read(self, image: str) -> bytes:
         """Reads a picture's file.
-
-        It is not read at all where a prepared folder notes the digest and the file has not been
-        touched since.
 
         Raises:
             PictureMissingError: There is no such file, it cannot be read, or it has changed
@@ -152,6 +162,7 @@ class PictureStore:
     def _downloaded(self, url: str) -> list[Path]:
         name = urlsplit(url).path.rsplit("/", 1)[-1]
         if self._image_folder is None:
+            self._refuse_dead(url)
             raise PictureMissingError(
                 f"picture {url} is not in the dataset's folder: run expart dataset prepare, or "
                 "name a folder of downloaded pictures as dataset.image_folder"

@@ -67,6 +67,36 @@ def read_held_images(folder: Path) -> dict[str, HeldImage]:
     return held
 
 
+@dataclass(frozen=True, slots=True)
+class DeadImage:
+    """One picture that a prepared folder lacks.
+
+    Attributes:
+        reason: Why, in one word that is always the same, such as ``NOT_FOUND``.
+        detail: Why, in one line.
+        again: Whether preparing the folder again may bring it.
+    """
+
+    reason: str
+    detail: str
+    again: bool
+
+
+def read_dead_images(folder: Path) -> dict[str, DeadImage]:
+    """Reads which pictures a prepared folder could not get, by what records call them."""
+    dead: dict[str, DeadImage] = {}
+    for row in read_lines(folder / DEAD_LINKS_FILE):
+        match row:
+            case {
+                "image": str(image),
+                "reason": str(reason),
+                "detail": str(detail),
+                "retry": bool(again),
+            }:
+                dead[image] = DeadImage(reason, detail, again)
+    return dead
+
+
 def dataset_revision(folder: Path) -> str:
     """Says where a prepared folder's files come from: ``owner/name@commit``; empty if unknown."""
     file = folder / MANIFEST_FILE

@@ -189,8 +189,9 @@ class SweepPlan:
         if self.missing_pictures:
             first = next(iter(self.missing_pictures.values()))
             lines.append(
-                f"  missing pictures, whose questions count as failed: "
-                f"{len(self.missing_pictures)}; the first: {first}"
+                f"  missing pictures, whose questions count as failed and are not asked: "
+                f"{len(self.missing_pictures)}, of {len(self.without_picture)} questions; "
+                f"the first: {first}"
             )
         return "\n".join(lines)
 

@@ -27,11 +27,15 @@ class PlannedPictures:
         found: How many there are, each counted once.
         bytes: How large they are together.
         missing: For each missing one, what was looked for.
+        reasons: How many are missing for which reason.
+        questions_without: Questions that are not asked for want of their picture.
     """
 
     found: int
     bytes: int
     missing: Mapping[str, str]
+    reasons: Mapping[str, int]
+    questions_without: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,11 @@ class PlanReport:
             notes.append(plan.rescoring)
         if self.pictures.missing:
             first = next(iter(self.pictures.missing.values()))
+            reasons = ", ".join(f"{n} {reason}" for reason, n in self.pictures.reasons.items())
             notes.append(
-                f"{len(self.pictures.missing)} pictures are missing, and their questions count as "
-                f"failed; the first: {first}"
+                f"{len(self.pictures.missing)} pictures are missing ({reasons}): "
+                f"{self.pictures.questions_without:,} questions count as failed and are not asked; "
+                f"the first: {first}"
             )
         if not plan.has_work:
             notes.append("nothing is left to do: running the sweep asks for nothing")
@@ -126,6 +132,8 @@ def as_json(report: PlanReport) -> str:
             "found": report.pictures.found,
             "bytes": report.pictures.bytes,
             "missing": dict(report.pictures.missing),
+            "missing_by_reason": dict(report.pictures.reasons),
+            "questions_without_picture": report.pictures.questions_without,
         },
         "estimate": {
             "input_tokens": expected.input_tokens,
@@ -161,4 +169,7 @@ def _pictures(plan: SweepPlan, store: PictureStore) -> PlannedPictures:
             size += store.find(image).stat().st_size
         except (PictureMissingError, OSError):
             continue  # it went away after the plan was made; a run says so
-    return PlannedPictures(len(shown), size, plan.missing_pictures)
+    reasons = Counter(map(store.reason_missing, plan.missing_pictures))
+    return PlannedPictures(
+        len(shown), size, plan.missing_pictures, reasons, len(plan.without_picture)
+    )

@@ -159,3 +159,22 @@ def test_a_picture_that_was_exchanged_goes_by_its_own_digest(
     os.utime(picture, ns=(later_ns, later_ns))
     own = "sha256:" + hashlib.sha256(content).hexdigest()
     assert PictureStore(tmp_path).digest("https://example.org/a.jpg") == own
+
+
+def test_a_dead_link_of_a_prepared_folder_is_told_with_its_reason(tmp_path: Path) -> None:
+    gone = {"image": "http://a/gone.png", "reason": "NOT_FOUND", "detail": "it answered 404"}
+    slow = {"image": "http://a/slow.png", "reason": "TIMED_OUT", "detail": "nothing came"}
+    rows = [{**gone, "retry": False}, {**slow, "retry": True}]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "dead_links.jsonl").write_text(text)
+    store = PictureStore(tmp_path)
+    with pytest.raises(PictureMissingError) as found:
+        store.digest("http://a/gone.png")
+    assert str(found.value) == (
+        "picture http://a/gone.png is a dead link: NOT_FOUND, it answered 404"
+    )
+    with pytest.raises(PictureMissingError, match="nothing came; expart dataset prepare, run agai"):
+        store.digest("http://a/slow.png")
+    names = ("gone", "slow", "unknown")
+    reasons = [store.reason_missing(f"http://a/{name}.png") for name in names]
+    assert reasons == ["NOT_FOUND", "TIMED_OUT", "NO_FILE"]

@@ -327,7 +327,7 @@ def test_questions_without_a_picture_are_set_apart_and_get_another_key_with_it()
     assert {job.question.image for job in plan.without_picture} == {"1.png"}
     assert len(plan.without_picture) == 4 * 2
     assert len(plan.to_generate) == 8 * 2
-    assert "missing pictures, whose questions count as failed: 1;" in plan.summary()
+    assert "whose questions count as failed and are not asked: 1, of" in plan.summary()
     assert plan.by_model()[0].failed == 4
     with_picture = {job.key for job in jobs_of()}
     assert not with_picture & {job.key for job in plan.without_picture}

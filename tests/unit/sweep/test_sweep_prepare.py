@@ -241,7 +241,13 @@ def test_the_report_counts_estimates_and_says_what_is_done(spec_file: Path) -> N
         "to_ask": 4,
         "to_score": 20,
     }
-    assert document["pictures"] == {"found": 6, "bytes": 6 * len(b"picture 0"), "missing": {}}
+    assert document["pictures"] == {
+        "found": 6,
+        "bytes": 6 * len(b"picture 0"),
+        "missing": {},
+        "missing_by_reason": {},
+        "questions_without_picture": 0,
+    }
     (model,) = document["estimate"]["models"]
     assert (model["input_tokens"], model["output_tokens"]) == (4 * 110, 4 * 20)
     assert model["seconds"] == pytest.approx(4)  # 20 answers in 19 s: 19 gaps of one second
