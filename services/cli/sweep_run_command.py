@@ -30,7 +30,8 @@ from services.sweep.prepare import plan_sweep
 from services.sweep.progress import SweepProgress
 from services.sweep.runner import record_plan, run_sweep
 from services.sweep.settings import load_settings
-from services.sweep.spec import load_spec
+from services.sweep.sharding import Shard
+from services.sweep.spec import SweepSpec, load_spec
 from services.sweep.status import StatusProgress
 from services.sweep.store import ResultStore
 
@@ -141,25 +142,27 @@ def run(  # noqa: PLR0917 - typer passes them by name
             with StatusProgress(ResultStore(spec.output), shard, spec.name) as status:
                 record_plan(plan, status)
             console.print("nothing to do: every question is settled", markup=False)
-        _show_results(plan, console)
+        spec = plan.spec
+        del plan  # at 300,000 questions it takes as much memory as what follows
+        _show_results(spec, shard, console)
     if not complete:
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
-def _show_results(plan: SweepPlan, console: Console) -> None:
-    output = plan.spec.output
-    show_costs(plan.spec, console)
-    if plan.shard.count > 1:
+def _show_results(spec: SweepSpec, shard: Shard, console: Console) -> None:
+    output = spec.output
+    show_costs(spec, console)
+    if shard.count > 1:
         console.print(
-            f"results: {output}, shard {plan.shard.label}; expart leaderboard {output} shows those "
+            f"results: {output}, shard {shard.label}; expart leaderboard {output} shows those "
             "of all shards",
             soft_wrap=True,
             markup=False,
         )
         return
     board = build_leaderboard(output)
-    write_leaderboard(board, output)
     render_leaderboard(board, console)
+    write_leaderboard(board, output)  # last: a disk may be full, and everything else is said
     console.print(f"results: {output}", soft_wrap=True, markup=False)
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from services.sweep.rows import Table
 from services.sweep.spec import PriceSpec, PricesSpec
@@ -76,14 +77,11 @@ def costs_of(tables: Iterable[ResultTables], prices: PricesSpec) -> tuple[ModelC
     batches = [batch for one in tables for batch in one.batches(Table.GENERATIONS, _COLUMNS)]
     if not batches:
         return ()
-    rows = pa.Table.from_batches(batches)
-    _, once = np.unique(np.array(rows["key"].to_pylist()), return_index=True)
-    rows = rows.take(pa.array(np.sort(once)))
-    names = zip(rows["model"].to_pylist(), rows["adapter"].to_pylist(), strict=True)
-    labels = np.array([f"{model}+{adapter}" if adapter else model for model, adapter in names])
+    rows = _once(pa.Table.from_batches(batches))
+    labels = _labels(rows)
     return tuple(
-        _cost(label, rows.filter(pa.array(labels == label)), prices.models.get(label))
-        for label in sorted(set(labels.tolist()))
+        _cost(label, rows.filter(pc.equal(labels, label)), prices.models.get(label))
+        for label in sorted(pc.unique(labels).to_pylist())
     )
 
 
@@ -138,6 +136,21 @@ def money_of(price: PriceSpec, *, prompt_tokens: int, generated_tokens: int, gpu
         + generated_tokens * (price.output_per_million_tokens or 0.0) / _MILLION
         + gpu_s * (price.per_gpu_hour or 0.0) / _SECONDS_AN_HOUR
     )
+
+
+def _once(rows: pa.Table) -> pa.Table:
+    """The rows with each key's first one alone."""
+    codes = rows["key"].combine_chunks().dictionary_encode().indices.to_numpy()
+    _, first = np.unique(codes, return_index=True)
+    return rows if len(first) == len(rows) else rows.take(pa.array(np.sort(first)))
+
+
+def _labels(rows: pa.Table) -> pa.ChunkedArray:
+    """Each row's model with its adapter, as tables name them."""
+    model, adapter = rows["model"], rows["adapter"]
+    return pc.if_else(
+        pc.equal(adapter, ""), model, pc.binary_join_element_wise(model, adapter, "+")
+    ).dictionary_encode()
 
 
 def _cost(label: str, rows: pa.Table, price: PriceSpec | None) -> ModelCost:
