@@ -157,9 +157,9 @@ def _report(outcome: RescoreOutcome, output: str, console: Console) -> None:
     if outcome.left:
         raise typer.Exit(EXIT_INCOMPLETE)
     board = build_leaderboard(output)
-    write_leaderboard(board, output)
     with printing_the_result():
         render_leaderboard(board, console)
+    write_leaderboard(board, output)
 
 
 class _Display:

@@ -83,7 +83,7 @@ def _print(
     console.print(progress_table(added_up([one.snapshot for one in drivers]), console.width))
     missing = Shard.parse(drivers[0].shard).count - len(drivers)
     if missing:
-        console.print(f"{missing} shards have said nothing yet", style="yellow")
+        console.print(f"shards that have said nothing yet: {missing}", style="yellow")
     for driver in drivers:
         is_well = driver.state is not DriverState.FAILED and not driver.seems_dead(now)
         console.print(

@@ -46,6 +46,6 @@ def show_costs(spec: SweepSpec, console: Console) -> None:
     """
     store = ResultStore(spec.output)
     if costs := stored_costs(store, spec.prices):
-        store.write_text(FILE_NAME, costs_csv(costs, spec.prices.currency))
         print_costs(costs, spec.prices.currency, console)
         console.print()
+        store.write_text(FILE_NAME, costs_csv(costs, spec.prices.currency))

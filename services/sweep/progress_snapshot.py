@@ -150,12 +150,14 @@ class SweepSnapshot:
 
     @property
     def remaining_s(self) -> float | None:
-        """Seconds until the end, or nothing while there is no rate.
+        """Seconds until the end, or nothing while there is no rate, or nothing to ask.
 
         The models go on side by side, so the slowest decides; those that wait for their turn
         follow at the mean rate of those that are asked now.
         """
         asked = [model for model in self.models if not model.set_aside and model.unsettled]
+        if not asked:
+            return None
         ends = [left for model in asked if (left := model.remaining_s) is not None]
         if not ends:
             rate = self.rate_per_s
