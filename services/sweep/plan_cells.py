@@ -65,7 +65,17 @@ def _order(names: Iterable[CellName]) -> Callable[[tuple[CellName, int]], list[i
 
 
 def _count(jobs: Iterable[Job]) -> Counter[CellName]:
-    return Counter(_name(job) for job in jobs)
+    # Hundreds of thousands of jobs share few models and ways of asking: one of each kind is named.
+    counts: Counter[tuple[int, int, str, str]] = Counter()
+    examples: dict[tuple[int, int, str, str], Job] = {}
+    for job in jobs:
+        kind = (id(job.model), id(job.variant), job.question.split, job.question.setting)
+        counts[kind] += 1
+        examples.setdefault(kind, job)
+    cells: Counter[CellName] = Counter()
+    for shared, count in counts.items():
+        cells[_name(examples[shared])] += count
+    return cells
 
 
 def _name(job: Job) -> CellName:

@@ -5,6 +5,7 @@ stored key that equals a planned one is not kept beside it.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +16,12 @@ from services.sweep.rows import Stage, SweepFailure, Table
 from services.sweep.stored_columns import (
     Codes,
     Indices,
-    KeyPlaces,
+    KeyFinder,
     Mask,
     Numbering,
     in_order_of,
     microseconds,
+    text_bytes,
 )
 from services.sweep.tables import ResultTables
 
@@ -34,18 +36,18 @@ class _Planned:
 
     def __init__(self, keys: Iterable[str]) -> None:
         self.keys = list(keys)
-        self._places = KeyPlaces(pa.array(self.keys, pa.string()))
+        self._finder = KeyFinder(text_bytes(self.keys))
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def places(self, stored: pa.Array) -> Indices:
         """Where stored keys stand among the planned ones; -1 for those that are not planned."""
-        return self._places.find(stored)
+        return self._finder.find(stored)
 
     def at(self, places: Mask) -> frozenset[str]:
         """The keys at some places."""
-        return frozenset(self.keys[place] for place in np.flatnonzero(places).tolist())
+        return frozenset(compress(self.keys, places.tolist()))
 
 
 def read_stored(shards: Iterable[ResultTables], planned: Iterable[str]) -> StoredResults:
@@ -119,7 +121,7 @@ def _scored(
             if len(batch):
                 last.take(_one_row_each(batch))
     scored = last.result()
-    times = last.times(list(failed))
+    times = last.times(list(failed)) if failed else []
     for (key, (failed_at, reference)), scored_at in zip(failed.items(), times, strict=True):
         if key in scored and scored[key].reference_digest == reference and failed_at >= scored_at:
             del scored[key]
@@ -168,9 +170,8 @@ class _LastScores:
             ScoredAgainst(references[pair // len(signatures)], signatures[pair % len(signatures)])
             for pair in distinct.tolist()
         ]
-        keys = self._planned.keys
-        scored = zip(places.tolist(), which.tolist(), strict=True)
-        return {keys[place]: shared[pair] for place, pair in scored}
+        keys = compress(self._planned.keys, (self._times != _NOWHERE).tolist())
+        return {key: shared[pair] for key, pair in zip(keys, which, strict=True)}
 
     def times(self, keys: Sequence[str]) -> list[int]:
         """When planned questions were last scored, in microseconds; -1 for never."""
@@ -187,4 +188,4 @@ def _one_row_each(scores: pa.RecordBatch) -> pa.RecordBatch:
     starts = [
         pc.not_equal(column.slice(1), column.slice(0, len(column) - 1)) for column in (key, at)
     ]
-    return scores.filter(pa.concat_arrays([pa.array([True]), pc.or_(*starts)]))
+    return scores.filter(pa.concat_arrays([pa.repeat(True, 1), pc.or_(*starts)]))

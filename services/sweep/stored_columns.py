@@ -41,24 +41,22 @@ class Coded:
         return self.values[code] if code >= 0 else ""
 
 
-class KeyPlaces:
+class KeyFinder:
     """Says at which place a key stands.
 
     Args:
-        keys: All the keys, each once.
+        keys: All the keys as bytes, each once.
     """
 
-    def __init__(self, keys: pa.StringArray) -> None:
-        self.keys = keys
+    def __init__(self, keys: npt.NDArray[np.bytes_]) -> None:
         # Sorted arrays of bytes: a dictionary of texts takes five times the memory, and Arrow
         # would build its own table anew for every look-up.
-        unsorted = _as_bytes(keys)
-        self._order: Indices = np.argsort(unsorted)
-        self._sorted = unsorted[self._order]
+        self._order: Indices = np.argsort(keys)
+        self._sorted = keys[self._order]
 
     def __len__(self) -> int:
         """How many keys there are."""
-        return len(self.keys)
+        return len(self._order)
 
     def find(self, keys: pa.Array) -> Indices:
         """The place of each of these keys; -1 for those that are not known."""
@@ -71,6 +69,18 @@ class KeyPlaces:
         found[found == len(self._sorted)] = 0
         places: Indices = np.where(self._sorted[found] == wanted, self._order[found], -1)
         return places[numbers(coded.indices)]
+
+
+class KeyPlaces(KeyFinder):
+    """Says at which place a key stands, and which key stands at a place.
+
+    Args:
+        keys: All the keys, each once.
+    """
+
+    def __init__(self, keys: pa.StringArray) -> None:
+        super().__init__(_as_bytes(keys))
+        self.keys = keys
 
 
 class Numbering:
@@ -157,7 +167,16 @@ def _as_bytes(keys: pa.Array) -> npt.NDArray[np.bytes_]:
         width = int(begins[1] - begins[0])
         if width and (np.diff(begins) == width).all():
             return np.frombuffer(data, f"S{width}", len(keys), int(begins[0]))
-    return np.array([text.encode() for text in keys.to_pylist()], np.bytes_)
+    return text_bytes(keys.to_pylist())
+
+
+def text_bytes(texts: Sequence[str]) -> npt.NDArray[np.bytes_]:
+    """Texts as bytes of a fixed width, which is that of the longest."""
+    joined = "".join(texts)
+    width = len(texts[0]) if texts else 0
+    if joined.isascii() and width and all(len(text) == width for text in texts):
+        return np.frombuffer(joined.encode(), f"S{width}")
+    return np.array([text.encode() for text in texts], np.bytes_)
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

@@ -34,7 +34,7 @@ MODELS = 29
 ARTWORKS = 1200
 # As many appends as a sweep of an hour may have left behind where nothing was compacted.
 APPENDS = 60
-TARGET_S, TARGET_MIB = 10, 250
+TARGET_S, TARGET_MIB = 10, 350
 
 
 def main() -> None:

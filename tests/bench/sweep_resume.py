@@ -1,5 +1,11 @@
-"""How long a driver takes to find what is left of a sweep that is finished."""
+"""How long a driver takes to find what is left of a sweep that is finished, and the memory.
 
+``PYTHONPATH=. python tests/bench/sweep_resume.py [--questions N] [--models M]`` starts services
+with scripted models, runs a part of a sweep, writes the rest of its results, and then runs the
+commands that find nothing left to do.
+"""
+
+import argparse
 import signal
 import subprocess
 import sys
@@ -30,6 +36,14 @@ TARGET_S = 10
 APPENDS = 60
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--questions", type=int, default=300_000, help="those of all models")
+    parser.add_argument("--models", type=int, default=10, help="scripted models that share them")
+    options = parser.parse_args()
+    resume(options.questions, options.models)
+
+
 def resume(questions: int, model_count: int) -> None:
     """Prints how long planning takes with every question finished, and the memory it takes."""
     models = model_names(model_count)
@@ -55,7 +69,8 @@ def resume(questions: int, model_count: int) -> None:
             ):
                 usage = run_drivers([command], folder / "resume.log", {})
                 say(
-                    f"  {name}: {usage.took_s:.1f} s, at most {usage.most_mib:.0f} MiB "
+                    f"  {name}: {usage.took_s:.1f} s, of processors "
+                    f"{sum(usage.processor_s.values()):.1f} s, at most {usage.most_mib:.0f} MiB "
                     f"(target for planning {TARGET_S} s)"
                 )
         assert count_rows(output, "generations") == questions
@@ -108,3 +123,7 @@ def _append(table: Path, example: pa.Table, plan: pa.Table) -> None:
             for field in example.schema
         }
         write_deltalake(str(table), pa.table(columns, schema=example.schema), mode="append")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from services.sweep.stored_columns import (
     Coded,
@@ -33,6 +34,21 @@ def test_keys_are_found_whether_or_not_they_come_as_a_dictionary() -> None:
     keys = pa.array(["z", "?", "x", "z"])
     assert places.find(keys).tolist() == [2, -1, 0, 2]
     assert places.find(keys.dictionary_encode()).tolist() == [2, -1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [["bb", "a", "ccc"], ["bb", "aa", "cc"], ["é", "aa", "z"], ["a"], []],
+    ids=["of unequal length", "of equal length", "not ASCII", "one", "none"],
+)
+def test_a_key_is_found_at_its_place_and_no_other_is(known: list[str]) -> None:
+    places = KeyPlaces(pa.array(known, pa.string()))
+    asked = [*known, "", "b", "bbb", "zzzz", "é!"]
+    expected = [known.index(key) if key in known else -1 for key in asked]
+    assert places.find(pa.array(asked)).tolist() == expected
+    # A part of a greater column begins elsewhere in the column's bytes.
+    assert places.find(pa.array(asked).slice(1)).tolist() == expected[1:]
+    assert places.find(pa.array([], pa.string())).tolist() == []
 
 
 def test_small_batches_are_joined_and_dictionaries_unified() -> None:
