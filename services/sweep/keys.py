@@ -7,7 +7,7 @@ questions share it.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from services.sweep.controls import Control
@@ -127,6 +127,29 @@ def question_key(model: str, asking: str, question: str, seed: int | None) -> st
 def reference_digest(reference: str, entities: tuple[str, ...]) -> str:
     """Names what an explanation is scored against, so that a mended reference is scored anew."""
     return _hash({"reference": reference, "entities": list(entities)})[:_DIGITS]
+
+
+# What a plan is named by: its questions and references, and the words that tables show for them,
+# which may change while keys stay. Names of columns of the plan's table.
+PLAN_DIGEST_COLUMNS = (
+    "key",
+    "reference_digest",
+    "question_id",
+    "artwork",
+    "title",
+    "section",
+    "image",
+    "prompt",
+    "sampling_name",
+)
+
+
+def plan_digest(rows: Iterable[tuple[str, ...]]) -> str:
+    """Names a plan by its rows, each the values of :data:`PLAN_DIGEST_COLUMNS`: ``sha256:…``."""
+    total = hashlib.sha256()
+    for row in rows:
+        total.update(("\x1f".join(row) + "\n").encode())
+    return "sha256:" + total.hexdigest()
 
 
 def signatures_digest(signatures: Mapping[str, str]) -> str:

@@ -1,12 +1,12 @@
 """What a sweep has to do: pure functions from planned and stored questions to what is left."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.benchmark.records import Dataset, Question
 from services.sweep.controls import MISSING
 from services.sweep.directory import ModelDescription
+from services.sweep.keys import plan_digest
 from services.sweep.plan_stored import StoredResults
 from services.sweep.plan_variants import Variant
 from services.sweep.sharding import Shard
@@ -166,11 +166,21 @@ class SweepPlan:
 
     @property
     def digest(self) -> str:
-        """Names the set of planned questions and references."""
-        total = hashlib.sha256()
-        for job in self.jobs:
-            total.update(f"{job.key} {job.reference_digest}\n".encode())
-        return "sha256:" + total.hexdigest()
+        """Names the planned questions, their references, and what tables call them."""
+        return plan_digest(
+            (
+                job.key,
+                job.reference_digest,
+                job.question.question_id,
+                job.question.artwork,
+                job.question.title,
+                job.question.section,
+                job.image or "",
+                job.variant.prompt.name,
+                job.variant.sampling.name,
+            )
+            for job in self.jobs
+        )
 
     def summary(self) -> str:
         """Says for people what is planned, done and left, one line a model."""

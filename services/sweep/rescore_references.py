@@ -1,6 +1,5 @@
 """Brings stored plans up to date with the dataset's references."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -8,7 +7,7 @@ from services.benchmark.loader import load_dataset
 from services.benchmark.mapping import load_mapping
 from services.benchmark.records import Dataset, Question
 from services.core.errors import UserInputError
-from services.sweep.keys import reference_digest
+from services.sweep.keys import PLAN_DIGEST_COLUMNS, plan_digest, reference_digest
 from services.sweep.manifest import read_manifest, write_manifest
 from services.sweep.output_lock import hold_shard
 from services.sweep.rows import PlanRow, Table
@@ -109,7 +108,4 @@ def _updated(tables: ResultTables, digests: Mapping[str, str]) -> list[PlanRow]:
 
 def _digest(rows: list[PlanRow]) -> str:
     """As :attr:`services.sweep.plan.SweepPlan.digest` names a plan."""
-    total = hashlib.sha256()
-    for row in rows:
-        total.update(f"{row.key} {row.reference_digest}\n".encode())
-    return f"sha256:{total.hexdigest()}"
+    return plan_digest(tuple(getattr(row, name) for name in PLAN_DIGEST_COLUMNS) for row in rows)

@@ -1,9 +1,10 @@
 """Checks the tables of an output against the plan, and against each other."""
 
-import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 
+from services.sweep.keys import PLAN_DIGEST_COLUMNS, plan_digest
 from services.sweep.manifest import Manifest, last_planned, read_manifest
 from services.sweep.rows import Table
 from services.sweep.sharding import Shard
@@ -72,20 +73,22 @@ def _check_plan(store: ResultStore, plan: StoredPlan, findings: Findings) -> Non
 
 
 def _check_manifest(store: ResultStore, manifest: Manifest, label: str, findings: Findings) -> None:
-    total = hashlib.sha256()
     rows = 0
-    tables = store.tables(Shard.parse(label))
-    for batch in tables.batches(Table.PLAN, ["key", "reference_digest"]):
-        columns = (batch.column(name).to_pylist() for name in ("key", "reference_digest"))
-        for key, reference in zip(*columns, strict=True):
-            total.update(f"{key} {reference}\n".encode())
-        rows += batch.num_rows
+
+    def planned() -> Iterator[tuple[str, ...]]:
+        nonlocal rows
+        tables = store.tables(Shard.parse(label))
+        for batch in tables.batches(Table.PLAN, PLAN_DIGEST_COLUMNS):
+            rows += batch.num_rows
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+    found = plan_digest(planned())
     if rows != manifest.questions:
         said = (
             f"{label}: the manifest names {manifest.questions:,} questions, the table has {rows:,}"
         )
         findings.add(Kind.PLAN_CHANGED, 1, [said])
-    elif manifest.plan_digest != (found := f"sha256:{total.hexdigest()}"):
+    elif manifest.plan_digest != found:
         said = f"{label}: the manifest names {manifest.plan_digest[:19]}, the table is {found[:19]}"
         findings.add(Kind.PLAN_CHANGED, 1, [said])
 

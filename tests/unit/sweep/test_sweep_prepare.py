@@ -15,9 +15,11 @@ from services.sweep.plan import Job, SweepPlan
 from services.sweep.plan_report import as_json, assumptions, report_on
 from services.sweep.prepare import plan_again, plan_sweep
 from services.sweep.rows import SCHEMAS, Stage, Table
+from services.sweep.runner import record_plan
 from services.sweep.sharding import Shard
 from services.sweep.spec import load_spec
 from services.sweep.store import ResultStore
+from services.sweep.stored_plan import read_stored_plan
 
 DIRECTORY = FixedDirectory(
     [ModelDescription("alpha", "r1", adapters=("wit",)), ModelDescription("beta", "r1")], "the test"
@@ -275,3 +277,55 @@ def test_planning_writes_nothing(spec_file: Path) -> None:
     before = sorted(spec_file.parent.rglob("*"))
     plan(spec_file)
     assert sorted(spec_file.parent.rglob("*")) == before
+
+
+def test_renaming_prompt_and_sampling_asks_nothing_again_and_tables_show_the_new_names(
+    spec_file: Path,
+) -> None:
+    def named(name: str) -> SweepPlan:
+        spec = yaml.safe_load(spec_file.read_text())
+        spec.pop("sampling", None)
+        spec |= {"prompts": {name: {}}, "samplings": {name: {"temperature": 0}}}
+        spec_file.write_text(yaml.safe_dump(spec))
+        return plan_sweep(load_spec(spec_file), DIRECTORY)
+
+    def shown() -> tuple[tuple[str, ...], ...]:
+        columns = read_stored_plan(ResultStore(load_spec(spec_file).output)).columns
+        return columns["prompt"].values, columns["sampling_name"].values
+
+    before = named("old")
+    record_plan(before)
+    store(spec_file, Table.GENERATIONS, generated(*before.jobs))
+    store(spec_file, Table.SCORES, scores(*before.jobs))
+    assert shown() == (("old",), ("old",))
+
+    after = named("new")
+    assert not after.has_work
+    record_plan(after)
+    assert shown() == (("new",), ("new",))
+
+
+def test_a_section_that_is_corrected_asks_nothing_again_and_tables_show_it(spec_file: Path) -> None:
+    before = plan(spec_file)
+    record_plan(before)
+    store(spec_file, Table.GENERATIONS, generated(*before.jobs))
+    store(spec_file, Table.SCORES, scores(*before.jobs))
+    dataset = spec_file.parent / "test_seen.json"
+    records = json.loads(dataset.read_text())
+    records[0]["section"] = "Origin"
+    dataset.write_text(json.dumps(records))
+
+    after = plan(spec_file)
+    assert not after.has_work
+    record_plan(after)
+    stored = read_stored_plan(ResultStore(after.spec.output))
+    assert stored.text("section", 0) == "Origin"
+
+
+def test_a_chat_template_that_changes_is_a_new_question(spec_file: Path) -> None:
+    keys = []
+    for digest in ("", "sha256:1", "sha256:2"):
+        directory = FixedDirectory([ModelDescription("alpha", "r1", (), digest)], "the test")
+        planned = plan_sweep(load_spec(spec_file), directory)
+        keys.append({job.key for job in planned.jobs})
+    assert len(keys[0] | keys[1] | keys[2]) == 3 * QUESTIONS

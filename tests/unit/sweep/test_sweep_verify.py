@@ -1,6 +1,5 @@
 """Verification: a sound output has no finding, and each thing that is wrong is named."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.metrics.registry import METRICS
-from services.sweep.keys import signatures_digest
+from services.sweep.keys import PLAN_DIGEST_COLUMNS, plan_digest, signatures_digest
 from services.sweep.manifest import read_manifest, write_manifest
 from services.sweep.rows import FailureRow, GenerationRow, PlanRow, ScoreRow, Stage
 from services.sweep.sharding import Shard, shard_of
@@ -29,8 +28,8 @@ def begin(output: Path, plan: Sequence[PlanRow], shard: Shard | None = None) -> 
     folder = ResultStore(output).folder(shard or Shard())
     manifest = read_manifest(folder)
     assert manifest is not None
-    lines = "".join(f"{row.key} {row.reference_digest}\n" for row in plan)
-    manifest.plan_digest = "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
+    named = (tuple(getattr(row, name) for name in PLAN_DIGEST_COLUMNS) for row in plan)
+    manifest.plan_digest = plan_digest(named)
     write_manifest(manifest, folder)
     return tables
 
