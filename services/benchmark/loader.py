@@ -72,13 +72,16 @@ def dataset_file(folder: Path, split: Split) -> Path:
     Raises:
         UserInputError: There is none.
     """
+    if folder.is_file():
+        raise UserInputError(f"{folder}: this is a file; name the folder that holds it")
     if not folder.is_dir():
         raise UserInputError(f"{folder}: there is no such dataset folder")
     for suffix in SUFFIXES:
         file = folder / (split.value + suffix)
         if file.is_file():
             return file
-    found = ", ".join(sorted(entry.name for entry in folder.iterdir() if entry.is_file()))
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    found = ", ".join(names[:_MAX_FIELDS_SHOWN])
     wanted = " or ".join(split.value + suffix for suffix in SUFFIXES)
     raise UserInputError(f"{folder}: dataset file {wanted} is missing; found: {found or 'nothing'}")
 
@@ -122,16 +125,15 @@ def read_entries(file: Path) -> Iterator[Record | BadEntry]:
 
 
 def _json(file: Path) -> Iterator[object]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserInputError(f"{file}: cannot be read: {error}") from error
-    try:
-        if is_json_list(text):
+    text = read_text(file)
+    if is_json_list(text):
+        try:
             yield from json.loads(text)
-            return
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserInputError(f"{file}: no JSON: {error}") from error
+        except json.JSONDecodeError as error:
+            raise UserInputError(f"{file}: no JSON: {error}") from error
+        except RecursionError as error:
+            raise UserInputError(f"{file}: no records: it is nested too deeply") from error
+        return
     is_first = True
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -140,11 +142,33 @@ def _json(file: Path) -> Iterator[object]:
             yield json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             if is_first:  # it is something else altogether
-                raise UserInputError(
-                    f"{file}: line {number} is no JSON, and the file is no JSON list: {error}"
-                ) from error
+                raise UserInputError(f"{file}: {_no_records(text, number, error)}") from error
             yield BadEntry(f"in line {number} is no JSON: {error}")
         is_first = False
+
+
+def read_text(file: Path) -> str:
+    """Reads a file of UTF-8 text, with or without a byte order mark.
+
+    Raises:
+        UserInputError: It cannot be read, or is something else.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserInputError(f"{file}: cannot be read: it is no UTF-8 text") from error
+    except OSError as error:
+        raise UserInputError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _no_records(text: str, line: int, error: Exception) -> str:
+    """Says what a file is that is neither a JSON list nor one object a line."""
+    try:
+        whole = json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return f"line {line} is no JSON, and the file is no JSON list: {error}"
+    keys = f" with {_fields(whole)}" if isinstance(whole, dict) else ""
+    return f"it is one JSON object{keys}; records must be a JSON list, or one object a line"
 
 
 def is_json_list(text: str) -> bool:

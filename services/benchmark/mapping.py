@@ -147,8 +147,11 @@ def load_mapping(path: Path) -> FieldMapping:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserInputError(f"{path}: cannot read the field mapping: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UserInputError(f"{path}: the field mapping is no UTF-8 text") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserInputError(f"{path}: cannot read the field mapping: {reason}") from error
     return _parse(text, str(path))
 
 

@@ -23,6 +23,10 @@ from services.rpc.read_settings import read_settings
 dataset_app = typer.Typer(help="Prepare, inspect and export the dataset.", no_args_is_help=True)
 
 
+# In words of our own where those of the check would not help.
+_REASONS = {"contact": "up to 200 ASCII characters, without brackets, can be sent to servers"}
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the app."""
     app.add_typer(dataset_app, name="dataset")
@@ -180,4 +184,5 @@ def _settings(options: dict[str, object]) -> DatasetSettings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]).replace("_", "-")
-        raise UserInputError(f"--{name}: {first['msg']}") from error
+        reason = _REASONS.get(name, first["msg"])
+        raise UserInputError(f"--{name}: {reason}") from error

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.benchmark.loader import dataset_file, is_json_list
+from services.benchmark.loader import dataset_file, is_json_list, read_text
 from services.dataset.store import write_text
 from services.dataset.validation import Fault, Validation
 
@@ -32,7 +32,7 @@ def _rewrite(file: Path, bad: set[int]) -> None:
     if file.suffix == ".parquet":
         _rewrite_parquet(file, bad)
         return
-    text = file.read_text(encoding="utf-8")
+    text = read_text(file)
     if is_json_list(text):
         kept = [item for number, item in enumerate(json.loads(text), start=1) if number not in bad]
         write_text(file, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")

@@ -52,8 +52,11 @@ def export(
         settings: The settings to take.
 
     Raises:
-        UserInputError: The dataset is not in order, or not one question has its picture.
+        UserInputError: The dataset is not in order, not one question has its picture, or there
+            is no folder for the file.
     """
+    if not out.parent.is_dir():
+        raise UserInputError(f"{out}: there is no folder {out.parent}")
     dataset = load_dataset(folder, splits)
     pictures = PictureStore(folder)
     examples: list[dict[str, object]] = []

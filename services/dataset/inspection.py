@@ -11,6 +11,7 @@ from services.benchmark.loader import read_records
 from services.benchmark.mapping import FieldMapping, built_in_mappings
 from services.benchmark.reading import FaultError, MisfitError, Record, read_questions
 from services.benchmark.records import Split
+from services.core.errors import UserInputError
 from services.dataset.guess import FILL_IN, guess_mapping
 
 _MAX_RECORDS = 1000
@@ -38,9 +39,11 @@ def inspect_file(file: Path) -> Inspection:
     """Describes the first records of a file, and guesses a mapping.
 
     Raises:
-        UserInputError: It cannot be read, or holds something that is no record.
+        UserInputError: It cannot be read, or holds no record, or something else.
     """
     records = list(islice(read_records(file), _MAX_RECORDS))
+    if not records:
+        raise UserInputError(f"{file}: it holds no record")
     lines = [f"# {file.name}: the first {len(records)} records"]
     names = dict.fromkeys(str(name) for record in records for name in record)
     lines.extend(_describe(name, records) for name in names)
@@ -58,8 +61,8 @@ def inspect_file(file: Path) -> Inspection:
         fitting = 0
         if FILL_IN not in str(declared):
             fitting = _fitting(records, FieldMapping.model_validate(declared))
+        lines.append(f"# a first guess, which reads {fitting} of {len(records)} records; check it")
     complete = FILL_IN not in str(declared)
-    lines.append(f"# a first guess, which reads {fitting} of {len(records)} records; check it")
     if not complete:
         lines.append(f"# put a field's name wherever it says {FILL_IN}")
     body = yaml.safe_dump(dict(declared), sort_keys=False, allow_unicode=True)

@@ -271,6 +271,8 @@ def test_two_records_of_the_same_question_are_refused(tmp_path: Path) -> None:
     ("content", "complaint"),
     [
         ("[{", "no JSON"),
+        ('{"data":\n [1]}', "it is one JSON object with data; records must be a JSON list"),
+        ("[" * 100_000, "nested too deeply"),
         (json.dumps(MINI) + '\n{"id"', "line 2 is no JSON"),
         ("[1]", "record 1 is no object but a value of type int"),
         ("[]", "no record at all"),
@@ -341,3 +343,15 @@ def test_a_mapping_that_is_incomplete_is_refused_with_its_file(
 def test_a_mapping_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match=r"no\.yaml: cannot read the field mapping"):
         load_mapping(tmp_path / "no.yaml")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_records(tmp_path: Path) -> None:
+    (tmp_path / "test_seen.json").write_bytes(b"\xef\xbb\xbf" + json.dumps([MINI]).encode())
+    assert len(load_dataset(tmp_path, [Split.TEST_SEEN]).questions) == 1
+
+
+def test_a_file_in_place_of_the_folder_is_told_apart_from_none(tmp_path: Path) -> None:
+    file = tmp_path / "test_seen.json"
+    file.write_text(json.dumps([MINI]))
+    with pytest.raises(UserInputError, match="this is a file; name the folder that holds it"):
+        load_dataset(file, [Split.TEST_SEEN])

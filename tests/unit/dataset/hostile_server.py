@@ -57,6 +57,11 @@ class Exchange(BaseHTTPRequestHandler):
 Script = Callable[[Exchange, int], None]
 
 
+def content(data: bytes) -> Script:
+    """Answers with these bytes, as a server that is well."""
+    return lambda ask, _: ask.answer(200, data)
+
+
 @dataclass
 class HostileServer:
     port: int = 0

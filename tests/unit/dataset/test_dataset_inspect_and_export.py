@@ -13,9 +13,10 @@ import pytest
 from services.benchmark.loader import load_dataset
 from services.benchmark.mapping import load_mapping
 from services.benchmark.records import Setting, Split
+from services.core.errors import UserInputError
 from services.dataset.export import ExportFormat, export
 from services.dataset.inspection import inspect_file
-from tests.unit.dataset.hostile_server import Exchange, hostile_server, picture
+from tests.unit.dataset.hostile_server import Exchange, content, hostile_server, picture
 
 PROJECT = Path(__file__).resolve().parents[3]
 MINI = PROJECT / "deploy" / "expart_mini"
@@ -126,8 +127,7 @@ def test_the_training_split_is_exported_whole_in_every_shape(
 def test_a_new_shape_goes_from_inspect_to_export_without_code(tmp_path: Path) -> None:
     with hostile_server() as server:
         for number in range(4):
-            data = picture(number)
-            server.serve(f"/{number}.png", lambda ask, _, data=data: ask.answer(200, data))
+            server.serve(f"/{number}.png", content(picture(number)))
         raw = tmp_path / "raw"
         raw.mkdir()
         text = json.dumps(STRANGE).replace("{port}", str(server.port))
@@ -186,3 +186,16 @@ def test_ctrl_c_ends_a_download_with_one_line_and_the_next_run_goes_on(tmp_path:
         slow[0] = False
         assert "2 of 2 pictures" in expart(*command)
         assert len(server.requests["/0.png"]) == 1
+
+
+def test_a_mapping_that_reads_everything_is_not_called_a_guess(tmp_path: Path) -> None:
+    assert "a first guess" not in inspect_file(MINI / "test_seen.json").text
+    empty = tmp_path / "empty.json"
+    empty.write_text("[]")
+    with pytest.raises(UserInputError, match="it holds no record"):
+        inspect_file(empty)
+
+
+def test_an_export_to_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserInputError, match=r"there is no folder .*nowhere"):
+        export(MINI, tmp_path / "nowhere" / "train.json", ExportFormat.LLAVA)
