@@ -174,5 +174,10 @@ def _run(plan: SweepPlan, endpoints: Endpoints, progress: SweepProgress) -> Swee
     """
     outcome = run_stoppable(lambda stop: run_sweep(plan, endpoints, progress, stop), progress.note)
     if outcome.stopped:
+        planned = sum(model.planned for model in outcome.models)
+        progress.note(
+            f"stopped: {planned - outcome.unasked:,} of {planned:,} questions are settled and "
+            "stored; the same command goes on"
+        )
         raise KeyboardInterrupt
     return outcome

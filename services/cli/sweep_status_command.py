@@ -80,7 +80,7 @@ def _print(
     now: datetime,
     console: Console,
 ) -> None:
-    console.print(progress_table(added_up([one.snapshot for one in drivers]), console.width))
+    console.print(progress_table(added_up([one.present(now) for one in drivers]), console.width))
     missing = Shard.parse(drivers[0].shard).count - len(drivers)
     if missing:
         console.print(f"shards that have said nothing yet: {missing}", style="yellow")
@@ -122,7 +122,7 @@ def _ago(seconds: float) -> str:
 def _document(
     drivers: Sequence[DriverStatus], costs: Sequence[ModelCost], now: datetime
 ) -> dict[str, object]:
-    total = added_up([one.snapshot for one in drivers])
+    total = added_up([one.present(now) for one in drivers])
     return {
         "sweep": drivers[0].sweep,
         "planned": total.planned,

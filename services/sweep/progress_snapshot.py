@@ -2,7 +2,7 @@
 
 import heapq
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 # Upper bounds in seconds, as Prometheus wants them; what is above all of them counts apart.
 LATENCY_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
@@ -107,6 +107,13 @@ class SweepSnapshot:
     done_before: int
     max_parallel_models: int = 0
     commits: Histogram = field(default_factory=lambda: Histogram.empty(COMMIT_BOUNDS_S))
+
+    def at_rest(self) -> "SweepSnapshot":
+        """The same counts of a run that is over: nothing is in flight, and nothing has a pace."""
+        models = (
+            replace(model, in_flight=0, rate_per_s=0.0, tokens_per_s=0.0) for model in self.models
+        )
+        return replace(self, models=tuple(models), done_before=self.settled)
 
     @property
     def planned(self) -> int:

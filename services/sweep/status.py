@@ -73,6 +73,11 @@ class DriverStatus(BaseModel):
         is_running = self.state is DriverState.RUNNING
         return is_running and silent_s > _SILENT_INTERVALS * self.interval_s
 
+    def present(self, now: datetime) -> SweepSnapshot:
+        """The counts; of a driver that runs no more without the pace that it had."""
+        runs = self.state is DriverState.RUNNING and not self.seems_dead(now)
+        return self.snapshot if runs else self.snapshot.at_rest()
+
 
 _ADAPTER = TypeAdapter(DriverStatus)
 

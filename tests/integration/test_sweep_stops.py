@@ -114,6 +114,7 @@ async def test_what_is_in_flight_has_so_long_to_end_as_the_environment_says(
         driver.terminate()
         await assert_interrupted(driver)
         assert "took longer than 0.5 s: the next run does it" in driver.printed()
+        assert f"stopped: 0 of {QUESTIONS} questions are settled" in driver.printed()
         [status] = read_statuses(ResultStore(tmp_path / "results"))
         assert status.state is DriverState.STOPPED
         generation.delay_s = 0

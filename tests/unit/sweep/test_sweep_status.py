@@ -110,6 +110,22 @@ def test_drivers_add_up() -> None:
     assert (total.scored, total.elapsed_s) == (4, 9.0)
 
 
+def test_a_driver_that_has_ended_adds_nothing_to_the_pace_of_the_others(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path))
+    with StatusProgress(store, Shard(0, 2), "expart") as status:
+        status.update(_SNAPSHOT)
+    [ended] = read_statuses(store)
+    running = ended.model_copy(update={"state": DriverState.RUNNING})
+    now = ended.written_at
+    # Each had done 3 of 10 at 0.5 a second; one goes on with that, and has 7 + 7 to do in all.
+    total = added_up([one.present(now) for one in (ended, running)])
+    assert (total.settled, total.planned) == (6, 20)
+    assert total.recent_rate_per_s == 0.5
+    assert total.remaining_s == 28.0
+    at_rest = ended.present(now)
+    assert (at_rest.settled, at_rest.remaining_s, at_rest.rate_per_s) == (3, None, 0.0)
+
+
 def test_nothing_is_awaited_of_models_that_are_set_aside() -> None:
     aside = ModelProgress("alpha", 10, done=4, rate_per_s=1.0, set_aside="MODEL_FAILED: no memory")
     assert SweepSnapshot((aside,), 4, 5.0, 0).remaining_s is None
