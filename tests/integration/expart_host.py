@@ -115,7 +115,8 @@ def main() -> None:
     # Nothing here has started a thread before it forks.
     for command in ("run", "status", "verify", "rescore", "compact", "plan"):
         make_app(["sweep", command])
-    make_app(["leaderboard"])
+    for command in ("leaderboard", "dataset"):
+        make_app([command])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order: _Order = json.loads(line)
