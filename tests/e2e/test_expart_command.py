@@ -53,7 +53,10 @@ def generations(output: Path) -> Path:
 
 
 def keys_of(output: Path) -> list[object]:
-    return list(DeltaTable(generations(output)).to_pyarrow_table()["key"].to_pylist())
+    table = generations(output)
+    if not DeltaTable.is_deltatable(str(table)):
+        return []
+    return list(DeltaTable(table).to_pyarrow_table()["key"].to_pylist())
 
 
 def test_a_sweep_ends_in_a_leaderboard_on_the_screen_and_in_files(
@@ -130,9 +133,8 @@ def test_ctrl_c_saves_what_is_done_and_ends_every_process(
         start_new_session=True,
         env={**os.environ, "EXPART_GENERATION_MODELS_FOLDER": str(demo_models)},
     )
-    table = generations(tmp_path / "out")
     deadline = time.monotonic() + 240
-    while not DeltaTable.is_deltatable(str(table)) and time.monotonic() < deadline:
+    while not keys_of(tmp_path / "out") and time.monotonic() < deadline:
         time.sleep(0.2)
     started = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
