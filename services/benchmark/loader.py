@@ -206,7 +206,8 @@ def choose_mapping(record: Record, split: Split, place: str) -> FieldMapping:
             return mapping
     raise UserInputError(
         f"{place} fits no built-in field mapping; fields found: {_fields(record)}; "
-        f"{'; '.join(misfits)}; write a mapping file and name it as dataset.mapping"
+        f"{'; '.join(misfits)}; expart dataset inspect prints a mapping to begin with, which "
+        "prepare takes as --mapping and a sweep as dataset.mapping"
     )
 
 
