@@ -18,14 +18,27 @@ StoredSweep = Annotated[
 ]
 
 
+def open_output(named: str) -> ResultStore:
+    """Opens a sweep's output, whatever is in it.
+
+    Raises:
+        UserInputError: It is no address of an output, or the spec is wrong.
+    """
+    return ResultStore(load_spec(Path(named)).output if _is_spec(named) else named)
+
+
 def open_sweep(named: str) -> tuple[ResultStore, SweepSpec]:
     """Opens a sweep's output, with the given spec or the one that it was planned by last.
 
     Raises:
         UserInputError: There is no such sweep, or the spec is wrong.
     """
-    if named.endswith((".yaml", ".yml")):
+    if _is_spec(named):
         spec = load_spec(Path(named))
         return ResultStore(spec.output), spec
     store = ResultStore(named)
     return store, stored_spec(store)
+
+
+def _is_spec(named: str) -> bool:
+    return named.endswith((".yaml", ".yml"))

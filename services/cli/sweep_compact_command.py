@@ -7,6 +7,7 @@ from rich.console import Console
 
 from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.settings import CliSettings
+from services.cli.stored_sweep import StoredSweep, open_output
 from services.cli.sweep_log import logging_to
 from services.core.errors import UserInputError
 from services.rpc.read_settings import read_settings
@@ -24,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 @interruptible()
 def compact(
-    output: Annotated[str, typer.Argument(help="The sweep's output.", metavar="OUTPUT")],
+    sweep: StoredSweep,
     keep_hours: Annotated[
         int,
         typer.Option(min=0, help="Keep replaced files so long, for those who are reading them."),
@@ -36,7 +37,7 @@ def compact(
     """
     end_as_by_ctrl_c()
     console = Console()
-    store = ResultStore(output)
+    store = open_output(sweep)
     shards = store.shards()
     if not shards:
         raise UserInputError(f"{store.uri}: there is no sweep here")

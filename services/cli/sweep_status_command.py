@@ -12,6 +12,7 @@ from rich.console import Console
 from services.cli.costs_display import print_costs
 from services.cli.interruption import interruptible
 from services.cli.standard_output import printing_the_result
+from services.cli.stored_sweep import StoredSweep, open_output
 from services.core.errors import UserInputError
 from services.sweep.costs import ModelCost, stored_costs
 from services.sweep.manifest import read_manifest
@@ -32,9 +33,7 @@ def add_to(app: typer.Typer) -> None:
 
 @interruptible()
 def status(
-    output: Annotated[
-        str, typer.Argument(help="The sweep's output: a folder or a URI.", metavar="OUTPUT")
-    ],
+    sweep: StoredSweep,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Print it again and again until every driver ended.")
@@ -44,12 +43,12 @@ def status(
     ] = 3.0,
 ) -> None:
     """Print how far a sweep is, which drivers run, and what the stored answers cost."""
-    store = ResultStore(output)
+    store = open_output(sweep)
     console = Console()
     while True:
         drivers = read_statuses(store)
         if not drivers:
-            raise UserInputError(f"{output}: no driver has written a status there")
+            raise UserInputError(f"{store.uri}: no driver has written a status there")
         now = datetime.now(UTC)
         is_over = all(
             driver.state is not DriverState.RUNNING or driver.seems_dead(now) for driver in drivers

@@ -85,9 +85,10 @@ class ResultStore:
 
 def _open(uri: str) -> ResultFolder:
     scheme, separator, rest = uri.partition("://")
-    if not separator:
+    mistyped = uri.partition(":")[0] in _SCHEMES  # such as s3:/bucket, which is no folder either
+    if not separator and not mistyped:
         return LocalFolder(Path(uri))
-    if scheme not in _SCHEMES or not rest.strip("/"):
+    if not separator or scheme not in _SCHEMES or not rest.strip("/"):
         raise UserInputError(
             f"{uri}: results go to a folder or to s3://bucket/prefix, gs://bucket/prefix or "
             "az://container/prefix"

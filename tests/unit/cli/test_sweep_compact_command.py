@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.app import make_app
+from services.core.errors import UserInputError
 from services.sweep.output_lock import hold_shard
 from services.sweep.rows import Table
 from services.sweep.sharding import Shard
@@ -16,6 +17,12 @@ from tests.unit.sweep.finished_sweep import FAILURE, PLAN, begin_shard
 def compact(output: Path) -> tuple[int, list[str]]:
     ended = CliRunner().invoke(make_app(["sweep", "compact"]), ["sweep", "compact", str(output)])
     return ended.exit_code, ended.output.splitlines()
+
+
+def test_a_folder_without_a_sweep_is_told(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(make_app(["sweep", "compact"]), ["sweep", "compact", str(tmp_path)])
+    assert isinstance(ended.exception, UserInputError)
+    assert ended.exception.message == f"{tmp_path}: there is no sweep here"
 
 
 def test_a_shard_that_a_driver_is_writing_is_skipped_and_the_driver_goes_on(

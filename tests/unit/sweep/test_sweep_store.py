@@ -187,3 +187,8 @@ def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None
         hold_shard(ResultStore(tmp_path / "file"), Shard()),
     ):
         pytest.fail("held a shard below a file")
+
+
+def test_a_mistyped_uri_becomes_no_folder() -> None:
+    with pytest.raises(UserInputError, match="results go to a folder or to s3://bucket/prefix"):
+        ResultStore("s3:/bucket/prefix")
