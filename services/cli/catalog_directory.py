@@ -32,6 +32,7 @@ class CatalogDirectory:
             tuple(sorted(spec.adapters)),
             chat_template_digest=spec.chat_template_digest,
             gpu_count=spec.num_gpus,
+            requires_image=spec.image.required,
         )
 
 

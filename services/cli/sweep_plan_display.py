@@ -15,6 +15,9 @@ _COUNTS = ("planned", "done", "failed", "to_ask", "to_score")
 _ALWAYS = ("planned", "done", "to_ask")
 _HEADINGS = {"done": "answered", "to_ask": "to ask", "to_score": "to score"}
 
+# Columns that a model's name keeps, however narrow the terminal is.
+_FEWEST_OF_A_NAME = 12
+
 # Columns that are left out where they say the same in every row.
 _FOLDED = ("control", "prompt", "sampling")
 
@@ -87,10 +90,14 @@ def _estimates(report: PlanReport) -> Table:
 
 def _table(texts: list[str], numbers: list[str]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    # On a narrow terminal the model's name gives way first, and no number is ever cut in two.
     for heading in texts:
-        table.add_column(heading, overflow="fold")
+        if heading == "model":
+            table.add_column(heading, overflow="fold", min_width=_FEWEST_OF_A_NAME)
+        else:
+            table.add_column(heading, overflow="fold", no_wrap=True)
     for heading in numbers:
-        table.add_column(_HEADINGS.get(heading, heading), justify="right")
+        table.add_column(_HEADINGS.get(heading, heading), justify="right", no_wrap=True)
     return table
 
 

@@ -20,6 +20,7 @@ class ModelDescription:
         gpu_count: GPUs that each replica holds; 0 where it runs on a CPU, or where that is not
             known.
         is_to_be_known: Whether it is being loaded, and its revision is known only afterwards.
+        requires_image: Whether it refuses questions without a picture, as far as that is known.
     """
 
     name: str
@@ -28,6 +29,7 @@ class ModelDescription:
     chat_template_digest: str = ""
     gpu_count: float = 0.0
     is_to_be_known: bool = False
+    requires_image: bool = False
 
 
 class ModelDirectory(Protocol):

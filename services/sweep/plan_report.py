@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from services.benchmark.images import PictureMissingError, PictureStore
 from services.sweep import plan_estimate as assumed
+from services.sweep.controls import Control
 from services.sweep.plan import SweepPlan
 from services.sweep.plan_cells import PlanCell, cells_of
 from services.sweep.plan_estimate import GivenRates, SweepEstimate, estimate
@@ -64,6 +65,12 @@ class PlanReport:
             names = ", ".join(dict.fromkeys(variant.sampling.name for variant in greedy))
             notes.append(
                 f"sampling {names} is greedy: its replicates differ only as far as the engine does"
+            )
+        seeing = [model.label for model in plan.models if model.description.requires_image]
+        if seeing and Control.NO_IMAGE in plan.spec.controls:
+            notes.append(
+                f"questions without a picture are refused by {', '.join(seeing)}: control no_image "
+                "can only fail there; ask such models by a spec without it"
             )
         if plan.rescoring:
             notes.append(plan.rescoring)

@@ -329,3 +329,14 @@ def test_a_chat_template_that_changes_is_a_new_question(spec_file: Path) -> None
         planned = plan_sweep(load_spec(spec_file), directory)
         keys.append({job.key for job in planned.jobs})
     assert len(keys[0] | keys[1] | keys[2]) == 3 * QUESTIONS
+
+
+@pytest.mark.parametrize(("controls", "count"), [(["none"], 0), (["none", "no_image"], 1)])
+def test_a_model_that_needs_a_picture_is_named_where_there_is_to_be_none(
+    spec_file: Path, controls: list[str], count: int
+) -> None:
+    known = [ModelDescription("alpha", "r1", requires_image=True), ModelDescription("beta", "r1")]
+    path = write_spec(spec_file.parent, models=["alpha", "beta"], controls=controls)
+    notes = report_on(plan_sweep(load_spec(path), FixedDirectory(known, "the test"))).notes()
+    assert len(notes) == count
+    assert all("without a picture are refused by alpha: " in note for note in notes)
