@@ -15,8 +15,8 @@ _COUNTS = ("planned", "done", "failed", "to_ask", "to_score")
 _ALWAYS = ("planned", "done", "to_ask")
 _HEADINGS = {"done": "answered", "to_ask": "to ask", "to_score": "to score"}
 
-# Columns that a model's name keeps, however narrow the terminal is.
-_FEWEST_OF_A_NAME = 12
+# On narrower terminals every column gives way; on others the model's name alone.
+_NARROW_COLUMNS = 80
 
 # Columns that are left out where they say the same in every row.
 _FOLDED = ("control", "prompt", "sampling")
@@ -32,7 +32,8 @@ def print_report(report: PlanReport, console: Console) -> None:
         f"{plan.spec.name}: {len(plan.jobs):,} questions for {models}{of_shard}; "
         f"{plan.dataset.folder} read by field mapping {plan.dataset.mapping}",
     )
-    console.print(_cells(report))
+    is_narrow = console.width < _NARROW_COLUMNS
+    console.print(_cells(report, is_narrow=is_narrow))
     pictures = report.pictures
     _print(
         console,
@@ -40,13 +41,13 @@ def print_report(report: PlanReport, console: Console) -> None:
         f"{len(pictures.missing):,} missing",
     )
     if plan.to_generate:
-        console.print(_estimates(report))
+        console.print(_estimates(report, is_narrow=is_narrow))
         _print(console, assumptions())
     for note in report.notes():
         _print(console, f"note: {note}")
 
 
-def _cells(report: PlanReport) -> Table:
+def _cells(report: PlanReport, *, is_narrow: bool) -> Table:
     shown = [
         name
         for name in CellName._fields
@@ -56,7 +57,7 @@ def _cells(report: PlanReport) -> Table:
         shown.append("control")
     totals = {name: sum(getattr(cell, name) for cell in report.cells) for name in _COUNTS}
     counted = [name for name, total in totals.items() if total or name in _ALWAYS]
-    table = _table(shown, counted)
+    table = _table(shown, counted, is_narrow=is_narrow)
     for cell in report.cells:
         names = [getattr(cell.name, name) for name in shown]
         _row(table, names, [getattr(cell, name) for name in counted])
@@ -65,12 +66,13 @@ def _cells(report: PlanReport) -> Table:
     return table
 
 
-def _estimates(report: PlanReport) -> Table:
+def _estimates(report: PlanReport, *, is_narrow: bool) -> Table:
     expected, currency = report.estimate, report.plan.spec.prices.currency
     has_cost = expected.cost is not None
     table = _table(
         ["model"],
         ["to ask", "tokens in", "tokens out", "time", *([currency] if has_cost else [])],
+        is_narrow=is_narrow,
     )
     table.add_column("basis", overflow="fold")
     for model in expected.models:
@@ -88,16 +90,13 @@ def _estimates(report: PlanReport) -> Table:
     return table
 
 
-def _table(texts: list[str], numbers: list[str]) -> Table:
+def _table(texts: list[str], numbers: list[str], *, is_narrow: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    # On a narrow terminal the model's name gives way first, and no number is ever cut in two.
     for heading in texts:
-        if heading == "model":
-            table.add_column(heading, overflow="fold", min_width=_FEWEST_OF_A_NAME)
-        else:
-            table.add_column(heading, overflow="fold", no_wrap=True)
+        table.add_column(heading, overflow="fold", no_wrap=not is_narrow and heading != "model")
     for heading in numbers:
-        table.add_column(_HEADINGS.get(heading, heading), justify="right", no_wrap=True)
+        name = _HEADINGS.get(heading, heading)
+        table.add_column(name, justify="right", no_wrap=not is_narrow)
     return table
 
 
