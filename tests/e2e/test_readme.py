@@ -20,15 +20,16 @@ def block(language: str) -> str:
     return str(found)
 
 
-def environment(stack: LocalStack) -> dict[str, str]:
-    return {**os.environ, "GENERATION": stack.generation, "SCORING": stack.scoring}
+def environment() -> dict[str, str]:
+    """As if the virtual environment were activated."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 def run(command: list[str], stack: LocalStack) -> str:
     result = subprocess.run(
         command,
         cwd=PROJECT,
-        env=environment(stack),
+        env={**environment(), "GENERATION": stack.generation, "SCORING": stack.scoring},
         capture_output=True,
         text=True,
         check=False,
@@ -73,6 +74,7 @@ def test_the_file_is_scored_as_shown(tmp_path: Path) -> None:
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block("sh score")],
         cwd=tmp_path,
+        env=environment(),
         capture_output=True,
         text=True,
         check=True,
