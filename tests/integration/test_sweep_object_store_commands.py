@@ -131,7 +131,9 @@ async def rescore_and_compact(host: ExpartHost, scoring: str) -> None:
     )
     assert f"{ASKED} scored now, 0 left" in rescored.printed, rescored
     compacted = await host.expart("sweep", "compact", OUTPUT)
-    assert "files are now" in compacted.printed, compacted
+    assert compacted.code == 0, compacted
+    assert "00000-of-00001: " in compacted.printed
+    assert "skipped" not in compacted.printed
     verified = await host.expart("sweep", "verify", OUTPUT)
     assert (verified.code, "no fault" in verified.printed) == (0, True), verified
     assert len(rows_of(OUTPUT, "generations", "key")) == ASKED
