@@ -75,7 +75,9 @@ def dataset_file(folder: Path, split: Split) -> Path:
     if folder.is_file():
         raise UserInputError(f"{folder}: this is a file; name the folder that holds it")
     if not folder.is_dir():
-        raise UserInputError(f"{folder}: there is no such dataset folder")
+        raise UserInputError(
+            f"{folder}: there is no such dataset folder; expart dataset prepare makes one"
+        )
     for suffix in SUFFIXES:
         file = folder / (split.value + suffix)
         if file.is_file():
