@@ -17,12 +17,12 @@ from tests.integration.expart_host import Ended, ExpartHost, expart_host
 from tests.integration.object_store import BUCKET, ObjectStoreServer, object_store
 from tests.integration.stored_results import assert_exactly_once, rows_of
 from tests.integration.sweep_dataset import questions_of, write_dataset
-from tests.integration.sweep_driver import EAGER_COMMITS, write_spec
+from tests.integration.sweep_driver import write_spec
 
 pytestmark = pytest.mark.slow
 
 MODELS = ("alpha", "beta")
-QUESTIONS = 20
+QUESTIONS = 10
 ASKED = len(MODELS) * QUESTIONS
 OUTPUT = f"s3://{BUCKET}/sweep"
 
@@ -39,7 +39,11 @@ async def host(
 ) -> AsyncIterator[ExpartHost]:
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)  # for what the test itself reads
-    own = {**EAGER_COMMITS, "EXPART_CLI_LOG_FOLDER": str(tmp_path / "log"), "COLUMNS": "200"}
+    own = {
+        "EXPART_SWEEP_COMMIT_INTERVAL_S": "0.5",
+        "EXPART_CLI_LOG_FOLDER": str(tmp_path / "log"),
+        "COLUMNS": "200",
+    }
     async with expart_host(tmp_path, {**os.environ, **own}) as running:
         yield running
 
@@ -77,7 +81,7 @@ async def status_once(host: ExpartHost, is_reached: int) -> StatusSays:
                 status: StatusSays = json.loads(ended.printed)
                 if status["done"] >= is_reached:
                     return status
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
 
 
 async def run_beside_others(
