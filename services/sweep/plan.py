@@ -130,12 +130,7 @@ class SweepPlan:
     @property
     def has_work(self) -> bool:
         """Whether there is anything left to generate or to score."""
-        return bool(
-            self.to_generate
-            or self.to_score
-            or self.has_mixed_signatures
-            or self.scored_otherwise_count
-        )
+        return bool(self.to_generate or self.to_score or self.rescoring)
 
     @property
     def has_mixed_signatures(self) -> bool:
