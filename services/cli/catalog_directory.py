@@ -6,7 +6,7 @@ from services.core.errors import ExpArtError, UserInputError
 from services.generation.catalog import Catalog, ModelSpec
 from services.generation.engines.scripted import ScriptedEngine
 from services.generation.weights import folder_revision
-from services.sweep.directory import ModelDescription
+from services.sweep.plan.directory import ModelDescription
 
 
 class CatalogDirectory:

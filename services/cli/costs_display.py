@@ -7,14 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.sweep.costs import ModelCost
+from services.sweep.progress.costs import ModelCost
 
 # Below, only what is asked for most has room.
 _WIDE_COLUMNS = 110
 
 
 def print_costs(costs: Sequence[ModelCost], currency: str, console: Console) -> None:
-    """Prints a row a model; the columns are those that :mod:`services.sweep.costs` describes."""
+    """Prints a row a model, with the columns of :mod:`services.sweep.progress.costs`."""
     console.print()
     console.print(_table(costs, currency, is_wide=console.width >= _WIDE_COLUMNS))
 

@@ -7,7 +7,11 @@ from rich.console import Console
 
 from services.cli.interruption import interruptible
 from services.cli.standard_output import printing_the_result
-from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
+from services.sweep.leaderboard.leaderboard import (
+    build_leaderboard,
+    render_leaderboard,
+    write_leaderboard,
+)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -14,11 +14,11 @@ from services.metrics.options import (
     TokenizerRule,
 )
 from services.metrics.registry import METRICS
-from services.sweep.rescore import ScoringChoice
-from services.sweep.scoring_options import options_of, section_of
-from services.sweep.spec import SweepSpec
-from services.sweep.spec_keys import nearest
-from services.sweep.spec_sections import ScoringSection
+from services.sweep.review.rescore import ScoringChoice
+from services.sweep.spec.key_advice import nearest
+from services.sweep.spec.scoring_options import options_of, section_of
+from services.sweep.spec.sections import ScoringSection
+from services.sweep.spec.spec import SweepSpec
 
 _DEFAULT = "the spec's"
 

@@ -14,7 +14,7 @@ from services.generation.catalog import Catalog, load_catalog
 from services.generation.local import LocalGeneration, LocalStackError, start_local
 from services.generation.settings import GenerationSettings
 from services.rpc.read_settings import read_settings
-from services.sweep.endpoints import Endpoints
+from services.sweep.remote.endpoints import Endpoints
 
 _WATCH_INTERVAL_S = 1.0
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from services.sweep.spec import SweepSpec, load_spec
-from services.sweep.store import ResultStore
-from services.sweep.stored_spec import stored_spec
+from services.sweep.results.store import ResultStore
+from services.sweep.results.stored_spec import stored_spec
+from services.sweep.spec.spec import SweepSpec, load_spec
 
 StoredSweep = Annotated[
     str,

@@ -11,11 +11,11 @@ from services.cli.stored_sweep import StoredSweep, open_output
 from services.cli.sweep_log import logging_to
 from services.core.errors import UserInputError
 from services.rpc.read_settings import read_settings
-from services.sweep.compaction import KEEP_HOURS, compact_tables
-from services.sweep.lease import ShardTakenError
-from services.sweep.output_lock import hold_shard
-from services.sweep.sharding import Shard
-from services.sweep.store import ResultStore
+from services.sweep.results.compaction import KEEP_HOURS, compact_tables
+from services.sweep.results.lease import ShardTakenError
+from services.sweep.results.output_lock import hold_shard
+from services.sweep.results.store import ResultStore
+from services.sweep.spec.sharding import Shard
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,8 +11,8 @@ import structlog
 from rich.console import Console
 
 from services.core.errors import UserInputError
-from services.sweep.progress import SweepProgress, console_progress
-from services.sweep.progress_snapshot import SweepSnapshot
+from services.sweep.progress.progress import SweepProgress, console_progress
+from services.sweep.progress.snapshot import SweepSnapshot
 from services.telemetry.logging import configure_logging
 
 _log = structlog.get_logger()

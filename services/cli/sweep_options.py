@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from services.sweep.settings import load_settings
-from services.sweep.sharding import Shard, choose_shard
+from services.sweep.run.settings import load_settings
+from services.sweep.spec.sharding import Shard, choose_shard
 
 ShardIndex = Annotated[
     int | None,

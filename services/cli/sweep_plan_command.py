@@ -16,12 +16,12 @@ from services.cli.standard_output import printing_the_result
 from services.cli.sweep_options import ShardCount, ShardIndex, chosen_shard
 from services.cli.sweep_plan_display import print_report
 from services.rpc.read_settings import read_settings
-from services.sweep.directory import ModelDirectory
-from services.sweep.listing import served_models
-from services.sweep.plan_estimate import GivenRates
-from services.sweep.plan_report import as_json, report_on
-from services.sweep.prepare import plan_sweep
-from services.sweep.spec import load_spec
+from services.sweep.plan.directory import ModelDirectory
+from services.sweep.plan.estimate import GivenRates
+from services.sweep.plan.prepare import plan_sweep
+from services.sweep.plan.report import as_json, report_on
+from services.sweep.remote.listing import served_models
+from services.sweep.spec.spec import load_spec
 
 _WIDE_COLUMNS = 160
 

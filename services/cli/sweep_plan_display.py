@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.sweep.plan_cells import CellName
-from services.sweep.plan_report import PlanReport, assumptions
+from services.sweep.plan.cells import CellName
+from services.sweep.plan.report import PlanReport, assumptions
 
 _MIB = 2**20
 _COUNTS = ("planned", "done", "failed", "to_ask", "to_score")

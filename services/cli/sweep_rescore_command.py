@@ -19,9 +19,13 @@ from services.cli.sweep_log import logging_to
 from services.core.errors import UserInputError
 from services.rpc.client_security import ClientSecurity
 from services.rpc.read_settings import read_settings
-from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
-from services.sweep.rescore import RescoreOutcome, ScoringChoice, rescore
-from services.sweep.settings import load_settings
+from services.sweep.leaderboard.leaderboard import (
+    build_leaderboard,
+    render_leaderboard,
+    write_leaderboard,
+)
+from services.sweep.review.rescore import RescoreOutcome, ScoringChoice, rescore
+from services.sweep.run.settings import load_settings
 
 # Answers are left that are not scored by the choice; the same command scores them.
 EXIT_INCOMPLETE = 1

@@ -20,20 +20,24 @@ from services.cli.sweep_watchers import show_costs, sweep_watchers
 from services.core.errors import UserInputError
 from services.core.heap import collect_garbage_rarely
 from services.rpc.read_settings import read_settings
-from services.sweep.directory import ModelDirectory
-from services.sweep.endpoints import Endpoints
-from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
-from services.sweep.listing import served_models
-from services.sweep.outcome import SweepOutcome
-from services.sweep.plan import SweepPlan
-from services.sweep.prepare import plan_sweep
-from services.sweep.progress import SweepProgress
-from services.sweep.runner import record_plan, run_sweep
-from services.sweep.settings import load_settings
-from services.sweep.sharding import Shard
-from services.sweep.spec import SweepSpec, load_spec
-from services.sweep.status import StatusProgress
-from services.sweep.store import ResultStore
+from services.sweep.leaderboard.leaderboard import (
+    build_leaderboard,
+    render_leaderboard,
+    write_leaderboard,
+)
+from services.sweep.plan.directory import ModelDirectory
+from services.sweep.plan.plan import SweepPlan
+from services.sweep.plan.prepare import plan_sweep
+from services.sweep.progress.outcome import SweepOutcome
+from services.sweep.progress.progress import SweepProgress
+from services.sweep.progress.status import StatusProgress
+from services.sweep.remote.endpoints import Endpoints
+from services.sweep.remote.listing import served_models
+from services.sweep.results.store import ResultStore
+from services.sweep.run.runner import record_plan, run_sweep
+from services.sweep.run.settings import load_settings
+from services.sweep.spec.sharding import Shard
+from services.sweep.spec.spec import SweepSpec, load_spec
 
 # Questions are left that this run could not settle; running again asks them.
 EXIT_INCOMPLETE = 1

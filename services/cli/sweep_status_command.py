@@ -14,14 +14,14 @@ from services.cli.interruption import interruptible
 from services.cli.standard_output import printing_the_result
 from services.cli.stored_sweep import StoredSweep, open_output
 from services.core.errors import UserInputError
-from services.sweep.costs import ModelCost, stored_costs
-from services.sweep.manifest import read_manifest
-from services.sweep.progress_table import clock, progress_table
-from services.sweep.sharding import Shard
-from services.sweep.spec import PricesSpec
-from services.sweep.status import DriverState, DriverStatus, read_statuses
-from services.sweep.status_sum import added_up
-from services.sweep.store import ResultStore
+from services.sweep.progress.costs import ModelCost, stored_costs
+from services.sweep.progress.status import DriverState, DriverStatus, read_statuses
+from services.sweep.progress.status_sum import added_up
+from services.sweep.progress.table import clock, progress_table
+from services.sweep.results.manifest import read_manifest
+from services.sweep.results.store import ResultStore
+from services.sweep.spec.sharding import Shard
+from services.sweep.spec.spec import PricesSpec
 
 _SECONDS_UP_TO = 120
 

@@ -21,17 +21,17 @@ from services.cli.stored_sweep import StoredSweep, open_sweep
 from services.cli.sweep_log import logging_to
 from services.core.errors import UserInputError
 from services.rpc.read_settings import read_settings
-from services.sweep.directory import ModelDirectory
-from services.sweep.drift import SampleChoice, measure_drift
-from services.sweep.drift_report import ModelDrift
-from services.sweep.endpoints import Endpoints
-from services.sweep.listing import served_models
-from services.sweep.plan import SweepPlan
-from services.sweep.prepare import plan_sweep
-from services.sweep.settings import load_settings
-from services.sweep.spec import SweepSpec
-from services.sweep.verify import verify_output
-from services.sweep.verify_findings import Verification
+from services.sweep.plan.directory import ModelDirectory
+from services.sweep.plan.plan import SweepPlan
+from services.sweep.plan.prepare import plan_sweep
+from services.sweep.remote.endpoints import Endpoints
+from services.sweep.remote.listing import served_models
+from services.sweep.review.drift import SampleChoice, measure_drift
+from services.sweep.review.drift_report import ModelDrift
+from services.sweep.review.verify import verify_output
+from services.sweep.review.verify_findings import Verification
+from services.sweep.run.settings import load_settings
+from services.sweep.spec.spec import SweepSpec
 
 # The tables have faults, or the sweep is not finished.
 EXIT_NOT_IN_ORDER = 1

@@ -6,13 +6,13 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console
 
 from services.cli.costs_display import print_costs
-from services.sweep.costs import FILE_NAME, costs_csv, stored_costs
-from services.sweep.plan import SweepPlan
-from services.sweep.progress import ManyWatchers, SweepProgress
-from services.sweep.progress_metrics import MetricsProgress
-from services.sweep.spec import SweepSpec
-from services.sweep.status import StatusProgress
-from services.sweep.store import ResultStore
+from services.sweep.plan.plan import SweepPlan
+from services.sweep.progress.costs import FILE_NAME, costs_csv, stored_costs
+from services.sweep.progress.metrics import MetricsProgress
+from services.sweep.progress.progress import ManyWatchers, SweepProgress
+from services.sweep.progress.status import StatusProgress
+from services.sweep.results.store import ResultStore
+from services.sweep.spec.spec import SweepSpec
 from services.telemetry.metrics_server import serving_metrics
 
 

@@ -18,14 +18,14 @@ import yaml
 from deltalake import write_deltalake
 
 from services.metrics.registry import DEFAULT_METRICS
-from services.sweep.directory import FixedDirectory, ModelDescription
-from services.sweep.plan import Job
-from services.sweep.plan_report import report_on
-from services.sweep.prepare import plan_sweep
-from services.sweep.rows import SCHEMAS, Table
-from services.sweep.sharding import Shard
-from services.sweep.spec import load_spec
-from services.sweep.store import ResultStore
+from services.sweep.plan.directory import FixedDirectory, ModelDescription
+from services.sweep.plan.plan import Job
+from services.sweep.plan.prepare import plan_sweep
+from services.sweep.plan.report import report_on
+from services.sweep.results.rows import SCHEMAS, Table
+from services.sweep.results.store import ResultStore
+from services.sweep.spec.sharding import Shard
+from services.sweep.spec.spec import load_spec
 from tests.bench.scoring_service import say
 
 # 5,227 questions, each in two settings, of 29 models: 303,166 results.

@@ -18,26 +18,26 @@ from services.cli.settings import child_environment
 from services.core.errors import UserInputError
 from services.metrics.options import CaseRule, ScoringOptions
 from services.rpc.client_security import ClientSecurity
-from services.sweep import scoring_pipe
-from services.sweep.drift import SampleChoice, measure_drift
-from services.sweep.drift_report import ModelDrift
-from services.sweep.endpoints import Endpoints
-from services.sweep.leaderboard import build_leaderboard
-from services.sweep.listing import served_models
-from services.sweep.output_lock import hold_shard
-from services.sweep.prepare import plan_sweep
-from services.sweep.progress import SilentProgress
-from services.sweep.rescore import RescoreOutcome, ScoringChoice, rescore
-from services.sweep.rows import Table
-from services.sweep.runner import run_sweep
-from services.sweep.settings import SweepSettings
-from services.sweep.sharding import Shard
-from services.sweep.spec import load_spec
-from services.sweep.store import ResultStore
-from services.sweep.stored_plan import read_stored_plan
-from services.sweep.stored_spec import stored_spec
-from services.sweep.verify import verify_output
-from services.sweep.verify_findings import Kind
+from services.sweep.leaderboard.leaderboard import build_leaderboard
+from services.sweep.plan.prepare import plan_sweep
+from services.sweep.progress.progress import SilentProgress
+from services.sweep.remote.endpoints import Endpoints
+from services.sweep.remote.listing import served_models
+from services.sweep.results.output_lock import hold_shard
+from services.sweep.results.rows import Table
+from services.sweep.results.store import ResultStore
+from services.sweep.results.stored_plan import read_stored_plan
+from services.sweep.results.stored_spec import stored_spec
+from services.sweep.review.drift import SampleChoice, measure_drift
+from services.sweep.review.drift_report import ModelDrift
+from services.sweep.review.rescore import RescoreOutcome, ScoringChoice, rescore
+from services.sweep.review.verify import verify_output
+from services.sweep.review.verify_findings import Kind
+from services.sweep.run import scoring_pipe
+from services.sweep.run.runner import run_sweep
+from services.sweep.run.settings import SweepSettings
+from services.sweep.spec.sharding import Shard
+from services.sweep.spec.spec import load_spec
 from tests.contract.scoring_server import scoring_server
 from tests.integration.sweep_services import ScriptedGeneration, serving
 

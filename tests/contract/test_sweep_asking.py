@@ -12,11 +12,11 @@ from services.core.digests import digest_of
 from services.core.errors import InvalidRequestError
 from services.generation.catalog import ModelSpec
 from services.rpc.channel import open_channel
-from services.sweep.clients import GenerationClient
-from services.sweep.messages import ExplanationRequest
-from services.sweep.retry import ConnectionLostError, is_final
-from services.sweep.spec import SamplingSpec
-from services.sweep.uploads import Pictures
+from services.sweep.remote.clients import GenerationClient
+from services.sweep.remote.messages import ExplanationRequest
+from services.sweep.remote.retry import ConnectionLostError, is_final
+from services.sweep.remote.uploads import Pictures
+from services.sweep.spec.spec import SamplingSpec
 from tests.contract.generation_front import generation_front
 
 DEADLINE_S = 30.0

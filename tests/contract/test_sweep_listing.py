@@ -8,7 +8,7 @@ from expart.generation.v1 import generation_service_pb2 as pb
 from services.cli.catalog_directory import CatalogDirectory
 from services.core.errors import UserInputError
 from services.generation.catalog import Catalog, ModelSpec
-from services.sweep.listing import served_models
+from services.sweep.remote.listing import served_models
 from tests.contract.generation_front import generation_front
 from tests.integration.sweep_services import ScriptedGeneration, serving
 from tests.unit.generation.builders import scripted_spec

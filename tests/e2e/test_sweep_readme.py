@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from services.sweep.settings import SweepSettings
-from services.sweep.spec import PricesSpec, SweepSpec
+from services.sweep.run.settings import SweepSettings
+from services.sweep.spec.spec import PricesSpec, SweepSpec
 from tests.conftest import PROJECT
 from tests.contract.scoring_server import scoring_server
 

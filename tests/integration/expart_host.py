@@ -109,7 +109,7 @@ def main() -> None:
     """Serves orders until its input ends."""
     # Not with the module: the side of the tests needs none of it.
     from services.cli.app import make_app
-    from services.sweep.output_lock import hold_shard
+    from services.sweep.results.output_lock import hold_shard
 
     hold_shard.__wrapped__.__kwdefaults__["lease_s"] = LEASE_S  # type: ignore[attr-defined]
     # Nothing here has started a thread before it forks.

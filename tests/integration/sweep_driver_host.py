@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from services.cli.app import make_app, run_app
 from services.rpc import limits
-from services.sweep.output_lock import hold_shard
+from services.sweep.results.output_lock import hold_shard
 
 
 class Order(TypedDict):

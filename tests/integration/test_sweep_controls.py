@@ -8,14 +8,14 @@ import yaml
 
 from expart.generation.v1 import generation_service_pb2 as gen_pb
 from services.core.digests import digest_of
-from services.sweep.endpoints import Endpoints
-from services.sweep.listing import served_models
-from services.sweep.plan import SweepPlan
-from services.sweep.prepare import plan_sweep
-from services.sweep.progress import SilentProgress
-from services.sweep.runner import run_sweep
-from services.sweep.settings import SweepSettings
-from services.sweep.spec import load_spec
+from services.sweep.plan.plan import SweepPlan
+from services.sweep.plan.prepare import plan_sweep
+from services.sweep.progress.progress import SilentProgress
+from services.sweep.remote.endpoints import Endpoints
+from services.sweep.remote.listing import served_models
+from services.sweep.run.runner import run_sweep
+from services.sweep.run.settings import SweepSettings
+from services.sweep.spec.spec import load_spec
 from tests.integration.sweep_services import ScriptedGeneration, ScriptedScoring, serving
 
 WORKS = 4

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from services.core.errors import UserInputError
-from services.sweep.compaction import compact_tables
-from services.sweep.lease import FILE_NAME
-from services.sweep.output_lock import hold_shard
-from services.sweep.rows import ScoreRow, Table
-from services.sweep.sharding import Shard
-from services.sweep.store import ResultStore
-from services.sweep.store_delta import CommitPatience
-from services.sweep.store_folder import StoreUnavailableError
-from services.sweep.store_objects import ObjectFolder
-from services.sweep.tables import ResultTables
+from services.sweep.results.compaction import compact_tables
+from services.sweep.results.delta import CommitPatience
+from services.sweep.results.folder import StoreUnavailableError
+from services.sweep.results.lease import FILE_NAME
+from services.sweep.results.objects import ObjectFolder
+from services.sweep.results.output_lock import hold_shard
+from services.sweep.results.rows import ScoreRow, Table
+from services.sweep.results.store import ResultStore
+from services.sweep.results.tables import ResultTables
+from services.sweep.spec.sharding import Shard
 from tests.integration.object_store import BUCKET, FaultyRoute, ObjectStoreServer, object_store
 
 SCORE = ScoreRow("k", "d", "s", "bleu", 0.5, None, (), "bleu|v:1", datetime(2026, 1, 1, tzinfo=UTC))
@@ -90,9 +90,9 @@ def test_a_second_driver_of_a_shard_is_refused_while_the_first_renews_its_lease(
 
 HOLDER = """
 import sys, time
-from services.sweep.output_lock import hold_shard
-from services.sweep.sharding import Shard
-from services.sweep.store import ResultStore
+from services.sweep.results.output_lock import hold_shard
+from services.sweep.spec.sharding import Shard
+from services.sweep.results.store import ResultStore
 with hold_shard(ResultStore(sys.argv[1]), Shard(), lease_s=float(sys.argv[2])):
     print("held", flush=True)
     time.sleep(600)

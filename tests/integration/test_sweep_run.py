@@ -22,22 +22,22 @@ from services.core.errors import (
     ServiceError,
     UserInputError,
 )
-from services.sweep.endpoints import Endpoints
-from services.sweep.leaderboard import build_leaderboard
-from services.sweep.listing import served_models
-from services.sweep.manifest import read_manifest
-from services.sweep.outcome import SweepOutcome
-from services.sweep.plan import SweepPlan
-from services.sweep.prepare import plan_sweep, stored_tables
-from services.sweep.progress import SilentProgress
-from services.sweep.progress_snapshot import SweepSnapshot
-from services.sweep.rows import Table
-from services.sweep.runner import run_sweep
-from services.sweep.settings import SweepSettings
-from services.sweep.sharding import Shard
-from services.sweep.spec import load_spec
-from services.sweep.store import ResultStore
-from services.sweep.store_delta import FencedTable
+from services.sweep.leaderboard.leaderboard import build_leaderboard
+from services.sweep.plan.plan import SweepPlan
+from services.sweep.plan.prepare import plan_sweep, stored_tables
+from services.sweep.progress.outcome import SweepOutcome
+from services.sweep.progress.progress import SilentProgress
+from services.sweep.progress.snapshot import SweepSnapshot
+from services.sweep.remote.endpoints import Endpoints
+from services.sweep.remote.listing import served_models
+from services.sweep.results.delta import FencedTable
+from services.sweep.results.manifest import read_manifest
+from services.sweep.results.rows import Table
+from services.sweep.results.store import ResultStore
+from services.sweep.run.runner import run_sweep
+from services.sweep.run.settings import SweepSettings
+from services.sweep.spec.sharding import Shard
+from services.sweep.spec.spec import load_spec
 from tests.integration.sweep_services import (
     Fault,
     ScriptedGeneration,
@@ -54,7 +54,7 @@ REVISIONS = {"alpha": "r1", "beta": "r2"}
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.sweep.retry._FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr("services.sweep.remote.retry._FIRST_BACKOFF_S", 0.01)
 
 
 @pytest.fixture
@@ -722,7 +722,7 @@ async def test_an_item_is_tried_again_when_the_scoring_service_is_full(spec_file
 async def test_more_answers_than_may_wait_for_scores_are_read_back_from_the_tables(
     spec_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.sweep.scoring_pipe._MOST_WAITING", 3)
+    monkeypatch.setattr("services.sweep.run.scoring_pipe._MOST_WAITING", 3)
     scoring = ScriptedScoring()
     scoring.gate.clear()
     generation = ScriptedGeneration(REVISIONS)
@@ -737,7 +737,7 @@ async def test_a_compaction_that_fails_at_the_end_fails_no_sweep(
     def refuse(table: FencedTable, keep_hours: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("services.sweep.compaction.compact_table", refuse)
+    monkeypatch.setattr("services.sweep.results.compaction.compact_table", refuse)
     progress = Watcher()
     generation, scoring = ScriptedGeneration(REVISIONS), ScriptedScoring()
     outcome = await sweep(spec_file, generation, scoring, progress=progress)

@@ -16,13 +16,17 @@ import pytest
 import yaml
 from rich.console import Console
 
-from services.sweep.endpoints import Endpoints
-from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
-from services.sweep.listing import served_models
-from services.sweep.prepare import plan_sweep
-from services.sweep.progress import LineProgress
-from services.sweep.runner import run_sweep
-from services.sweep.spec import load_spec
+from services.sweep.leaderboard.leaderboard import (
+    build_leaderboard,
+    render_leaderboard,
+    write_leaderboard,
+)
+from services.sweep.plan.prepare import plan_sweep
+from services.sweep.progress.progress import LineProgress
+from services.sweep.remote.endpoints import Endpoints
+from services.sweep.remote.listing import served_models
+from services.sweep.run.runner import run_sweep
+from services.sweep.spec.spec import load_spec
 from tests.integration.sweep_services import ScriptedGeneration, serving
 
 PROJECT = Path(__file__).resolve().parents[2]

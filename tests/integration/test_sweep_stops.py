@@ -11,8 +11,8 @@ import pytest
 
 from expart.generation.v1 import generation_service_pb2 as pb
 from services.core.errors import ModelLoadingError
-from services.sweep.status import DriverState, read_statuses
-from services.sweep.store import ResultStore
+from services.sweep.progress.status import DriverState, read_statuses
+from services.sweep.results.store import ResultStore
 from tests.integration.stored_results import count_rows
 from tests.integration.sweep_dataset import write_dataset
 from tests.integration.sweep_driver import DriverHost, SweepCommand, SweepDriver, write_spec

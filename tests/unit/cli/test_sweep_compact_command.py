@@ -7,10 +7,10 @@ from typer.testing import CliRunner
 
 from services.cli.app import make_app
 from services.core.errors import UserInputError
-from services.sweep.output_lock import hold_shard
-from services.sweep.rows import Table
-from services.sweep.sharding import Shard
-from services.sweep.store import ResultStore
+from services.sweep.results.output_lock import hold_shard
+from services.sweep.results.rows import Table
+from services.sweep.results.store import ResultStore
+from services.sweep.spec.sharding import Shard
 from tests.unit.sweep.finished_sweep import FAILURE, PLAN, begin_shard
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.sweep.manifest import Manifest, write_manifest
-from services.sweep.rows import FailureRow, GenerationRow, PlanRow, Stage
-from services.sweep.sharding import Shard
-from services.sweep.store import ResultStore
-from services.sweep.tables import ResultTables
+from services.sweep.results.manifest import Manifest, write_manifest
+from services.sweep.results.rows import FailureRow, GenerationRow, PlanRow, Stage
+from services.sweep.results.store import ResultStore
+from services.sweep.results.tables import ResultTables
+from services.sweep.spec.sharding import Shard
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

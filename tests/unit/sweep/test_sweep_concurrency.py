@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sweep.concurrency import ConcurrencyController
+from services.sweep.run.concurrency import ConcurrencyController
 
 
 def play_round(controller: ConcurrencyController, waited_s: float, served_s: float) -> int:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from services.sweep.concurrency import ConcurrencyController
-from services.sweep.concurrency_gate import ConcurrencyGate
+from services.sweep.run.concurrency import ConcurrencyController
+from services.sweep.run.concurrency_gate import ConcurrencyGate
 
 
 def gate(most: int) -> ConcurrencyGate:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.benchmark.records import Question, Setting, Split
 from services.core.errors import UserInputError
-from services.sweep.controls import Control, ShownPictures
+from services.sweep.spec.controls import Control, ShownPictures
 
 
 def question(artwork: str, image: str = "", split: Split = Split.TEST_SEEN) -> Question:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from services.sweep.costs import ModelCost, costs_csv, stored_costs
-from services.sweep.output_lock import hold_shard
-from services.sweep.rows import GenerationRow
-from services.sweep.sharding import Shard
-from services.sweep.spec import PriceSpec, PricesSpec
-from services.sweep.store import ResultStore
+from services.sweep.progress.costs import ModelCost, costs_csv, stored_costs
+from services.sweep.results.output_lock import hold_shard
+from services.sweep.results.rows import GenerationRow
+from services.sweep.results.store import ResultStore
+from services.sweep.spec.sharding import Shard
+from services.sweep.spec.spec import PriceSpec, PricesSpec
 
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.errors import InternalError
-from services.sweep.drift_report import (
+from services.sweep.remote.messages import MetricScore, ScoringAnswer
+from services.sweep.review.drift_report import (
     DriftedAnswer,
     MetricDrift,
     ModelDrift,
     first_difference,
     score_drifts,
 )
-from services.sweep.messages import MetricScore, ScoringAnswer
 
 
 def scores(**values: float | None) -> ScoringAnswer:

@@ -9,9 +9,9 @@ import pytest
 
 from services.benchmark.records import Question, Setting, Split
 from services.core.errors import UserInputError
-from services.sweep.filters import select_questions
-from services.sweep.sharding import Shard
-from services.sweep.spec import DatasetSpec, SweepSpec
+from services.sweep.spec.filters import select_questions
+from services.sweep.spec.sharding import Shard
+from services.sweep.spec.spec import DatasetSpec, SweepSpec
 
 
 def question(artwork: int, section: str, setting: Setting, split: Split) -> Question:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from services.core.errors import UserInputError
-from services.sweep.journal import ResultBatch, ResultJournal
-from services.sweep.rows import FailureRow, GenerationRow, Row, ScoreRow, Stage
-from services.sweep.tables import ResultTables
+from services.sweep.results.batch import ResultBatch
+from services.sweep.results.rows import FailureRow, GenerationRow, Row, ScoreRow, Stage
+from services.sweep.results.tables import ResultTables
+from services.sweep.run.journal import ResultJournal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GENERATION = GenerationRow(
@@ -77,8 +78,8 @@ async def test_a_compaction_that_fails_on_the_way_stops_nothing(
     def refuse(tables: ResultTables) -> None:
         raise UserInputError("no space left on device")
 
-    monkeypatch.setattr("services.sweep.journal._COMMITS_A_COMPACTION", 1)
-    monkeypatch.setattr("services.sweep.compaction.compact_tables", refuse)
+    monkeypatch.setattr("services.sweep.run.journal._COMMITS_A_COMPACTION", 1)
+    monkeypatch.setattr("services.sweep.results.compaction.compact_tables", refuse)
     tables, committed = RecordingTables(), list[ResultBatch]()
     entries = journal(tables, committed)
     for _ in range(2):

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sweep.controls import Control
-from services.sweep.keys import (
+from services.sweep.results.keys import (
     AskingIngredients,
     ModelIngredients,
     QuestionIngredients,
@@ -16,8 +15,9 @@ from services.sweep.keys import (
     reference_digest,
     signatures_digest,
 )
-from services.sweep.prompts import Prompt
-from services.sweep.spec import SamplingSpec
+from services.sweep.spec.controls import Control
+from services.sweep.spec.prompts import Prompt
+from services.sweep.spec.spec import SamplingSpec
 
 MODEL = ModelIngredients("demo-smol", "r1")
 ASKING = AskingIngredients(Prompt(), SamplingSpec(max_tokens=64, temperature=0.0))

@@ -13,13 +13,17 @@ from rich.console import Console
 from services.benchmark.records import Setting
 from services.core.errors import UserInputError
 from services.metrics.registry import METRICS
-from services.sweep.leaderboard import build_leaderboard, render_leaderboard, write_leaderboard
-from services.sweep.leaderboard_files import as_csv
-from services.sweep.rows import ScoreRow
-from services.sweep.sharding import Shard
-from services.sweep.standings import Standing
-from services.sweep.store import ResultStore
-from services.sweep.tables import ResultTables
+from services.sweep.leaderboard.files import as_csv
+from services.sweep.leaderboard.leaderboard import (
+    build_leaderboard,
+    render_leaderboard,
+    write_leaderboard,
+)
+from services.sweep.leaderboard.standings import Standing
+from services.sweep.results.rows import ScoreRow
+from services.sweep.results.store import ResultStore
+from services.sweep.results.tables import ResultTables
+from services.sweep.spec.sharding import Shard
 from tests.unit.sweep.finished_sweep import FAILURE, GENERATION, NOW, PLAN, begin_shard
 
 

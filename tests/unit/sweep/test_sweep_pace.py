@@ -1,6 +1,6 @@
 """How fast a count has grown over the last minute."""
 
-from services.sweep.counts import Pace
+from services.sweep.progress.counts import Pace
 
 
 def test_the_pace_is_that_of_the_last_minute() -> None:

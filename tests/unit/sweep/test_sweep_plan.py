@@ -9,16 +9,16 @@ import pytest
 
 from services.benchmark.records import Dataset, Question, Setting, Split
 from services.core.errors import UserInputError
-from services.sweep.controls import Control, ShownPictures
-from services.sweep.directory import FixedDirectory, ModelDescription
-from services.sweep.filters import select_questions
-from services.sweep.keys import reference_digest
-from services.sweep.plan import Job, PlannedModel, SweepPlan, make_plan, scored_otherwise
-from services.sweep.plan_jobs import make_jobs
-from services.sweep.plan_rows import plan_row
-from services.sweep.plan_stored import ScoredAgainst, StoredResults
-from services.sweep.plan_variants import variants_of
-from services.sweep.spec import (
+from services.sweep.plan.directory import FixedDirectory, ModelDescription
+from services.sweep.plan.jobs import make_jobs
+from services.sweep.plan.plan import Job, PlannedModel, SweepPlan, make_plan, scored_otherwise
+from services.sweep.plan.rows import plan_row
+from services.sweep.plan.stored import ScoredAgainst, StoredResults
+from services.sweep.plan.variants import variants_of
+from services.sweep.results.keys import reference_digest
+from services.sweep.spec.controls import Control, ShownPictures
+from services.sweep.spec.filters import select_questions
+from services.sweep.spec.spec import (
     DatasetSpec,
     LimitsSpec,
     ModelChoice,

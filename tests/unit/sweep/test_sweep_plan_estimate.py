@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from services.benchmark.records import Dataset, Question, Setting, Split
-from services.sweep.controls import ShownPictures
-from services.sweep.directory import ModelDescription
-from services.sweep.plan import PlannedModel, SweepPlan, make_plan
-from services.sweep.plan_cells import CellName, cells_of
-from services.sweep.plan_estimate import GivenRates, estimate
-from services.sweep.plan_jobs import make_jobs
-from services.sweep.plan_rates import MeasuredRates, _rates, _Sums
-from services.sweep.plan_stored import StoredResults
-from services.sweep.plan_variants import variants_of
-from services.sweep.spec import DatasetSpec, SweepSpec
+from services.sweep.plan.cells import CellName, cells_of
+from services.sweep.plan.directory import ModelDescription
+from services.sweep.plan.estimate import GivenRates, estimate
+from services.sweep.plan.jobs import make_jobs
+from services.sweep.plan.plan import PlannedModel, SweepPlan, make_plan
+from services.sweep.plan.rates import MeasuredRates, _rates, _Sums
+from services.sweep.plan.stored import StoredResults
+from services.sweep.plan.variants import variants_of
+from services.sweep.spec.controls import ShownPictures
+from services.sweep.spec.spec import DatasetSpec, SweepSpec
 
 QUESTIONS = tuple(
     Question(

@@ -10,16 +10,16 @@ import yaml
 from deltalake import write_deltalake
 
 from services.core.errors import UserInputError
-from services.sweep.directory import FixedDirectory, ModelDescription
-from services.sweep.plan import Job, SweepPlan
-from services.sweep.plan_report import as_json, assumptions, report_on
-from services.sweep.prepare import plan_again, plan_sweep
-from services.sweep.rows import SCHEMAS, Stage, Table
-from services.sweep.runner import record_plan
-from services.sweep.sharding import Shard
-from services.sweep.spec import load_spec
-from services.sweep.store import ResultStore
-from services.sweep.stored_plan import read_stored_plan
+from services.sweep.plan.directory import FixedDirectory, ModelDescription
+from services.sweep.plan.plan import Job, SweepPlan
+from services.sweep.plan.prepare import plan_again, plan_sweep
+from services.sweep.plan.report import as_json, assumptions, report_on
+from services.sweep.results.rows import SCHEMAS, Stage, Table
+from services.sweep.results.store import ResultStore
+from services.sweep.results.stored_plan import read_stored_plan
+from services.sweep.run.runner import record_plan
+from services.sweep.spec.sharding import Shard
+from services.sweep.spec.spec import load_spec
 
 DIRECTORY = FixedDirectory(
     [ModelDescription("alpha", "r1", adapters=("wit",)), ModelDescription("beta", "r1")], "the test"

@@ -5,9 +5,9 @@ import re
 
 from rich.console import Console
 
-from services.sweep.progress import LineProgress, TerminalProgress, console_progress
-from services.sweep.progress_snapshot import ModelProgress, SweepSnapshot
-from services.sweep.progress_table import progress_table
+from services.sweep.progress.progress import LineProgress, TerminalProgress, console_progress
+from services.sweep.progress.snapshot import ModelProgress, SweepSnapshot
+from services.sweep.progress.table import progress_table
 
 
 def snapshot(done: int, elapsed_s: float, failed: int = 0, before: int = 0) -> SweepSnapshot:

@@ -18,7 +18,7 @@ from services.core.errors import (
     UnauthenticatedError,
     service_error_classes,
 )
-from services.sweep.retry import (
+from services.sweep.remote.retry import (
     ConnectionLostError,
     RetryBudget,
     RetryLimits,

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from services.metrics.options import CaseRule, ScoringOptions
-from services.sweep.scoring_options import options_of, section_of
-from services.sweep.scorings import Scoring, other_scorings
-from services.sweep.spec import ScoringSection, SweepSpec, load_spec
+from services.sweep.results.scorings import Scoring, other_scorings
+from services.sweep.spec.scoring_options import options_of, section_of
+from services.sweep.spec.spec import ScoringSection, SweepSpec, load_spec
 
 DEFAULTS = ScoringSection()
 INSENSITIVE = ScoringSection(case="insensitive")

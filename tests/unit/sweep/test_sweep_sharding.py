@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.errors import UserInputError
-from services.sweep.sharding import Shard, choose_shard, shard_of
+from services.sweep.spec.sharding import Shard, choose_shard, shard_of
 
 
 @given(st.text(), st.integers(1, 50))

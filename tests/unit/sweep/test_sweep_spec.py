@@ -8,18 +8,18 @@ import yaml
 from expart.generation.v1.generation_service_pb2 import SamplingParameters
 from services.benchmark.records import Setting, Split
 from services.core.errors import UserInputError
-from services.sweep.controls import Control
-from services.sweep.keys import KEY_VERSION
-from services.sweep.plan_estimate import (
+from services.sweep.plan.estimate import (
     CHARS_PER_TOKEN,
     IMAGE_TOKENS,
     OUTPUT_TOKENS,
     TEMPLATE_TOKENS,
     TOKENS_PER_S,
 )
-from services.sweep.settings import load_settings
-from services.sweep.spec import FiltersSpec, LimitsSpec, SamplingSpec, SweepSpec, load_spec
-from services.sweep.spec_document import readme_with_keys, schema_text
+from services.sweep.results.keys import KEY_VERSION
+from services.sweep.run.settings import load_settings
+from services.sweep.spec.controls import Control
+from services.sweep.spec.document import readme_with_keys, schema_text
+from services.sweep.spec.spec import FiltersSpec, LimitsSpec, SamplingSpec, SweepSpec, load_spec
 
 PROJECT = Path(__file__).resolve().parents[3]
 LEAST: dict[str, object] = {"dataset": {"folder": "data"}, "models": ["a"], "output": "out"}
@@ -235,10 +235,10 @@ def test_the_specs_name_the_schema_for_editors(file: Path) -> None:
 def test_schema_and_readme_are_in_step_with_the_types() -> None:
     folder = PROJECT / "deploy" / "sweeps"
     assert (folder / "sweep.schema.json").read_text() == schema_text(), (
-        "run python -m services.sweep.spec_document"
+        "run python -m services.sweep.spec.document"
     )
     readme = (folder / "README.md").read_text()
-    assert readme == readme_with_keys(readme), "run python -m services.sweep.spec_document"
+    assert readme == readme_with_keys(readme), "run python -m services.sweep.spec.document"
     assert f"`{KEY_VERSION}`" in readme
     for number in (CHARS_PER_TOKEN, TEMPLATE_TOKENS, OUTPUT_TOKENS, TOKENS_PER_S):
         assert f" {number} " in readme.replace("\n", " ").replace("tokens/s", " ")

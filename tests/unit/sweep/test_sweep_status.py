@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from services.cli.app import make_app
 from services.core.errors import UserInputError
-from services.sweep.progress_snapshot import ModelProgress, SweepSnapshot
-from services.sweep.sharding import Shard
-from services.sweep.status import DriverState, StatusProgress, read_statuses
-from services.sweep.status_sum import added_up
-from services.sweep.store import ResultStore
+from services.sweep.progress.snapshot import ModelProgress, SweepSnapshot
+from services.sweep.progress.status import DriverState, StatusProgress, read_statuses
+from services.sweep.progress.status_sum import added_up
+from services.sweep.results.store import ResultStore
+from services.sweep.spec.sharding import Shard
 
 _ALPHA = ModelProgress("alpha", 10, done=3, rate_per_s=0.5, retries={"DRAINING": 2}, concurrency=4)
 _SNAPSHOT = SweepSnapshot((_ALPHA,), scored=2, elapsed_s=7.0, done_before=1)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from services.core.errors import UserInputError
-from services.sweep.compaction import compact_tables
-from services.sweep.output_lock import hold_shard
-from services.sweep.rows import ScoreRow, Table
-from services.sweep.sharding import Shard
-from services.sweep.store import ResultStore
-from services.sweep.tables import ResultTables
+from services.sweep.results.compaction import compact_tables
+from services.sweep.results.output_lock import hold_shard
+from services.sweep.results.rows import ScoreRow, Table
+from services.sweep.results.store import ResultStore
+from services.sweep.results.tables import ResultTables
+from services.sweep.spec.sharding import Shard
 
 SCORE = ScoreRow("k", "d", "s", "bleu", 0.5, None, (), "bleu|v:1", datetime(2026, 1, 1, tzinfo=UTC))
 TAKEN = "another driver has taken this shard over"
@@ -110,10 +110,10 @@ def test_compaction_leaves_few_files_and_every_row(store: ResultStore) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from services.sweep.compaction import compact_tables
-from services.sweep.output_lock import hold_shard
-from services.sweep.sharding import Shard
-from services.sweep.store import ResultStore
+from services.sweep.results.compaction import compact_tables
+from services.sweep.results.output_lock import hold_shard
+from services.sweep.spec.sharding import Shard
+from services.sweep.results.store import ResultStore
 from tests.unit.sweep.test_sweep_store import score
 begin = int(sys.argv[2])
 with hold_shard(ResultStore(sys.argv[1]), Shard()) as tables:
@@ -154,9 +154,9 @@ def test_kills_in_the_middle_of_commits_and_compactions_lose_and_repeat_nothing(
 FILLER = """
 import resource, sys
 from services.core.errors import UserInputError
-from services.sweep.output_lock import hold_shard
-from services.sweep.sharding import Shard
-from services.sweep.store import ResultStore
+from services.sweep.results.output_lock import hold_shard
+from services.sweep.spec.sharding import Shard
+from services.sweep.results.store import ResultStore
 from tests.unit.sweep.test_sweep_store import score
 with hold_shard(ResultStore(sys.argv[1]), Shard()) as tables:
     tables.append([score("a")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.sweep.store_faults import is_refusal, said_by
+from services.sweep.results.store_faults import is_refusal, said_by
 
 DOWN = (
     "Generic S3 error: Error performing list request: Error performing GET "

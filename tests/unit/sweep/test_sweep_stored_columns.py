@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from services.sweep.stored_columns import (
+from services.sweep.results.stored_columns import (
     Coded,
     KeyPlaces,
     Numbering,

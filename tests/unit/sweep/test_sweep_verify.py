@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from services.metrics.registry import METRICS
-from services.sweep.keys import PLAN_DIGEST_COLUMNS, plan_digest, signatures_digest
-from services.sweep.manifest import read_manifest, write_manifest
-from services.sweep.rows import FailureRow, GenerationRow, PlanRow, ScoreRow, Stage
-from services.sweep.sharding import Shard, shard_of
-from services.sweep.store import ResultStore
-from services.sweep.tables import ResultTables
-from services.sweep.verify import verify_output
-from services.sweep.verify_findings import Finding, Kind, Verification
+from services.sweep.results.keys import PLAN_DIGEST_COLUMNS, plan_digest, signatures_digest
+from services.sweep.results.manifest import read_manifest, write_manifest
+from services.sweep.results.rows import FailureRow, GenerationRow, PlanRow, ScoreRow, Stage
+from services.sweep.results.store import ResultStore
+from services.sweep.results.tables import ResultTables
+from services.sweep.review.verify import verify_output
+from services.sweep.review.verify_findings import Finding, Kind, Verification
+from services.sweep.spec.sharding import Shard, shard_of
 from tests.unit.sweep.finished_sweep import FAILURE, GENERATION, NOW, PLAN, begin_shard
 
 SIGNATURES = {"ec_exact": "ec_exact|v:1", "length": "length|v:1"}

@@ -9,15 +9,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.core.errors import UserInputError
-from services.sweep.progress_metrics import MetricsProgress
-from services.sweep.progress_snapshot import (
+from services.sweep.progress.metrics import MetricsProgress
+from services.sweep.progress.snapshot import (
     COMMIT_BOUNDS_S,
     LATENCY_BOUNDS_S,
     Histogram,
     ModelProgress,
     SweepSnapshot,
 )
-from services.sweep.spec import PriceSpec, PricesSpec
+from services.sweep.spec.spec import PriceSpec, PricesSpec
 from services.telemetry.metrics_server import serving_metrics
 from services.telemetry.sweep_metrics import all_metrics
 

@@ -1,0 +1,1 @@
+"""The table of models that a sweep ends with."""

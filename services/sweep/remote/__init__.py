@@ -1,0 +1,1 @@
+"""The two services as the driver sees them."""

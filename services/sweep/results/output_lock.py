@@ -1,0 +1,86 @@
+"""Holds a shard of an output, so that no second driver writes there at the same time."""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.core.errors import UserInputError
+from services.sweep.results.delta import CommitPatience
+from services.sweep.results.folder import LocalFolder
+from services.sweep.results.lease import Lease, ShardTakenError, driver_name
+from services.sweep.results.objects import ObjectFolder
+from services.sweep.results.store import ResultStore
+from services.sweep.results.tables import ResultTables
+from services.sweep.spec.sharding import Shard
+
+_FILE_NAME = ".lock"
+
+# How long a shard in an object store stays taken after its driver was killed.
+LEASE_S = 30.0
+
+
+def _silent(_line: str) -> None:
+    pass
+
+
+@contextmanager
+def hold_shard(
+    store: ResultStore,
+    shard: Shard,
+    *,
+    note: Callable[[str], None] = _silent,
+    lease_s: float = LEASE_S,
+    patience: CommitPatience | None = None,
+) -> Iterator[ResultTables]:
+    """Holds a shard and takes its tables over; give what is stored a look only after that.
+
+    On a disk the hold ends with the process, however that ends. In an object store it ends
+    ``lease_s`` after the process was killed: the next driver waits for as long.
+
+    Args:
+        store: The output.
+        shard: The shard.
+        note: Told, in a line for people, when there is something to wait for.
+        lease_s: Seconds that a lease in an object store lasts when it is not renewed.
+        patience: How long commits are tried again when an object store does not answer.
+
+    Returns:
+        The shard's tables, to be written.
+
+    Raises:
+        ShardTakenError: Another driver is writing there.
+        UserInputError: The output cannot be written.
+    """
+    folder, driver = store.folder(shard), driver_name()
+    if isinstance(folder, LocalFolder):
+        with _locked(folder.path):
+            tables = ResultTables(folder, driver=driver)
+            tables.take_over()
+            yield tables
+        return
+    assert isinstance(folder, ObjectFolder)
+    lease = Lease(folder, driver, lasts_s=lease_s, note=note)
+    try:
+        tables = ResultTables(folder, driver=driver, patience=patience, check=lease.check)
+        tables.take_over()
+        yield tables
+    finally:
+        lease.give_back()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / _FILE_NAME).open("w")
+    except OSError as error:
+        message = f"{folder}: cannot write the output folder: {error.strerror}"
+        raise UserInputError(message) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"{folder}: another sweep is writing there; let it end"
+            raise ShardTakenError(message) from error
+        yield

@@ -1,0 +1,1 @@
+"""Asks the planned questions and makes the answers and their scores durable."""

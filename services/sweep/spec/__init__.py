@@ -1,0 +1,1 @@
+"""What a sweep is to do: the spec file, its sections, and what they choose."""
