@@ -33,6 +33,7 @@ from services.sweep.progress.progress import SweepProgress
 from services.sweep.progress.status import StatusProgress
 from services.sweep.remote.endpoints import Endpoints
 from services.sweep.remote.listing import served_models
+from services.sweep.results.memory import give_back_memory
 from services.sweep.results.store import ResultStore
 from services.sweep.run.runner import record_plan, run_sweep
 from services.sweep.run.settings import load_settings
@@ -148,6 +149,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
             console.print("nothing to do: every question is settled", markup=False)
         spec = plan.spec
         del plan  # at 300,000 questions it takes as much memory as what follows
+        give_back_memory()
         _show_results(spec, shard, console)
     if not complete:
         raise typer.Exit(EXIT_INCOMPLETE)

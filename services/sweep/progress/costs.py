@@ -15,28 +15,35 @@ replicas took is not.
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from services.sweep.results.rows import Table
 from services.sweep.results.store import ResultStore
+from services.sweep.results.stored_columns import (
+    Numbering,
+    chunks,
+    column_bytes,
+    microseconds,
+)
 from services.sweep.results.tables import ResultTables
-from services.sweep.spec.spec import PriceSpec, PricesSpec
+from services.sweep.spec.spec import ModelChoice, PriceSpec, PricesSpec
 
 FILE_NAME = "costs.csv"
 _MILLION = 1e6
 _SECONDS_AN_HOUR = 3600.0
 _THOUSAND = 1000.0
 
-_COLUMNS = (
-    "key", "model", "adapter", "prompt_token_count", "generated_token_count", "prefill_s",
-    "decode_s", "total_s", "elapsed_s", "gpu_count", "generated_at",
+_NAMES = ("model", "adapter")
+_NUMBERS = (
+    "prompt_token_count", "generated_token_count", "prefill_s", "decode_s", "total_s", "elapsed_s",
+    "gpu_count",
 )  # fmt: skip
+_COLUMNS = ("key", *_NAMES, *_NUMBERS, "generated_at")
 
 _Floats = npt.NDArray[np.float64]
 
@@ -74,15 +81,12 @@ def stored_costs(store: ResultStore, prices: PricesSpec) -> tuple[ModelCost, ...
 
 def costs_of(tables: Iterable[ResultTables], prices: PricesSpec) -> tuple[ModelCost, ...]:
     """Adds up what is stored in some shards' tables."""
-    batches = [batch for one in tables for batch in one.batches(Table.GENERATIONS, _COLUMNS)]
-    if not batches:
-        return ()
-    rows = _once(pa.Table.from_batches(batches))
-    labels = _labels(rows)
-    return tuple(
-        _cost(label, rows.filter(pc.equal(labels, label)), prices.models.get(label))
-        for label in sorted(pc.unique(labels).to_pylist())
-    )
+    answers = _read(tables)
+    found = [
+        _cost(label, answers.of_label(number), prices.models.get(label))
+        for number, label in enumerate(answers.labels)
+    ]
+    return tuple(sorted(found, key=lambda cost: cost.label))
 
 
 def costs_csv(costs: Sequence[ModelCost], currency: str) -> str:
@@ -138,32 +142,80 @@ def money_of(price: PriceSpec, *, prompt_tokens: int, generated_tokens: int, gpu
     )
 
 
-def _once(rows: pa.Table) -> pa.Table:
-    """The rows with each key's first one alone."""
-    codes = rows["key"].combine_chunks().dictionary_encode().indices.to_numpy()
-    _, first = np.unique(codes, return_index=True)
-    return rows if len(first) == len(rows) else rows.take(pa.array(np.sort(first)))
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What answers took, one row each; ``label`` is a place among ``labels``."""
+
+    labels: tuple[str, ...]
+    label: npt.NDArray[np.int32]
+    ended_s: _Floats
+    numbers: Mapping[str, _Floats]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def at(self, rows: npt.NDArray[np.intp]) -> "_Answers":
+        numbers = {name: column[rows] for name, column in self.numbers.items()}
+        return _Answers(self.labels, self.label[rows], self.ended_s[rows], numbers)
+
+    def of_label(self, number: int) -> "_Answers":
+        return self.at(np.flatnonzero(self.label == number))
 
 
-def _labels(rows: pa.Table) -> pa.ChunkedArray:
-    """Each row's model with its adapter, as tables name them."""
-    model, adapter = rows["model"], rows["adapter"]
-    return pc.if_else(
-        pc.equal(adapter, ""), model, pc.binary_join_element_wise(model, adapter, "+")
-    ).dictionary_encode()
+def _read(tables: Iterable[ResultTables]) -> _Answers:
+    """Reads the answers, each key's first one alone."""
+    labels = Numbering()
+    keys: list[npt.NDArray[np.bytes_]] = [np.zeros(0, "S1")]
+    parts = [_Answers((), np.zeros(0, np.int32), np.zeros(0), dict.fromkeys(_NUMBERS, np.zeros(0)))]
+    for one in tables:
+        for batch in chunks(one.batches(Table.GENERATIONS, _COLUMNS, coded=_NAMES)):
+            keys.append(column_bytes(batch.column("key")))
+            parts.append(_part(batch, labels))
+    answers = _Answers(
+        labels.values,
+        np.concatenate([part.label for part in parts]),
+        np.concatenate([part.ended_s for part in parts]),
+        {name: np.concatenate([part.numbers[name] for part in parts]) for name in _NUMBERS},
+    )
+    _, first = np.unique(np.concatenate(keys), return_index=True)
+    return answers if len(first) == len(answers) else answers.at(np.sort(first))
 
 
-def _cost(label: str, rows: pa.Table, price: PriceSpec | None) -> ModelCost:
-    busy = _busy_time(rows)
-    gpu_s = float((busy * _floats(rows, "gpu_count")).sum())
-    prompt_tokens = int(_floats(rows, "prompt_token_count").sum())
-    generated_tokens = int(_floats(rows, "generated_token_count").sum())
+def _part(batch: pa.RecordBatch, labels: Numbering) -> _Answers:
+    model, adapter = (Numbering(), Numbering())
+    codes = [
+        names.number(batch.column(name)) for names, name in ((model, "model"), (adapter, "adapter"))
+    ]
+    pairs, inverse = np.unique(np.stack(codes), axis=1, return_inverse=True)
+    named = [
+        ModelChoice(model=model.values[first], adapter=adapter.values[second]).label
+        for first, second in pairs.T.tolist()
+    ]
+    # Tables of an older version lack some columns' values.
+    numbers = {
+        name: np.nan_to_num(batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False))
+        for name in _NUMBERS
+    }
+    return _Answers(
+        (),
+        labels.number(pa.array(named, pa.string()))[inverse.reshape(-1)],
+        microseconds(batch.column("generated_at")) / _MILLION,
+        numbers,
+    )
+
+
+def _cost(label: str, answers: _Answers, price: PriceSpec | None) -> ModelCost:
+    took = answers.numbers
+    busy = _busy_time(answers)
+    gpu_s = float((busy * took["gpu_count"]).sum())
+    prompt_tokens = int(took["prompt_token_count"].sum())
+    generated_tokens = int(took["generated_token_count"].sum())
     return ModelCost(
         label=label,
-        questions=len(rows),
+        questions=len(answers),
         prompt_tokens=prompt_tokens,
         generated_tokens=generated_tokens,
-        model_s=float((_floats(rows, "prefill_s") + _floats(rows, "decode_s")).sum()),
+        model_s=float((took["prefill_s"] + took["decode_s"]).sum()),
         busy_s=float(busy.sum()),
         gpu_s=gpu_s,
         money=None
@@ -174,20 +226,13 @@ def _cost(label: str, rows: pa.Table, price: PriceSpec | None) -> ModelCost:
     )
 
 
-def _busy_time(rows: pa.Table) -> _Floats:
+def _busy_time(answers: _Answers) -> _Floats:
     """For each answer the seconds that it was on its way and none that had begun before it was."""
-    ends = rows["generated_at"].cast(pa.int64()).to_numpy() / _MILLION
-    total_s = _floats(rows, "total_s")
-    starts = ends - np.where(total_s > 0, total_s, _floats(rows, "elapsed_s"))
+    ends, total_s = answers.ended_s, answers.numbers["total_s"]
+    starts = ends - np.where(total_s > 0, total_s, answers.numbers["elapsed_s"])
     order = np.argsort(starts, kind="stable")
     reached = np.maximum.accumulate(ends[order])
     before = np.concatenate([[-np.inf], reached[:-1]])
-    busy = np.zeros(len(rows))
+    busy = np.zeros(len(answers))
     busy[order] = np.maximum(0.0, ends[order] - np.maximum(starts[order], before))
     return busy
-
-
-def _floats(rows: pa.Table, column: str) -> _Floats:
-    # Tables of an older version lack some columns' values.
-    found: _Floats = np.nan_to_num(rows[column].cast(pa.float64()).to_numpy())
-    return found

@@ -111,10 +111,10 @@ class FencedTable:
         Raises:
             UserInputError: The table cannot be written, or another driver has taken it over.
         """
-        self._write(rows, "append")
+        self._write(rows.to_reader(), "append")
 
-    def overwrite(self, rows: pa.Table) -> None:
-        """Replaces all the rows by these.
+    def overwrite(self, rows: pa.RecordBatchReader) -> None:
+        """Replaces all the rows by these, which are read once, batch by batch.
 
         Raises:
             UserInputError: The table cannot be written, or another driver has taken it over.
@@ -169,7 +169,7 @@ class FencedTable:
         self._version = 0
         return True
 
-    def _write(self, rows: pa.Table, mode: str) -> None:
+    def _write(self, rows: pa.RecordBatchReader, mode: str) -> None:
         table = self.table  # taken over before anything is written
         file = self._put_rows(rows)
         action = AddAction(
@@ -178,7 +178,7 @@ class FencedTable:
             partition_values={},
             modification_time=int(time.time() * 1000),
             data_change=True,
-            stats=json.dumps({"numRecords": len(rows)}),
+            stats=json.dumps({"numRecords": file.rows}),
         )
         schema = table.schema()
         self._commit(
@@ -187,13 +187,17 @@ class FencedTable:
             )
         )
 
-    def _put_rows(self, rows: pa.Table) -> "_File":
+    def _put_rows(self, rows: pa.RecordBatchReader) -> "_File":
         stream = io.BytesIO()
-        pq.write_table(rows, stream, compression="zstd")
+        count = 0
+        with pq.ParquetWriter(stream, rows.schema, compression="zstd") as writer:
+            for batch in rows:
+                writer.write_batch(batch)
+                count += batch.num_rows
         content = stream.getvalue()
         name = f"part-{uuid.uuid4()}.zstd.parquet"
         self._patiently(lambda: self._folder.write(name, content))
-        return _File(name, len(content))
+        return _File(name, len(content), count)
 
     def _commit(self, change: Callable[[DeltaTable, CommitProperties], object]) -> None:
         table = self._opened
@@ -267,6 +271,7 @@ class FencedTable:
 class _File:
     name: str
     size: int
+    rows: int
 
 
 def open_table(folder: ResultFolder) -> DeltaTable | None:

@@ -62,7 +62,7 @@ class KeyFinder:
         """The place of each of these keys; -1 for those that are not known."""
         # An answer has a dozen scores: its key is looked up once.
         coded = encoded(keys)
-        wanted = _as_bytes(coded.dictionary)
+        wanted = column_bytes(coded.dictionary)
         if not len(self._sorted):
             return np.full(len(keys), -1, np.int64)
         found = np.searchsorted(self._sorted, wanted)
@@ -79,7 +79,7 @@ class KeyPlaces(KeyFinder):
     """
 
     def __init__(self, keys: pa.StringArray) -> None:
-        super().__init__(_as_bytes(keys))
+        super().__init__(column_bytes(keys))
         self.keys = keys
 
 
@@ -159,7 +159,7 @@ def microseconds(column: pa.Array) -> Indices:
     return numbers(column.cast(pa.int64()))
 
 
-def _as_bytes(keys: pa.Array) -> npt.NDArray[np.bytes_]:
+def column_bytes(keys: pa.Array) -> npt.NDArray[np.bytes_]:
     """Texts as bytes of a fixed width; without a copy where all are of one length, as keys are."""
     if isinstance(keys, pa.StringArray) and len(keys) and not keys.null_count:
         _, offsets, data = keys.buffers()

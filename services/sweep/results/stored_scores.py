@@ -19,7 +19,6 @@ from services.sweep.results.stored_columns import (
     Mask,
     Numbering,
     chunks,
-    in_order_of,
     microseconds,
     numbers,
 )
@@ -51,15 +50,15 @@ CODED_SCORES = (
 
 @dataclass(slots=True)
 class _MetricColumns:
-    """One metric's scores, one place a planned question.
+    """One metric's scores, one place a planned question, of the question's last scoring.
 
-    ``scored_at`` is when each was computed, in microseconds; 0 where there is none.
+    Most statistics are counts: they are kept in single precision as long as that loses nothing.
     """
 
-    scored_at: Indices
+    is_present: Mask
     value: npt.NDArray[np.float64]
     reason: npt.NDArray[np.int8]
-    statistics: npt.NDArray[np.float64]
+    statistics: npt.NDArray[np.float32] | npt.NDArray[np.float64]
     signature: npt.NDArray[np.int16]
 
 
@@ -143,15 +142,14 @@ class StoredScores:
             signature=self._signatures.values[first] if len(present) else "",
             values=columns.value[present],
             reasons=columns.reason[present],
-            statistics=columns.statistics[present],
+            statistics=columns.statistics[present].astype(np.float64),
         )
 
     def _is_present(self, metric: str, places: Indices | None = None) -> Mask:
         # A question's earlier scorings do not count, not even for a metric since dropped.
         chosen = slice(None) if places is None else places
-        scored_at = self._scored_at[chosen]
-        is_last = self._metrics[metric].scored_at[chosen] == scored_at
-        found: Mask = self.is_generated[chosen] & (scored_at > 0) & is_last
+        is_present = self._metrics[metric].is_present[chosen]
+        found: Mask = is_present & self.is_generated[chosen] & (self._scored_at[chosen] > 0)
         return found
 
     def _read_generations(self, shards: Sequence[ResultTables]) -> None:
@@ -176,30 +174,37 @@ class StoredScores:
         wanted = self.plan.columns["reference_digest"].codes[places]
         rows = np.flatnonzero((places >= 0) & (references == wanted))
         times = microseconds(batch.column("scored_at"))
-        # What is later is written later, and stays.
-        rows = in_order_of(times, rows)
-        np.maximum.at(self._scored_at, places[rows], times[rows])
+        self._note_times(places[rows], times[rows])
+        rows = rows[times[rows] == self._scored_at[places[rows]]]
         named = Numbering()
         names = named.number(batch.column("metric"))
         scores = _ScoreBatch(batch, self._signatures)
         for code, name in enumerate(named.values):
             chosen = rows[names[rows] == code]
             if len(chosen):
-                self._fill(name, places[chosen], times[chosen], scores, chosen)
+                self._fill(name, places[chosen], scores, chosen)
 
-    def _fill(
-        self, name: str, places: Indices, times: Indices, scores: "_ScoreBatch", rows: Indices
-    ) -> None:
+    def _note_times(self, places: Indices, times: Indices) -> None:
+        """Takes times of scorings; what was stored of earlier ones counts no more."""
+        touched = np.unique(places)
+        before = self._scored_at[touched]
+        np.maximum.at(self._scored_at, places, times)
+        outdated = touched[self._scored_at[touched] > before]
+        for columns in self._metrics.values():
+            columns.is_present[outdated] = False
+
+    def _fill(self, name: str, places: Indices, scores: "_ScoreBatch", rows: Indices) -> None:
         columns = self._metrics.get(name)
         if columns is None:
             columns = self._metrics[name] = _empty_columns(name, len(self.plan))
-        is_later = times >= columns.scored_at[places]
-        places, rows = places[is_later], rows[is_later]
-        columns.scored_at[places] = times[is_later]
+        statistics = scores.statistics_of(name, rows)
+        if not np.array_equal(statistics.astype(columns.statistics.dtype), statistics):
+            columns.statistics = columns.statistics.astype(np.float64)
+        columns.is_present[places] = True
         columns.value[places] = scores.values[rows]
         columns.reason[places] = scores.reasons[rows]
         columns.signature[places] = scores.signatures[rows]
-        columns.statistics[places] = scores.statistics_of(name, rows)
+        columns.statistics[places] = statistics
 
 
 class _ScoreBatch:
@@ -243,9 +248,9 @@ def _empty_columns(name: str, count: int) -> _MetricColumns:
             "version that computed it"
         )
     return _MetricColumns(
-        scored_at=np.zeros(count, np.int64),
+        is_present=np.zeros(count, np.bool_),
         value=np.zeros(count, np.float64),
         reason=np.full(count, SCORABLE, np.int8),
-        statistics=np.zeros((count, len(METRICS[name].statistic_names)), np.float64),
+        statistics=np.zeros((count, len(METRICS[name].statistic_names)), np.float32),
         signature=np.zeros(count, np.int16),
     )

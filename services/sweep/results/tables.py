@@ -1,6 +1,7 @@
 """The result tables of one shard: Delta tables that one driver alone writes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,6 +33,9 @@ _TABLE_OF: dict[type[Row], Table] = {
 
 # What a reader holds at a time does not grow with the table.
 _READ_AHEAD = {"batch_readahead": 2, "fragment_readahead": 1}
+
+# Rows of a plan that are held together while it is written.
+_ROWS_A_PART = 32 * 1024
 
 
 def _unguarded() -> None:
@@ -105,14 +109,18 @@ class ResultTables:
             table = _TABLE_OF[type(rows[0])]
             self._tables[table].append(_as_arrow(table, rows))
 
-    def replace_plan(self, rows: Sequence[PlanRow]) -> None:
-        """Replaces the planned questions by these.
+    def replace_plan(self, rows: Iterable[PlanRow]) -> None:
+        """Replaces the planned questions by these, which are read once and never held together.
 
         Raises:
             UserInputError: They cannot be written, or another driver has taken the shard over.
         """
         self._check()
-        self._tables[Table.PLAN].overwrite(_as_arrow(Table.PLAN, rows))
+        waiting = iter(rows)
+        parts = iter(lambda: list(islice(waiting, _ROWS_A_PART)), [])
+        batches = (batch for part in parts for batch in _as_arrow(Table.PLAN, part).to_batches())
+        plan = pa.RecordBatchReader.from_batches(SCHEMAS[Table.PLAN], batches)
+        self._tables[Table.PLAN].overwrite(plan)
 
     def has(self, table: Table) -> bool:
         """Whether anything was ever stored in the table.

@@ -119,7 +119,7 @@ def _record(plan: SweepPlan, tables: ResultTables) -> Manifest:
         ]
     )
     if before is None or before.plan_digest != plan.digest or not tables.has(Table.PLAN):
-        tables.replace_plan([plan_row(job) for job in plan.jobs])
+        tables.replace_plan(plan_row(job) for job in plan.jobs)
     write_manifest(manifest, tables.folder)  # the plan noted last is the present one
     return manifest
 
