@@ -149,7 +149,6 @@ def run(  # noqa: PLR0917 - typer passes them by name
             console.print("nothing to do: every question is settled", markup=False)
         spec = plan.spec
         del plan  # at 300,000 questions it takes as much memory as what follows
-        give_back_memory()
         _show_results(spec, shard, console)
     if not complete:
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -157,6 +156,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
 
 def _show_results(spec: SweepSpec, shard: Shard, console: Console) -> None:
     output = spec.output
+    give_back_memory()
     show_costs(spec, console)
     if shard.count > 1:
         console.print(
@@ -166,6 +166,7 @@ def _show_results(spec: SweepSpec, shard: Shard, console: Console) -> None:
             markup=False,
         )
         return
+    give_back_memory()
     board = build_leaderboard(output)
     render_leaderboard(board, console)
     write_leaderboard(board, output)  # last: a disk may be full, and everything else is said
