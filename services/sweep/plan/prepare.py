@@ -64,7 +64,8 @@ def plan_sweep(
     mapping = load_mapping(spec.dataset.mapping) if spec.dataset.mapping is not None else None
     models = [_describe(choice, directory) for choice in spec.models]
     dataset = load_dataset(spec.dataset.folder, spec.splits, mapping)
-    if not select_questions(dataset.questions, spec):
+    of_all_shards = select_questions(dataset.questions, spec)
+    if not of_all_shards:
         raise UserInputError(
             f"{spec.path}: the dataset has no question in settings {', '.join(spec.settings)} "
             "that passes the filters"
@@ -73,8 +74,9 @@ def plan_sweep(
     questions = select_questions(dataset.questions, spec, shard)
     digests = _PictureDigests(picture_store(spec))
     pictures = ShownPictures(dataset.questions, spec.seed, digests)
-    if questions and spec.controls != (Control.NO_IMAGE,):
-        digests.require_one(dict.fromkeys(question.image for question in questions), spec)
+    if spec.controls != (Control.NO_IMAGE,):
+        # Of the whole sweep: a shard may well have none, as the links of its few artworks are dead.
+        digests.require_one(dict.fromkeys(question.image for question in of_all_shards), spec)
     jobs = make_jobs(questions, models, variants_of(spec), pictures)
     own = {question.image for question in questions}
     return make_plan(

@@ -223,6 +223,19 @@ def test_a_shard_may_be_empty_and_a_sweep_may_not(spec_file: Path) -> None:
         plan(spec_file, filters={"has_entities": False})
 
 
+def test_a_shard_all_of_whose_pictures_are_missing_says_so_of_its_questions(
+    spec_file: Path,
+) -> None:
+    (spec_file.parent / "images" / "3.png").unlink()
+    shards = [plan(spec_file, Shard(index, 40)) for index in range(40)]
+    # Of 40 shards, 6 artworks leave one to itself that has no other.
+    works = [{job.question.artwork for job in shard.jobs} for shard in shards]
+    alone = shards[works.index({"Work 3"})]
+    assert len(alone.without_picture) == len(alone.jobs) == 2
+    assert not alone.has_work
+    assert list(alone.missing_pictures) == ["images/3.png"]
+
+
 def test_an_unknown_adapter_is_named(spec_file: Path) -> None:
     with pytest.raises(UserInputError, match="model 'alpha' has no adapter 'wot'; it has wit"):
         plan(spec_file, models=[{"model": "alpha", "adapter": "wot"}])
