@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import typer
@@ -17,7 +17,8 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("expart: interrupted", file=sys.stderr)
+        with suppress(OSError):  # the terminal may be what has gone
+            print("expart: interrupted", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from services.core.errors import UserInputError
 from services.sweep.progress.progress import SweepProgress, console_progress
 from services.sweep.progress.snapshot import SweepSnapshot
+from services.sweep.progress.steady import SteadyDisplay
 from services.telemetry.logging import configure_logging
 
 _log = structlog.get_logger()
@@ -61,10 +62,13 @@ def logging_to(
 def sweep_progress(
     log_format: LogFormat | None, log_file: Path | None, console: Console
 ) -> AbstractContextManager[SweepProgress]:
-    """Picks what watches the sweep: the log where it takes the terminal, or else a display."""
+    """Picks what watches the sweep: the log where it takes the terminal, or else a display.
+
+    Whether it can be shown makes no difference to the sweep.
+    """
     if log_format is not None and log_file is None:
-        return LogProgress()
-    return console_progress(console)
+        return SteadyDisplay(LogProgress())
+    return SteadyDisplay(console_progress(console))
 
 
 class LogProgress:
