@@ -42,7 +42,9 @@ def print_models(catalog: Catalog, console: Console) -> None:
 
 def print_check(entry: EntryCheck, console: Console) -> None:
     """Prints one line about an entry."""
-    found = [finding.text for finding in entry.findings] or [_place(entry)]
+    found = [finding.text for finding in entry.findings]
+    if entry.verdict is Verdict.OK:
+        found.insert(0, _place(entry))
     needs = [] if entry.spec is None else [f"needs {need}" for need in entry.spec.requires]
     line = Text.assemble(
         (f"{entry.verdict:<8}", _STYLES[entry.verdict]),

@@ -1,7 +1,6 @@
 """Judges catalog entries without starting anything: what would fail later, said now."""
 
 import difflib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +10,7 @@ from services.core.errors import ModelFailedError, UserInputError
 from services.generation.capabilities import unsupported_fields
 from services.generation.catalog import ModelSpec, load_model_spec
 from services.generation.engines.transformers_arguments import transformers_arguments
+from services.generation.hub_commits import is_unpinned
 from services.generation.installed_engines import InstalledEngines, InstalledVllm
 from services.generation.template_check import template_fault
 from services.generation.weights_at_hand import WeightsAtHand, find_weights
@@ -22,7 +22,6 @@ _LEAST_BYTES_A_PARAMETER = 0.5
 _GIB = 2**30
 # Counts of parameters differ by how tied embeddings are counted and padded.
 _COUNT_TOLERANCE = 0.1
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _ADAPTER_CONFIG_FILE = "adapter_config.json"
 
 
@@ -51,7 +50,7 @@ class EntryCheck:
         name: Its model; the file's name without ending where the file cannot be read.
         spec: The entry as read; None where it cannot be.
         weights: Its weights, where they are on this machine.
-        findings: What is wrong or doubtful; empty for a good entry.
+        findings: What is wrong, doubtful, or could be better.
     """
 
     file: Path
@@ -62,7 +61,7 @@ class EntryCheck:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the findings."""
+        """The worst of the findings; good where they are none or mere advice."""
         found = {finding.verdict for finding in self.findings}
         return next((bad for bad in (Verdict.WRONG, Verdict.WARNING) if bad in found), Verdict.OK)
 
@@ -109,7 +108,7 @@ def check_file(file: Path, models_folder: Path, installed: InstalledEngines) -> 
 def check_spec(
     spec: ModelSpec, weights: WeightsAtHand | None, installed: InstalledEngines
 ) -> Iterator[Finding]:
-    """Yields what is wrong or doubtful about an entry that is well formed.
+    """Yields what is wrong, doubtful, or could be better about an entry that is well formed.
 
     Args:
         spec: The entry.
@@ -127,7 +126,7 @@ def check_spec(
     if spec.has_weights:
         yield from _check_architecture(spec, weights, installed)
         yield from _check_memory(spec, weights)
-        yield from _check_code(spec)
+        yield from _check_pin(spec, weights)
         yield from _check_places(spec, weights)
 
 
@@ -222,12 +221,17 @@ def _agree(found: int, stated: int) -> bool:
     return abs(found - stated) <= _COUNT_TOLERANCE * found
 
 
-def _check_code(spec: ModelSpec) -> Iterator[Finding]:
-    if not spec.trust_remote_code or spec.source.hub is None:
+def _check_pin(spec: ModelSpec, weights: WeightsAtHand | None) -> Iterator[Finding]:
+    if not is_unpinned(spec):
         return
-    if not _COMMIT.fullmatch(spec.source.revision):
+    # The cache names its folders after commits.
+    commit = "a commit" if weights is None else f"the commit that is here, {weights.folder.name},"
+    if spec.trust_remote_code:
         text = f"trust_remote_code: runs the code of {spec.source.revision!r}, whatever it becomes"
-        yield Finding(Verdict.WARNING, f"{text}; pin a commit in source.revision")
+        yield Finding(Verdict.WARNING, f"{text}; pin {commit} in source.revision")
+    else:
+        text = f"source.revision: {spec.source.revision!r} may move, and a sweep then asks anew"
+        yield Finding(Verdict.OK, f"{text}; better pin {commit.removesuffix(',')}")
 
 
 def _check_places(spec: ModelSpec, weights: WeightsAtHand | None) -> Iterator[Finding]:

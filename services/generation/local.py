@@ -18,6 +18,7 @@ from services.generation.domain import ModelState
 from services.generation.local_config import HostConfig, HostEvent
 from services.generation.processes import end_descendants, end_session
 from services.generation.settings import GenerationSettings, local_ray_environment
+from services.generation.turns import let_take_turns
 
 # The host ends itself within 15 s, see local_host.
 _STOP_TIMEOUT_S = 25.0
@@ -116,6 +117,7 @@ class LocalGeneration:
         catalog: Catalog,
         settings: GenerationSettings,
         progress: Callable[[LoadingProgress], None],
+        at_a_time: int | None = None,
     ) -> None:
         """Starts what :func:`start_local` describes; once only."""
         settings = settings.model_copy(update={"port": self._hold(settings.host, settings.port)})
@@ -127,6 +129,7 @@ class LocalGeneration:
             specs=list(catalog),
             settings_values=settings.model_dump(mode="json"),
             temp_folder=self._temp_folder / "ray",
+            at_a_time=at_a_time,
         )
         config_file = self._temp_folder / "host.json"
         config_file.write_text(config.model_dump_json(exclude_unset=True), encoding="utf-8")
@@ -203,6 +206,7 @@ def start_local(
     progress: Callable[[LoadingProgress], None] = lambda _: None,
     log_path: Path = Path("var/log/generation.log"),
     settings: GenerationSettings | None = None,
+    at_a_time: int | None = None,
 ) -> LocalGeneration:
     """Starts Ray, the front and one application a model, all models at the same time.
 
@@ -216,6 +220,8 @@ def start_local(
         progress: Called at every step, in this thread.
         log_path: Takes what Ray and the models print; overwritten.
         settings: Settings of the service; by default from the environment.
+        at_a_time: How many of the models are called at the same time, at most; the others then need
+            no GPUs, which are given back between the turns. By default all of them.
 
     Raises:
         UserInputError: A model is not in the catalog, the port is in use, or a file of the
@@ -223,11 +229,13 @@ def start_local(
         LocalStackError: Something did not start; the message says what, why, and where the log is.
     """
     chosen = catalog.select(tuple(models))
+    if at_a_time is not None:
+        chosen = let_take_turns(chosen, at_a_time)
     base = settings if settings is not None else GenerationSettings()
     base.security.check()  # Serve would only say that the front did not start
     stack = LocalGeneration(log_path)
     try:
-        stack.start(chosen, base.model_copy(update={"port": front_port}), progress)
+        stack.start(chosen, base.model_copy(update={"port": front_port}), progress, at_a_time)
     except BaseException:
         stack.stop()
         raise

@@ -16,6 +16,7 @@ class HostConfig(BaseModel):
         specs: The models.
         settings_values: The service's settings, by name; the port is not 0.
         temp_folder: Where Ray and the engines put their files; the parent removes it.
+        at_a_time: How many of the models are called at the same time; None for all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,6 +24,7 @@ class HostConfig(BaseModel):
     specs: list[ModelSpec]
     settings_values: dict[str, JsonValue]
     temp_folder: Path
+    at_a_time: int | None = None
 
     def settings(self) -> GenerationSettings:
         """Gives the settings as the parent had them."""

@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -22,15 +22,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ray import serve
 from ray.serve.schema import ApplicationStatusOverview
 
-from services.core.errors import ExpArtError, UserInputError
+from services.core.errors import ExpArtError
 from services.generation.app import build_front_app, build_model_app
-from services.generation.catalog import Catalog, ModelSpec
+from services.generation.catalog import Catalog
 from services.generation.conditions import full_message, model_condition
 from services.generation.domain import ModelCondition, ModelState
 from services.generation.local_config import EventKind, HostConfig, HostEvent
 from services.generation.messages import one_line
 from services.generation.names import FRONT_APPLICATION, model_application
 from services.generation.processes import adopt_orphans, end_descendants
+from services.generation.turns import check_gpus
 from services.rpc.channel import open_channel
 from services.telemetry.logging import configure_logging
 
@@ -101,7 +102,8 @@ class LocalHost:
             _node_ip_address=_LOOPBACK,
         )
         self._check_stop()
-        check_gpus(self._catalog, ray.cluster_resources().get("GPU", 0.0))
+        gpus = ray.cluster_resources().get("GPU", 0.0)
+        check_gpus(self._catalog, gpus, self._config.at_a_time)
         # Nobody speaks HTTP to this stack, and gRPC is served by the front itself.
         serve.start(proxy_location="Disabled")
         self._check_stop()
@@ -218,37 +220,6 @@ class LocalHost:
             self._events.flush()
         except BrokenPipeError:
             self._stop.set()
-
-
-def check_gpus(specs: Iterable[ModelSpec], available: float) -> None:
-    """Refuses models whose replicas would wait for ever for GPUs that are not there.
-
-    Cores need no such check: Ray is given as many logical ones as the models ask for.
-
-    Args:
-        specs: The models that are to run side by side.
-        available: GPUs of this machine.
-
-    Raises:
-        UserInputError: They need more GPUs; the message says which, how many, and what there is.
-    """
-    needed = 0.0
-    for spec in specs:
-        # Never fewer than one: a model that scales to zero must be able to come back.
-        gpus = spec.num_gpus * max(1, spec.scaling.min_replicas)
-        needed += gpus
-        if gpus > available:
-            raise UserInputError(
-                f"model {spec.name} needs {_gpus(gpus)}; this machine has {available:g}"
-            )
-    if needed > available:
-        raise UserInputError(
-            f"the models together need {_gpus(needed)}; this machine has {available:g}"
-        )
-
-
-def _gpus(count: float) -> str:
-    return f"{count:g} GPU" if count == 1 else f"{count:g} GPUs"
 
 
 def main() -> None:

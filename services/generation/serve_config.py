@@ -21,6 +21,7 @@ from pydantic import JsonValue, ValidationError
 from services.core.errors import UserInputError
 from services.generation.app import front_config, scaling_options
 from services.generation.catalog import Catalog, ModelSpec, SourceSpec, load_catalog
+from services.generation.hub_commits import pin_catalog
 from services.generation.names import (
     FRONT_APPLICATION,
     FRONT_DEPLOYMENT,
@@ -125,6 +126,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help="a setting of the front, such as port=50051; repeatable",
     )
     parser.add_argument(
+        "--pin",
+        action="store_true",
+        help="write the present commits of the hub's branches and tags in their place: what is "
+        "loaded again later, after a scale to zero, is then the same",
+    )
+    parser.add_argument(
         "--catalog", type=Path, metavar="FOLDER", help="by default the catalog of the settings"
     )
     return parser.parse_args(arguments)
@@ -163,6 +170,8 @@ def main(arguments: list[str]) -> int:
         catalog = load_catalog(chosen.catalog or settings.catalog_folder, settings.models_folder)
         if chosen.model:
             catalog = catalog.select(tuple(chosen.model))
+        if chosen.pin:
+            catalog = pin_catalog(catalog, lambda note: sys.stderr.write(f"{note}\n"))
         config = serve_config(catalog, _front_settings(chosen.setting), settings.models_folder)
     except UserInputError as error:
         sys.stderr.write(f"error: {error.message}\n")

@@ -30,11 +30,13 @@ INSTALLED = InstalledEngines(
     transformers=InstalledTransformers("8.8", frozenset({"OtherForCausalLM"})),
 )
 NOTHING = InstalledEngines(None, None)
+COMMIT = "0c" * 20
 ENTRY = "name: {name}\nsource: {{hub: a/b}}\nmax_model_len: 128\narchitecture: SeeingForCausalLM\n"
 
 
 def entry(**keys: object) -> ModelSpec:
-    given = {"architecture": "SeeingForCausalLM", "source": SourceSpec(hub="a/b"), **keys}
+    source = SourceSpec(hub="a/b", revision=COMMIT)
+    given = {"architecture": "SeeingForCausalLM", "source": source, **keys}
     return ModelSpec.model_validate({"name": "small", "max_model_len": 128, **given})
 
 
@@ -154,7 +156,7 @@ def test_a_default_that_the_engine_cannot_honour_is_wrong() -> None:
         ({"architecture": None}, "architecture: is not given, and the weights are not here"),
         ({"num_gpus": 1}, "memory_gib: is not given, so nobody can tell which GPU is large enough"),
         (
-            {"trust_remote_code": True},
+            {"trust_remote_code": True, "source": SourceSpec(hub="a/b")},
             "trust_remote_code: runs the code of 'main', whatever it becomes; pin a commit",
         ),
         (
@@ -172,7 +174,7 @@ def test_what_is_doubtful_is_a_warning(keys: dict[str, object], expected: str) -
 @pytest.mark.parametrize(
     "keys",
     [
-        {"trust_remote_code": True, "source": SourceSpec(hub="a/b", revision="0" * 40)},
+        {"trust_remote_code": True},
         {"parameter_count": 2**30, "memory_gib": 2.0},
         # Four bits a parameter: 2^30 of them are half a GiB.
         {"parameter_count": 2**30, "memory_gib": 0.5, "quantization": "awq"},
@@ -181,6 +183,15 @@ def test_what_is_doubtful_is_a_warning(keys: dict[str, object], expected: str) -
 )
 def test_what_is_well_is_not_mentioned(keys: dict[str, object]) -> None:
     assert findings(entry(**keys)) == []
+
+
+def test_pinning_is_advised_and_the_commit_that_is_here_named() -> None:
+    spec = entry(source=SourceSpec(hub="a/b", revision="v1"))
+    advice = "source.revision: 'v1' may move, and a sweep then asks anew; better pin "
+    assert findings(spec) == [(Verdict.OK, f"{advice}a commit")]
+    here = WeightsAtHand(Path("/cache/snapshots") / COMMIT, ("SeeingForCausalLM",), 10, 20)
+    found = [(Verdict.OK, f"{advice}the commit that is here, {COMMIT}")]
+    assert findings(spec, here) == found
 
 
 def test_without_engines_only_what_needs_none_is_checked() -> None:

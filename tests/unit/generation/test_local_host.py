@@ -7,9 +7,10 @@ import pytest
 
 from services.core.errors import UserInputError
 from services.generation import local_host
-from services.generation.catalog import ModelSpec, ScalingSpec, SourceSpec
+from services.generation.catalog import Catalog, ModelSpec, ScalingSpec, SourceSpec
 from services.generation.local_config import HostConfig, HostEvent
-from services.generation.local_host import LocalHost, check_gpus
+from services.generation.local_host import LocalHost
+from services.generation.turns import check_gpus, let_take_turns
 
 
 def spec(name: str, num_gpus: float, min_replicas: int = 1) -> ModelSpec:
@@ -18,6 +19,7 @@ def spec(name: str, num_gpus: float, min_replicas: int = 1) -> ModelSpec:
         source=SourceSpec(folder="/nowhere"),
         max_model_len=128,
         num_gpus=num_gpus,
+        tensor_parallel_size=max(1, int(num_gpus)),
         scaling=ScalingSpec(min_replicas=min_replicas, max_replicas=max(1, min_replicas)),
     )
 
@@ -47,6 +49,47 @@ def test_models_that_no_gpu_is_left_for_are_refused(
 def test_models_that_fit_are_taken() -> None:
     check_gpus([spec("x", 0.5), spec("y", 0.5), spec("z", 0)], 1)
     check_gpus([spec("z", 0)], 0)
+
+
+@pytest.mark.parametrize(
+    ("at_a_time", "available", "needs"),
+    [
+        (1, 2, ""),
+        # The two largest: 2 and 1.
+        (2, 3, ""),
+        (2, 2, "2 of the models at a time, with what is always loaded, may need 3 GPUs"),
+        (3, 3, "the models together need 4 GPUs"),
+        (None, 3, "the models together need 4 GPUs"),
+    ],
+)
+def test_models_that_take_turns_need_room_for_those_of_one_turn(
+    at_a_time: int | None, available: float, needs: str
+) -> None:
+    specs = [spec("x", 1, min_replicas=0), spec("y", 2, min_replicas=0), spec("z", 1, 0)]
+    if not needs:
+        check_gpus(specs, available, at_a_time)
+        return
+    with pytest.raises(UserInputError) as caught:
+        check_gpus(specs, available, at_a_time)
+    assert caught.value.message == f"{needs}; this machine has {available:g}"
+
+
+def test_a_model_that_is_always_loaded_leaves_its_gpus_to_nobody() -> None:
+    with pytest.raises(UserInputError, match="may need 2 GPUs"):
+        check_gpus([spec("kept", 1), spec("x", 1, 0), spec("y", 1, 0)], 1, 1)
+
+
+def test_models_on_gpus_give_them_back_where_they_take_turns() -> None:
+    catalog = Catalog({each.name: each for each in (spec("a", 1), spec("b", 1), spec("cpu", 0))})
+    turned = let_take_turns(catalog, 1)
+    scalings = {each.name: each.scaling for each in turned}
+    for name in ("a", "b"):
+        assert (scalings[name].min_replicas, scalings[name].max_replicas) == (0, 1)
+        assert scalings[name].downscale_delay_s <= 60
+    assert scalings["cpu"].min_replicas == 1
+    check_gpus(turned, 1, 1)
+    # All may be called at once: nothing has to give way.
+    assert let_take_turns(catalog, 3) is catalog
 
 
 class FailingHost(LocalHost):
