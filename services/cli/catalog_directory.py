@@ -1,12 +1,17 @@
 """Tells a sweep about models from the catalog's files, without starting anything."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from services.core.errors import ExpArtError, UserInputError
 from services.generation.catalog import Catalog, ModelSpec
+from services.generation.configuration import configuration_digest
 from services.generation.engines.scripted import ScriptedEngine
-from services.generation.weights import folder_revision
+from services.generation.weights import adapter_revision, folder_revision
 from services.sweep.plan.directory import ModelDescription
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class CatalogDirectory:
@@ -33,7 +38,21 @@ class CatalogDirectory:
             chat_template_digest=spec.chat_template_digest,
             gpu_count=spec.num_gpus,
             requires_image=spec.image.required,
+            adapter_revisions=dict(_adapter_revisions(spec)),
+            configuration_digest=configuration_digest(spec),
         )
+
+
+def _adapter_revisions(spec: ModelSpec) -> Iterator[tuple[str, str]]:
+    """Names the adapters that are on this machine, or that the catalog pins to a commit."""
+    for name, place in sorted(spec.adapters.items()):
+        if place.hub is not None and _COMMIT.fullmatch(place.revision):
+            yield name, place.revision
+            continue
+        try:
+            yield name, adapter_revision(place)
+        except (ExpArtError, OSError):  # a plan that asks this adapter says so
+            continue
 
 
 def _revision(spec: ModelSpec) -> str:

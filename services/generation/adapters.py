@@ -10,9 +10,7 @@ from huggingface_hub import snapshot_download
 from services.core.errors import ModelFailedError
 from services.generation.catalog import ModelSpec, SourceSpec
 from services.generation.messages import one_line
-
-CONFIG_FILE = "adapter_config.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
+from services.generation.weights import ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +52,17 @@ def _locate(name: str, place: SourceSpec) -> AdapterFiles:
     except Exception as error:  # the hub's client raises nearly anything
         raise adapter_failure(name, error) from error
     try:
-        config: object = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config: object = json.loads((folder / ADAPTER_CONFIG_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         found_in = place.hub or place.folder
-        raise adapter_failure(name, f"{found_in} holds no {CONFIG_FILE}") from error
+        raise adapter_failure(name, f"{found_in} holds no {ADAPTER_CONFIG_FILE}") from error
     except (OSError, ValueError) as error:
         raise adapter_failure(name, error) from error
     if not isinstance(config, dict):
-        raise adapter_failure(name, f"{CONFIG_FILE} is no JSON object")
-    if not (folder / WEIGHTS_FILE).is_file():
+        raise adapter_failure(name, f"{ADAPTER_CONFIG_FILE} is no JSON object")
+    if not (folder / ADAPTER_WEIGHTS_FILE).is_file():
         # Adapters as .bin files are pickles, which run code when they are read.
-        raise adapter_failure(name, f"{folder} holds no {WEIGHTS_FILE}")
+        raise adapter_failure(name, f"{folder} holds no {ADAPTER_WEIGHTS_FILE}")
     return AdapterFiles(name, folder, _largest_rank(name, config))
 
 
@@ -73,5 +71,7 @@ def _largest_rank(name: str, config: Mapping[str, object]) -> int:
     ranks = [config.get("r"), *(pattern.values() if isinstance(pattern, dict) else [pattern])]
     whole = [rank for rank in ranks if isinstance(rank, int) and rank > 0]
     if len(whole) != len(ranks):
-        raise adapter_failure(name, f"the ranks in {CONFIG_FILE} must be whole numbers above 0")
+        raise adapter_failure(
+            name, f"the ranks in {ADAPTER_CONFIG_FILE} must be whole numbers above 0"
+        )
     return max(whole)

@@ -155,6 +155,8 @@ def completion_message(completion: Completion) -> pb.Completion:
             image_digest=origin.image_digest,
             chat_template_digest=origin.chat_template_digest,
             gpu_count=origin.gpu_count,
+            configuration_digest=origin.configuration_digest,
+            adapter_revision=origin.adapter_revision,
         ),
     )
 
@@ -180,6 +182,8 @@ def model_message(info: ModelInfo) -> pb.Model:
         adapters=info.adapters,
         chat_template_digest=info.chat_template_digest,
         gpu_count=info.gpu_count,
+        configuration_digest=info.configuration_digest,
+        adapter_revisions=info.condition.adapter_revisions,
     )
 
 

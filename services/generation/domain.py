@@ -1,7 +1,7 @@
 """What the generation service talks about inside, free of gRPC, Ray and engines."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -202,6 +202,8 @@ class Provenance:
     image_digest: str
     chat_template_digest: str = ""
     gpu_count: float = 0.0
+    configuration_digest: str = ""
+    adapter_revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ class ModelCondition:
         reason: One line saying why it is loading or failed, otherwise empty.
         ready_replica_count: Replicas that can answer now.
         revision: Revision of the weights, empty until known.
+        adapter_revisions: Revision of each adapter by name; empty until known.
         wakes: Whether a call may wait for a replica that comes up from zero.
     """
 
@@ -247,6 +250,7 @@ class ModelCondition:
     ready_replica_count: int = 0
     revision: str = ""
     wakes: bool = False
+    adapter_revisions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +265,7 @@ class ModelInfo:
     adapters: tuple[str, ...] = ()
     chat_template_digest: str = ""
     gpu_count: float = 0.0
+    configuration_digest: str = ""
 
 
 ModelConditions = Mapping[str, ModelCondition]

@@ -59,6 +59,10 @@ class ModelReplica:
         """Names the revision of the weights that run."""
         return self._runner.revision
 
+    async def adapter_revisions(self) -> dict[str, str]:
+        """Names the revisions of the adapters that were loaded, by the adapters' names."""
+        return self._runner.adapter_revisions
+
     async def running_count(self) -> int:
         """Counts the generations that the engine runs or queues now."""
         return self._runner.running_count()

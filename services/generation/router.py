@@ -100,6 +100,7 @@ class LocalRouter:
                 reason="" if name in self._loaded else "the model is being loaded",
                 ready_replica_count=int(name in self._loaded),
                 revision=runner.revision,
+                adapter_revisions=runner.adapter_revisions,
             )
             for name, runner in self._runners.items()
         }

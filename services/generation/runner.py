@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from services.core.errors import DeadlineExceededError, EngineUnavailableError
 from services.generation.catalog import ModelSpec
+from services.generation.configuration import configuration_digest
 from services.generation.domain import (
     Completion,
     EngineRequest,
@@ -19,6 +20,7 @@ from services.generation.domain import (
 from services.generation.engine import Engine
 from services.generation.engine_call import EngineCall
 from services.generation.engine_watch import EngineWatch, GenerationLimits
+from services.generation.weights import adapter_revision
 
 
 class ModelRunner:
@@ -44,6 +46,8 @@ class ModelRunner:
         self._delta_interval_s = delta_interval_s
         self._limits = limits or GenerationLimits()
         self._chat_template_digest = spec.chat_template_digest
+        self._configuration_digest = configuration_digest(spec)
+        self._adapter_revisions: dict[str, str] = {}
         self._watch = EngineWatch(
             # A silent endpoint would be as silent to another replica; its engine gives up itself.
             stall_s=math.inf if spec.engine == "openai" else spec.stall_s,
@@ -56,9 +60,16 @@ class ModelRunner:
         """Revision of the weights that run."""
         return self._engine.revision
 
+    @property
+    def adapter_revisions(self) -> dict[str, str]:
+        """Revision of each adapter by name; known once started."""
+        return self._adapter_revisions
+
     async def start(self) -> None:
         """Loads the model; ModelFailedError says why it cannot be."""
         await self._engine.start()
+        for name, place in sorted(self._spec.adapters.items()):
+            self._adapter_revisions[name] = await asyncio.to_thread(adapter_revision, place)
 
     def stop(self) -> None:
         """Ends the engine."""
@@ -169,5 +180,7 @@ class ModelRunner:
                 image_digest=request.image.digest if request.image is not None else "",
                 chat_template_digest=self._chat_template_digest,
                 gpu_count=self._spec.num_gpus,
+                configuration_digest=self._configuration_digest,
+                adapter_revision=self._adapter_revisions.get(request.adapter, ""),
             ),
         )

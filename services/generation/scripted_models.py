@@ -91,7 +91,10 @@ class ScriptedModels:
         await runner.start()
         self._runners[name] = runner
         self._conditions[name] = ModelCondition(
-            ModelState.READY, ready_replica_count=1, revision=runner.revision
+            ModelState.READY,
+            ready_replica_count=1,
+            revision=runner.revision,
+            adapter_revisions=runner.adapter_revisions,
         )
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)

@@ -115,7 +115,11 @@ class ServeRouter:
             *(self._learn_revision(name, found[name], applications[name]) for name in found)
         )
         return {
-            name: replace(condition, revision=self._revision(name))
+            name: replace(
+                condition, revision=known.revision, adapter_revisions=known.adapter_revisions
+            )
+            if (known := self._revisions.get(name)) is not None
+            else condition
             for name, condition in found.items()
         }
 
@@ -157,20 +161,23 @@ class ServeRouter:
         try:
             async with asyncio.timeout(_REVISION_TIMEOUT_S):
                 revision = await self._ask_revision(model)
+                adapters = await self._ask_adapter_revisions(model)
         except Exception as error:  # noqa: BLE001 - one busy replica must not hide all states
             _log.warning("model_revision_unknown", model=model, error=one_line(error))
             return
         # While replicas are being replaced, either of two revisions may answer.
         is_final = application.status is ApplicationStatus.RUNNING
-        self._revisions[model] = _KnownRevision(revision, deployed, is_final)
-
-    def _revision(self, model: str) -> str:
-        known = self._revisions.get(model)
-        return known.revision if known is not None else ""
+        self._revisions[model] = _KnownRevision(revision, adapters, deployed, is_final)
 
     async def _ask_revision(self, model: str) -> str:
         revision: str = await self._method(model, "revision").remote()
         return revision
+
+    async def _ask_adapter_revisions(self, model: str) -> dict[str, str]:
+        if not self._catalog.get(model).adapters:
+            return {}
+        found: dict[str, str] = await self._method(model, "adapter_revisions").remote()
+        return found
 
     def _method(self, model: str, name: str, *, stream: bool = False) -> DeploymentHandle:
         # Made on first use: the application may be deployed after the front. And kept: Serve makes
@@ -189,9 +196,10 @@ class ServeRouter:
 
 @dataclass(frozen=True, slots=True)
 class _KnownRevision:
-    """A revision that a replica named, and the deployment of which it was."""
+    """Revisions that a replica named, and the deployment of which it was."""
 
     revision: str
+    adapter_revisions: dict[str, str]
     deployed: float
     is_final: bool
 

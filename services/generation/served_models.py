@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from services.core.errors import ModelLoadingError, ModelNotFoundError
 from services.generation.admission import failure_of
 from services.generation.catalog import Catalog, ModelSpec
+from services.generation.configuration import configuration_digest
 from services.generation.domain import ModelCondition, ModelInfo, ModelState
 
 _UNKNOWN = ModelCondition(ModelState.LOADING, "the model is being deployed")
@@ -91,4 +92,5 @@ class ServedModels:
             adapters=tuple(sorted(spec.adapters)),
             chat_template_digest=spec.chat_template_digest,
             gpu_count=spec.num_gpus,
+            configuration_digest=configuration_digest(spec),
         )

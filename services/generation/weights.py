@@ -5,8 +5,11 @@ from pathlib import Path
 
 from services.core.digests import PREFIX, digest_of_files
 from services.core.errors import ModelFailedError
+from services.generation.catalog_parts import SourceSpec
 
 REVISION_FILE = "REVISION"
+ADAPTER_CONFIG_FILE = "adapter_config.json"
+ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 _STATED = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -34,3 +37,19 @@ def hub_commit(hub: str, revision: str) -> str:
     from huggingface_hub import snapshot_download  # noqa: PLC0415
 
     return Path(snapshot_download(hub, revision=revision, local_files_only=True)).name
+
+
+def adapter_revision(place: SourceSpec) -> str:
+    """Names a LoRA adapter: the hub's commit that was downloaded, or the digest of its two files.
+
+    Raises:
+        ModelFailedError: Its folder does not hold them.
+    """
+    if place.hub is not None:
+        return hub_commit(place.hub, place.revision)
+    folder = Path(place.folder or "")
+    files = [folder / ADAPTER_CONFIG_FILE, folder / ADAPTER_WEIGHTS_FILE]
+    try:
+        return digest_of_files(files, folder)
+    except OSError as error:
+        raise ModelFailedError(f"{folder} holds no adapter: {error.strerror}") from error

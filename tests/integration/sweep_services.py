@@ -26,6 +26,7 @@ from services.rpc.server import RpcServer
 from services.rpc.status import status_code_of
 
 GENERATION_NAME = gen_pb.DESCRIPTOR.services_by_name["GenerationService"].full_name
+ADAPTER_REVISION = "a1"
 SCORING_NAME = score_pb.DESCRIPTOR.services_by_name["ScoringService"].full_name
 
 
@@ -77,7 +78,12 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
         self, request: gen_pb.ListModelsRequest, context: object
     ) -> gen_pb.ListModelsResponse:
         models = [
-            gen_pb.Model(name=name, revision=revision, adapters=["wit"])
+            gen_pb.Model(
+                name=name,
+                revision=revision,
+                adapters=["wit"],
+                adapter_revisions={"wit": ADAPTER_REVISION},
+            )
             for name, revision in sorted(self.revisions.items())
         ]
         return gen_pb.ListModelsResponse(models=models)
@@ -146,6 +152,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
                 model=request.model,
                 revision=self.revisions[request.model],
                 adapter=request.adapter,
+                adapter_revision=ADAPTER_REVISION if request.adapter else "",
                 engine="scripted",
                 engine_version="1",
                 dtype="float32",

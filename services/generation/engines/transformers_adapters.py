@@ -14,12 +14,8 @@ from dataclasses import dataclass
 import torch
 from safetensors.torch import load_file
 
-from services.generation.adapters import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    AdapterFiles,
-    adapter_failure,
-)
+from services.generation.adapters import AdapterFiles, adapter_failure
+from services.generation.weights import ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE
 
 # As PEFT names them: base_model.model.<layer>.lora_A.weight
 _WEIGHT = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
@@ -97,10 +93,10 @@ class LoraLayers:
 
 def _load(adapter: AdapterFiles, linear: Mapping[str, torch.nn.Linear]) -> dict[str, _LowRank]:
     """Reads an adapter's matrices, by the name of the layer that each belongs to."""
-    config = json.loads((adapter.folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    config = json.loads((adapter.folder / ADAPTER_CONFIG_FILE).read_text(encoding="utf-8"))
     _refuse_other_kinds(adapter.name, config)
     try:
-        weights = load_file(adapter.folder / WEIGHTS_FILE)
+        weights = load_file(adapter.folder / ADAPTER_WEIGHTS_FILE)
     except Exception as error:  # safetensors has an error type of its own
         raise adapter_failure(adapter.name, error) from error
     halves: dict[str, dict[str, torch.Tensor]] = {}
@@ -114,7 +110,7 @@ def _load(adapter: AdapterFiles, linear: Mapping[str, torch.nn.Linear]) -> dict[
         path = _find_layer(adapter.name, named, linear)
         loaded[path] = _low_rank(adapter.name, named, pair, linear[path], config)
     if not loaded:
-        raise adapter_failure(adapter.name, f"{WEIGHTS_FILE} is empty")
+        raise adapter_failure(adapter.name, f"{ADAPTER_WEIGHTS_FILE} is empty")
     return loaded
 
 
@@ -161,7 +157,7 @@ def _low_rank(
         raise adapter_failure(name, f"{named} has shapes that do not fit the model's layer")
     alpha = config.get("lora_alpha")
     if not isinstance(alpha, int | float):
-        raise adapter_failure(name, f"lora_alpha in {CONFIG_FILE} must be a number")
+        raise adapter_failure(name, f"lora_alpha in {ADAPTER_CONFIG_FILE} must be a number")
     # Kalajdzievski, arXiv:2312.03732: rank-stabilised LoRA divides by the root of the rank.
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     like = layer.weight

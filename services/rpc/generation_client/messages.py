@@ -127,6 +127,8 @@ def completion(message: pb.Completion) -> Completion:
             image_digest=ran.image_digest,
             chat_template_digest=ran.chat_template_digest,
             gpu_count=ran.gpu_count,
+            configuration_digest=ran.configuration_digest,
+            adapter_revision=ran.adapter_revision,
         ),
     )
 
@@ -145,6 +147,8 @@ def model(message: pb.Model) -> Model:
         ready_replica_count=message.ready_replica_count,
         chat_template_digest=message.chat_template_digest,
         gpu_count=message.gpu_count,
+        configuration_digest=message.configuration_digest,
+        adapter_revisions=dict(message.adapter_revisions),
     )
 
 

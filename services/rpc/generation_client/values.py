@@ -5,6 +5,7 @@ Fields mean what the fields of the same names mean in the contract,
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -106,6 +107,8 @@ class Provenance:
     image_digest: str
     chat_template_digest: str
     gpu_count: float
+    configuration_digest: str
+    adapter_revision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,8 @@ class Model:
     ready_replica_count: int
     chat_template_digest: str
     gpu_count: float
+    configuration_digest: str
+    adapter_revisions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

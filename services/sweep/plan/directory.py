@@ -1,7 +1,7 @@
 """What a sweep must know of a model before it asks it anything."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.core.errors import UserInputError
@@ -19,6 +19,9 @@ class ModelDescription:
             where the model brings its own.
         gpu_count: GPUs that each replica holds; 0 where it runs on a CPU, or where that is not
             known.
+        adapter_revisions: Revision of each adapter by name, as far as it is known.
+        configuration_digest: Names what the catalog says of how it answers, such as number format
+            and default sampling.
         is_to_be_known: Whether it is being loaded, and its revision is known only afterwards.
         requires_image: Whether it refuses questions without a picture, as far as that is known.
     """
@@ -30,6 +33,8 @@ class ModelDescription:
     gpu_count: float = 0.0
     is_to_be_known: bool = False
     requires_image: bool = False
+    adapter_revisions: Mapping[str, str] = field(default_factory=dict)
+    configuration_digest: str = ""
 
 
 class ModelDirectory(Protocol):

@@ -67,6 +67,8 @@ def _jobs_of(
         description.revision,
         model.choice.adapter,
         description.chat_template_digest,
+        model.adapter_revision,
+        description.configuration_digest,
     ).digest
     for item in asked:
         question = item.question

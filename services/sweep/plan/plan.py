@@ -30,6 +30,11 @@ class PlannedModel:
         """How tables name it."""
         return self.choice.label
 
+    @property
+    def adapter_revision(self) -> str:
+        """Revision of the adapter that is asked; empty without one."""
+        return self.description.adapter_revisions.get(self.choice.adapter, "")
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

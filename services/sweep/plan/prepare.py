@@ -137,7 +137,13 @@ def _describe(choice: ModelChoice, directory: ModelDirectory) -> PlannedModel:
         raise UserInputError(
             f"model '{choice.model}' has no adapter '{choice.adapter}'; it has {known}"
         )
-    return PlannedModel(choice, description)
+    planned = PlannedModel(choice, description)
+    if choice.adapter and not planned.adapter_revision:
+        raise UserInputError(
+            f"the revision of adapter '{choice.adapter}' of model '{choice.model}' is not known: "
+            "try again when the model is loaded, or where its files are"
+        )
+    return planned
 
 
 class _PictureDigests:

@@ -84,6 +84,8 @@ def explanation(text: str, completion: generation_pb2.Completion) -> Explanation
         image_digest=ran.image_digest,
         chat_template_digest=ran.chat_template_digest,
         gpu_count=ran.gpu_count,
+        configuration_digest=ran.configuration_digest,
+        adapter_revision=ran.adapter_revision,
     )
 
 

@@ -66,5 +66,7 @@ def _description(model: pb.Model) -> ModelDescription:
         adapters=tuple(model.adapters),
         chat_template_digest=model.chat_template_digest,
         gpu_count=model.gpu_count,
+        adapter_revisions=dict(model.adapter_revisions),
+        configuration_digest=model.configuration_digest,
         is_to_be_known=not model.revision and model.state == pb.MODEL_STATE_LOADING,
     )

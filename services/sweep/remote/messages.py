@@ -52,6 +52,8 @@ class Explanation:
     image_digest: str
     chat_template_digest: str
     gpu_count: float
+    configuration_digest: str
+    adapter_revision: str
 
     @property
     def waited_s(self) -> float:

@@ -32,12 +32,17 @@ class ModelIngredients:
         revision: Revision of its weights.
         adapter: Its adapter, or empty.
         chat_template_digest: Names the chat template that the catalog gives it; empty for its own.
+        adapter_revision: Revision of the adapter; empty without one.
+        configuration_digest: Names what else the catalog says of how it answers, such as number
+            format and default sampling.
     """
 
     name: str
     revision: str
     adapter: str = ""
     chat_template_digest: str = ""
+    adapter_revision: str = ""
+    configuration_digest: str = ""
 
     @property
     def digest(self) -> str:
@@ -49,6 +54,10 @@ class ModelIngredients:
         }
         if self.chat_template_digest:
             content["chat_template"] = self.chat_template_digest
+        if self.adapter_revision:
+            content["adapter_revision"] = self.adapter_revision
+        if self.configuration_digest:
+            content["configuration"] = self.configuration_digest
         return _hash(content)
 
 

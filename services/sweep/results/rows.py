@@ -100,6 +100,8 @@ class GenerationRow:
     truncated: bool = False
     gpu_count: float = 0.0
     chat_template_digest: str = ""
+    configuration_digest: str = ""
+    adapter_revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,12 @@ def _check(job: Job, explanation: Explanation, attempts: int, started: float) ->
         ("model", job.model.choice.model, explanation.model),
         ("revision", job.model.description.revision, explanation.revision),
         ("adapter", job.model.choice.adapter, explanation.adapter),
+        ("adapter revision", job.model.adapter_revision, explanation.adapter_revision),
+        (
+            "configuration",
+            job.model.description.configuration_digest,
+            explanation.configuration_digest,
+        ),
         (
             "chat template",
             job.model.description.chat_template_digest,
@@ -257,6 +263,8 @@ def _generation_row(
         image_digest=explanation.image_digest,
         chat_template_digest=explanation.chat_template_digest,
         gpu_count=explanation.gpu_count,
+        configuration_digest=explanation.configuration_digest,
+        adapter_revision=explanation.adapter_revision,
         generated_at=datetime.now(UTC),
         prompt=job.variant.prompt.name,
         sampling_name=job.variant.sampling.name,

@@ -78,6 +78,8 @@ def test_the_key_never_changes_for_the_same_ingredients() -> None:
         key(model=replace(MODEL, revision="r2")),
         key(model=replace(MODEL, adapter="wit")),
         key(model=replace(MODEL, chat_template_digest="sha256:cd")),
+        key(model=replace(MODEL, configuration_digest="sha256:cd")),
+        key(model=replace(MODEL, adapter="wit", adapter_revision="sha256:cd")),
     ],
 )
 def test_every_ingredient_changes_the_key(changed: str) -> None:

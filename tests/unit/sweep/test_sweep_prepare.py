@@ -22,7 +22,11 @@ from services.sweep.spec.sharding import Shard
 from services.sweep.spec.spec import load_spec
 
 DIRECTORY = FixedDirectory(
-    [ModelDescription("alpha", "r1", adapters=("wit",)), ModelDescription("beta", "r1")], "the test"
+    [
+        ModelDescription("alpha", "r1", adapters=("wit",), adapter_revisions={"wit": "a1"}),
+        ModelDescription("beta", "r1"),
+    ],
+    "the test",
 )
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 # 6 artworks, each in two settings.
@@ -342,6 +346,30 @@ def test_a_chat_template_that_changes_is_a_new_question(spec_file: Path) -> None
         planned = plan_sweep(load_spec(spec_file), directory)
         keys.append({job.key for job in planned.jobs})
     assert len(keys[0] | keys[1] | keys[2]) == 3 * QUESTIONS
+
+
+def test_an_adapter_or_a_configuration_that_changes_is_a_new_question(spec_file: Path) -> None:
+    keys: list[set[str]] = []
+    choice: dict[str, object] = {"models": [{"model": "alpha", "adapter": "wit"}]}
+    for adapter, configuration in (("a1", "c1"), ("a2", "c1"), ("a1", "c2")):
+        described = ModelDescription(
+            "alpha",
+            "r1",
+            ("wit",),
+            adapter_revisions={"wit": adapter},
+            configuration_digest=configuration,
+        )
+        spec = load_spec(write_spec(spec_file.parent, **choice))
+        planned = plan_sweep(spec, FixedDirectory([described], "the test"))
+        keys.append({job.key for job in planned.jobs})
+    assert len(keys[0] | keys[1] | keys[2]) == 3 * QUESTIONS
+
+
+def test_an_adapter_whose_revision_nobody_knows_is_not_asked(spec_file: Path) -> None:
+    directory = FixedDirectory([ModelDescription("alpha", "r1", ("wit",))], "the test")
+    spec = load_spec(write_spec(spec_file.parent, models=[{"model": "alpha", "adapter": "wit"}]))
+    with pytest.raises(UserInputError, match="revision of adapter 'wit' of model 'alpha' is not"):
+        plan_sweep(spec, directory)
 
 
 @pytest.mark.parametrize(("controls", "count"), [(["none"], 0), (["none", "no_image"], 1)])

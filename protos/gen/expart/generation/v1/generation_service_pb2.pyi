@@ -700,6 +700,8 @@ class Provenance(_message.Message):
     IMAGE_DIGEST_FIELD_NUMBER: _builtins.int
     CHAT_TEMPLATE_DIGEST_FIELD_NUMBER: _builtins.int
     GPU_COUNT_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_DIGEST_FIELD_NUMBER: _builtins.int
+    ADAPTER_REVISION_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model in the catalog."""
     revision: _builtins.str
@@ -724,6 +726,12 @@ class Provenance(_message.Message):
     """GPUs that the replica holds, by the catalog: a part of one where it shares it, 0 on a CPU and for models behind an
     endpoint. Other requests run on them at the same time.
     """
+    configuration_digest: _builtins.str
+    """"sha256:…" of what the catalog says of how the model answers: engine and its arguments, number format, quantisation,
+    context and default sampling. It says nothing of how many replicas run where, and how fast.
+    """
+    adapter_revision: _builtins.str
+    """Revision of the adapter, as in revision: a commit of the hub, or "sha256:…" of a local folder; empty without adapter."""
     @_builtins.property
     def sampling(self) -> Global___SamplingParameters:
         """Every sampling parameter as it was applied, defaults filled in."""
@@ -742,10 +750,12 @@ class Provenance(_message.Message):
         image_digest: _builtins.str = ...,
         chat_template_digest: _builtins.str = ...,
         gpu_count: _builtins.float = ...,
+        configuration_digest: _builtins.str = ...,
+        adapter_revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sampling", b"sampling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "chat_template_digest", b"chat_template_digest", "dtype", b"dtype", "engine", b"engine", "engine_version", b"engine_version", "gpu_count", b"gpu_count", "image_digest", b"image_digest", "model", b"model", "quantization", b"quantization", "revision", b"revision", "sampling", b"sampling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "adapter_revision", b"adapter_revision", "chat_template_digest", b"chat_template_digest", "configuration_digest", b"configuration_digest", "dtype", b"dtype", "engine", b"engine", "engine_version", b"engine_version", "gpu_count", b"gpu_count", "image_digest", b"image_digest", "model", b"model", "quantization", b"quantization", "revision", b"revision", "sampling", b"sampling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -756,6 +766,26 @@ class Model(_message.Message):
     """A model of the catalog."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AdapterRevisionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
@@ -768,6 +798,8 @@ class Model(_message.Message):
     READY_REPLICA_COUNT_FIELD_NUMBER: _builtins.int
     CHAT_TEMPLATE_DIGEST_FIELD_NUMBER: _builtins.int
     GPU_COUNT_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_DIGEST_FIELD_NUMBER: _builtins.int
+    ADAPTER_REVISIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, used in requests."""
     source: _builtins.str
@@ -788,9 +820,15 @@ class Model(_message.Message):
     """As in Provenance: "sha256:…" of the chat template that the catalog gives the model, empty where it gives none."""
     gpu_count: _builtins.float
     """As in Provenance: GPUs that each replica holds, at least 0."""
+    configuration_digest: _builtins.str
+    """As in Provenance: "sha256:…" of what the catalog says of how the model answers."""
     @_builtins.property
     def adapters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of its LoRA adapters, sorted."""
+
+    @_builtins.property
+    def adapter_revisions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Revisions of the adapters by their names, as in Provenance; empty until a replica has named them."""
 
     def __init__(
         self,
@@ -806,10 +844,12 @@ class Model(_message.Message):
         ready_replica_count: _builtins.int = ...,
         chat_template_digest: _builtins.str = ...,
         gpu_count: _builtins.float = ...,
+        configuration_digest: _builtins.str = ...,
+        adapter_revisions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "chat_template_digest", b"chat_template_digest", "engine", b"engine", "gpu_count", b"gpu_count", "max_context_token_count", b"max_context_token_count", "name", b"name", "ready_replica_count", b"ready_replica_count", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter_revisions", b"adapter_revisions", "adapters", b"adapters", "chat_template_digest", b"chat_template_digest", "configuration_digest", b"configuration_digest", "engine", b"engine", "gpu_count", b"gpu_count", "max_context_token_count", b"max_context_token_count", "name", b"name", "ready_replica_count", b"ready_replica_count", "revision", b"revision", "source", b"source", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
