@@ -10,6 +10,7 @@ made                            moment. None is counted. What was answered is an
 ENGINE_UNAVAILABLE, DRAINING,   asks again with backoff, ``max_attempts`` times in all
 GENERATION_ABORTED,
 DEADLINE_EXCEEDED
+INTERNAL                        asks again once: it is a fault of the service, and may pass
 MODEL_FAILED, MODEL_NOT_FOUND,  gives the question up and sets the model aside for this run: the
 UNAUTHENTICATED,                next question would fare no better
 PERMISSION_DENIED,
@@ -19,7 +20,8 @@ all others                      gives the question up
 
 A later run asks again what failed for a reason that lies with the service or with the model as a
 whole, and never again what failed for its own sake (its failure is *final*), unless it is told to
-(``--retry-failed``).
+(``--retry-failed``). A reason that a newer service gives and this driver does not know counts as
+INTERNAL.
 """
 
 import math
@@ -27,6 +29,7 @@ import random
 from dataclasses import dataclass, field
 
 from services.core.errors import (
+    CallerError,
     EngineUnavailableError,
     ErrorReason,
     OverloadedError,
@@ -48,6 +51,8 @@ _ASKS_AGAIN = frozenset(
         ErrorReason.DEADLINE_EXCEEDED,
     }
 )
+# A fault mostly comes again with the same question, and each may cost the service a worker.
+_ATTEMPTS_AT_A_FAULT = 2
 _CONCERNS_MODEL = frozenset(
     {
         ErrorReason.MODEL_FAILED,
@@ -85,7 +90,8 @@ def concerns_model(error: ServiceError) -> bool:
 
 def is_final(error: ServiceError) -> bool:
     """Whether a later run should not ask the question again either."""
-    return not (error.retryable or concerns_model(error) or error.reason in _CONCERNS_METRICS)
+    is_callers = isinstance(error, CallerError)
+    return is_callers and not (concerns_model(error) or error.reason in _CONCERNS_METRICS)
 
 
 def is_waited_for(error: ServiceError) -> bool:
@@ -119,9 +125,14 @@ class RetryBudget:
         if is_waited_for(error):
             return self._wait(error)
         self.attempts += 1
-        if error.reason in _ASKS_AGAIN and self.attempts < self.limits.max_attempts:
+        if self.attempts < self._most_attempts(error):
             return self._backoff(self.attempts, _LONGEST_BACKOFF_S)
         return None
+
+    def _most_attempts(self, error: ServiceError) -> int:
+        if error.reason is ErrorReason.INTERNAL:
+            return min(_ATTEMPTS_AT_A_FAULT, self.limits.max_attempts)
+        return self.limits.max_attempts if error.reason in _ASKS_AGAIN else 1
 
     def _wait(self, error: ServiceError) -> float | None:
         if self.waited_s >= self.limits.max_wait_s:

@@ -11,7 +11,7 @@ import structlog
 from services.core.errors import EngineUnavailableError, ServiceError
 from services.sweep.remote.clients import ScoringClient
 from services.sweep.remote.messages import ScoringAnswer, ScoringRequest
-from services.sweep.remote.retry import RetryBudget
+from services.sweep.remote.retry import RetryBudget, is_final
 from services.sweep.run.score_rows import Scorable
 
 _log = structlog.get_logger()
@@ -19,6 +19,8 @@ _log = structlog.get_logger()
 # Explanations that may wait for a slow scoring service before they are left to the tables, from
 # which they are read back once there is room: about 20 MB at a few kilobytes each.
 _MOST_WAITING = 4096
+# Items that fail in a row by the service's fault, after which all the others would fail as well.
+_MOST_FAILURES_IN_A_ROW = 20
 
 ItemT = TypeVar("ItemT", bound=Scorable)
 
@@ -75,6 +77,7 @@ class ScoringPipe(Generic[ItemT]):
         self._is_closed = False
         self._answered_count = 0
         self._stream_number = 0
+        self._failures_in_a_row = 0
         self.lost: ServiceError | None = None
 
     def submit(self, scored: ItemT, text: str) -> bool:
@@ -132,7 +135,7 @@ class ScoringPipe(Generic[ItemT]):
                     retry_in_s=delay,
                 )
                 self._take_back()
-                if self._stop.is_set():
+                if self._stop.is_set() or self.lost is not None:
                     return  # the next run scores what is left
                 if delay is None:
                     self.lost = error
@@ -157,6 +160,8 @@ class ScoringPipe(Generic[ItemT]):
         self._answered_count += 1
         self._settle(item, answer)
         self._notify()
+        if self.lost is not None:
+            raise self.lost
 
     async def _requests(self, stream_number: int) -> AsyncIterator[ScoringRequest]:
         # gRPC may go on reading for a stream that is lost: that one must not get another item.
@@ -173,9 +178,19 @@ class ScoringPipe(Generic[ItemT]):
         delay = None if answer.error is None else item.budget.delay_after(answer.error)
         if delay is None:
             self._answered(item.scored, answer, item.budget.attempts)
+            self._judge(answer.error)
             return
         self._items.resting += 1
         asyncio.get_running_loop().call_later(delay, self._wake, item)
+
+    def _judge(self, error: ServiceError | None) -> None:
+        """Gives the service up if the other items would fare no better."""
+        if error is None:
+            self._failures_in_a_row = 0
+        elif not is_final(error):
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW:
+                self.lost = error
 
     def _wake(self, item: _Item[ItemT]) -> None:
         self._items.resting -= 1
@@ -183,8 +198,11 @@ class ScoringPipe(Generic[ItemT]):
         self._notify()
 
     def _take_back(self) -> None:
-        """Puts what a lost stream left unanswered back into the queue."""
-        self._items.waiting.extendleft(reversed(self._items.sent.values()))
+        """Puts what a lost stream left unanswered back into the queue.
+
+        At its end: should one of these be what loses streams, the others are scored before it.
+        """
+        self._items.waiting.extend(self._items.sent.values())
         self._items.sent.clear()
 
     def _is_over(self) -> bool:

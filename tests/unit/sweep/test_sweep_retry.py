@@ -11,6 +11,7 @@ from services.core.errors import (
     EngineUnavailableError,
     ErrorReason,
     GenerationAbortedError,
+    InternalError,
     ModelFailedError,
     ModelLoadingError,
     OverloadedError,
@@ -106,12 +107,19 @@ def make(kind: type[ServiceError]) -> ServiceError:
 
 WAITED_FOR = {ErrorReason.OVERLOADED, ErrorReason.MODEL_LOADING}
 REPEATED = {make(kind).reason for kind in map(type, [kind("") for kind in LOST])}
-GIVEN_UP = sorted(set(ErrorReason) - WAITED_FOR - REPEATED)
+GIVEN_UP = sorted(set(ErrorReason) - WAITED_FOR - REPEATED - {ErrorReason.INTERNAL})
 
 
 @pytest.mark.parametrize("reason", GIVEN_UP)
 def test_every_other_error_gives_the_question_up_at_once(reason: ErrorReason) -> None:
     assert budget().delay_after(make(service_error_classes()[reason])) is None
+
+
+def test_a_fault_of_the_service_is_tried_once_more_and_by_the_next_run_again() -> None:
+    patience, fault = budget(max_attempts=6), InternalError("a bug")
+    assert [patience.delay_after(fault) for _ in range(2)] == [0.5, None]
+    assert budget(max_attempts=1).delay_after(fault) is None
+    assert not is_final(fault)
 
 
 def test_only_errors_about_the_model_as_a_whole_set_it_aside() -> None:
@@ -137,7 +145,6 @@ def test_a_failure_is_final_only_when_it_is_the_questions_own() -> None:
         ErrorReason.UNSUPPORTED_PARAMETER,
         ErrorReason.IMAGE_NOT_FOUND,
         ErrorReason.REQUEST_ID_CONFLICT,
-        ErrorReason.INTERNAL,
     }
     assert not is_final(ModelFailedError("no memory"))
     assert not is_final(UnauthenticatedError("no token"))
