@@ -1,7 +1,7 @@
 """Parses the command line, and turns errors into one line and a code.
 
-Exit codes: 0 done, 1 a service failed or a sweep ended with unfinished questions, 2 wrong input
-(a token or certificates that a service refuses, too), 130 interrupted.
+Exit codes: 0 done, 1 a service or the storage failed or a sweep ended with unfinished questions,
+2 wrong input (a token or certificates that a service refuses, too), 130 interrupted.
 """
 
 import sys
@@ -15,6 +15,7 @@ from services.cli.settings import quieten_grpc
 from services.core.errors import (
     ExpArtError,
     PermissionDeniedError,
+    StorageError,
     UnauthenticatedError,
     UserInputError,
 )
@@ -68,9 +69,14 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
         return int(end.code or 0)
     except ExpArtError as error:
         print(f"expart: error: {error.message}", file=sys.stderr)
-        return EXIT_WRONG_INPUT if isinstance(error, _WRONG_INPUT) else EXIT_FAILED
+        return _exit_code(error)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         print(f"expart: error: {place}{error.strerror or error}", file=sys.stderr)
         return EXIT_FAILED
     return 0
+
+
+def _exit_code(error: ExpArtError) -> int:
+    is_wrong = isinstance(error, _WRONG_INPUT) and not isinstance(error, StorageError)
+    return EXIT_WRONG_INPUT if is_wrong else EXIT_FAILED

@@ -37,8 +37,8 @@ _EPILOG = (
     "as asked already is left alone: the same command goes on where it was stopped. A later "
     "'sweep run' scores all answers by the spec's metrics and scoring_options again, and says so: "
     "what shall stay belongs into the spec. Exit codes: 0 "
-    "every answer is scored, 1 the service failed or answers are left, 2 wrong input, or a driver "
-    "is writing there, 130 stopped."
+    "every answer is scored, 1 the service or the storage failed or answers are left, 2 wrong "
+    "input, or a driver is writing there, 130 stopped."
 )
 
 

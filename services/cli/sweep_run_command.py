@@ -45,10 +45,10 @@ EXIT_INCOMPLETE = 1
 
 _EPILOG = (
     "Exit codes: 0 every question is settled (answered and scored, or refused for good); 1 a "
-    "service failed or questions are left, which the same command asks; 2 wrong input, or another "
-    "driver is writing there; 130 stopped by Ctrl-C or SIGTERM, with everything stored that had "
-    "arrived. A first signal lets what is in flight end, for EXPART_SWEEP_DRAIN_S seconds at "
-    "most; a second one leaves at once."
+    "service or the storage failed, or questions are left, which the same command asks; 2 wrong "
+    "input, or another driver is writing there; 130 stopped by Ctrl-C or SIGTERM, "
+    "with everything stored that had arrived. A first signal lets what is in flight end, for "
+    "EXPART_SWEEP_DRAIN_S seconds at most; a second one leaves at once."
 )
 
 

@@ -40,8 +40,8 @@ _EPILOG = (
     "Faults are contradictions: a question that is there twice, an answer to something else than "
     "what is planned, scores without an answer. What is open is only not done yet. --ask stores "
     "nothing and changes no exit code: models that choose tokens at random, or that compute in "
-    "batches, need not say the same twice. Exit codes: 0 all is in order, 1 there are faults or "
-    "the sweep is not finished, 2 wrong input, 130 stopped."
+    "batches, need not say the same twice. Exit codes: 0 all is in order, 1 there are faults, "
+    "the sweep is not finished or the storage failed, 2 wrong input, 130 stopped."
 )
 
 

@@ -4,6 +4,7 @@
 
     ExpArtError
     ├── UserInputError                 a file or option of the command line is wrong
+    │   └── StorageError               or a disk or object store is full, away, or another's now
     └── ServiceError                   travels over gRPC; services.rpc.status has the codes
         ├── CallerError                the caller must change the request; never retried as it is
         │   ├── InvalidRequestError
@@ -101,6 +102,14 @@ def _rebuild(kind: type[ExpArtError], message: str, state: dict[str, object]) ->
 
 class UserInputError(ExpArtError):
     """A file or an option that a person gave is wrong; the command ends with exit code 2."""
+
+
+class StorageError(UserInputError):
+    """Storage fails though what it was asked is right; the command ends with exit code 1.
+
+    It is full or does not answer, or another program has taken over what this one was writing: the
+    same command may succeed later.
+    """
 
 
 class ServiceError(ExpArtError):

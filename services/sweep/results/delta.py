@@ -21,9 +21,10 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 
-from services.core.errors import UserInputError
+from services.core.errors import StorageError, UserInputError
 from services.sweep.results.folder import LocalFolder, ResultFolder, StoreUnavailableError
-from services.sweep.results.store_faults import said_by
+from services.sweep.results.patience import CommitPatience
+from services.sweep.results.store_faults import is_disk_fault, said_by
 
 # An object store's library tries again by itself; this bounds how long, before we do.
 _REMOTE_OPTIONS = {"max_retries": "3", "retry_timeout": "20s"}
@@ -34,21 +35,6 @@ _CONFIGURATION: Mapping[str, str | None] = {
     "delta.deletedFileRetentionDuration": "interval 1 hours",
     "delta.checkpointInterval": "50",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class CommitPatience:
-    """How long a commit is tried again while an object store does not answer.
-
-    Attributes:
-        limit_s: Seconds in all after which it is given up.
-        first_pause_s: The first pause; each is twice as long as the one before.
-        longest_pause_s: The longest pause.
-    """
-
-    limit_s: float = 120.0
-    first_pause_s: float = 0.5
-    longest_pause_s: float = 15.0
 
 
 class FencedTable:
@@ -196,7 +182,7 @@ class FencedTable:
                 count += batch.num_rows
         content = stream.getvalue()
         name = f"part-{uuid.uuid4()}.zstd.parquet"
-        self._patiently(lambda: self._folder.write(name, content))
+        self._patience.bear(lambda: self._folder.write(name, content))
         return _File(name, len(content), count)
 
     def _commit(self, change: Callable[[DeltaTable, CommitProperties], object]) -> None:
@@ -214,8 +200,8 @@ class FencedTable:
                 if found != name:
                     raise self._taken() from error
 
-        self._patiently(try_once)
-        self._patiently(lambda: self._accept(table, name))
+        self._patience.bear(try_once)
+        self._patience.bear(lambda: self._accept(table, name))
 
     def _accept(self, table: DeltaTable, name: str) -> None:
         """Goes on from the version that was made, unless others have made one too."""
@@ -228,18 +214,6 @@ class FencedTable:
             if self._named_at(version) != name:
                 raise self._taken()
         self._version = table.version()
-
-    def _patiently(self, call: Callable[[], None]) -> None:
-        """Calls until an object store answers, within limits."""
-        pause_s, until = self._patience.first_pause_s, time.monotonic() + self._patience.limit_s
-        while True:
-            try:
-                return call()
-            except StoreUnavailableError:
-                if time.monotonic() + pause_s > until:
-                    raise
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, self._patience.longest_pause_s)
 
     def _properties(self) -> tuple[CommitProperties, str]:
         name = uuid.uuid4().hex
@@ -256,14 +230,16 @@ class FencedTable:
                 return str(action["commitInfo"].get("commit", ""))
         return ""
 
-    def _taken(self) -> UserInputError:
-        return UserInputError(
+    def _taken(self) -> StorageError:
+        return StorageError(
             f"{self.uri}: another driver has taken this shard over and goes on with it; this one "
             "ends, and nothing that it had stored is lost"
         )
 
     def _cannot_write(self, error: Exception) -> UserInputError:
-        kind = UserInputError if isinstance(self._folder, LocalFolder) else StoreUnavailableError
+        kind: type[UserInputError] = StoreUnavailableError
+        if isinstance(self._folder, LocalFolder):
+            kind = StorageError if is_disk_fault(error) else UserInputError
         return kind(f"{self.uri}: cannot write the results: {said_by(error)}")
 
 

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from services.core.errors import UserInputError
+from services.core.errors import StorageError, UserInputError
+from services.sweep.results.store_faults import is_disk_fault
 
 
-class StoreUnavailableError(UserInputError):
+class StoreUnavailableError(StorageError):
     """An object store did not do what it was asked, and may do it when asked again."""
 
 
@@ -22,7 +23,8 @@ class ResultFolder(Protocol):
     """A folder: files in it are read and replaced as a whole, so that nobody sees half a one.
 
     Every method raises ``UserInputError``, naming the place, when the folder cannot be read or
-    written, and ``StoreUnavailableError`` when trying again may help.
+    written: ``StoreUnavailableError`` when trying again may help, and ``StorageError`` when a disk
+    is full.
     """
 
     @property
@@ -114,7 +116,8 @@ class LocalFolder:
             sync_folder(file.parent)
         except OSError as error:
             beside.unlink(missing_ok=True)
-            raise UserInputError(f"{file}: cannot be written: {error.strerror}") from error
+            kind = StorageError if is_disk_fault(error) else UserInputError
+            raise kind(f"{file}: cannot be written: {error.strerror}") from error
 
     def remove(self, name: str) -> None:
         """Removes a file, if it is there.

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import structlog
 
-from services.core.errors import UserInputError
+from services.core.errors import StorageError, UserInputError
 from services.sweep.results.folder import Stored, StoreUnavailableError
 from services.sweep.results.objects import ObjectFolder
 
@@ -65,10 +65,10 @@ class Lease:
         """Says so when another driver has taken it.
 
         Raises:
-            UserInputError: It is lost.
+            StorageError: It is lost.
         """
         if self._is_lost:
-            raise UserInputError(
+            raise StorageError(
                 f"{self._folder.uri}: another driver has taken this shard over and goes on with "
                 "it; this one ends, and nothing that it had stored is lost"
             )

@@ -1,6 +1,7 @@
 """The manifest of an output folder: how its results came about."""
 
 from datetime import datetime
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -120,13 +121,31 @@ def read_manifests(store: ResultStore) -> tuple[Manifest, ...]:
     return tuple(manifest for manifest in found if manifest is not None)
 
 
-def write_manifest(manifest: Manifest, folder: ResultFolder) -> None:
+class TakesFiles(Protocol):
+    """A folder, or the tables in it as the driver writes them who holds them."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Makes a file durable, in the place of the one before."""
+        ...
+
+
+def write_manifest(manifest: Manifest, shard: TakesFiles) -> None:
     """Replaces the manifest of a shard: readers see the old one or the new one.
 
+    Args:
+        manifest: The manifest.
+        shard: The tables of a driver that holds the shard: what it lost to another one it leaves
+            alone, and an object store that does not answer is waited for. Or just the folder.
+
     Raises:
-        UserInputError: The folder cannot be written.
+        UserInputError: The folder cannot be written, or another driver has taken the shard over.
     """
-    folder.write(FILE_NAME, (manifest.model_dump_json(indent=2) + "\n").encode())
+    shard.write(FILE_NAME, manifest_text(manifest))
+
+
+def manifest_text(manifest: Manifest) -> bytes:
+    """The manifest as it is stored."""
+    return (manifest.model_dump_json(indent=2) + "\n").encode()
 
 
 def last_planned(store: ResultStore) -> Manifest | None:

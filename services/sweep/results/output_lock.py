@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.core.errors import UserInputError
-from services.sweep.results.delta import CommitPatience
 from services.sweep.results.folder import LocalFolder
 from services.sweep.results.lease import Lease, ShardTakenError, driver_name
 from services.sweep.results.objects import ObjectFolder
+from services.sweep.results.patience import CommitPatience
 from services.sweep.results.store import ResultStore
 from services.sweep.results.tables import ResultTables
 from services.sweep.spec.sharding import Shard

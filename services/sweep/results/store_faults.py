@@ -1,5 +1,6 @@
 """What the libraries of object stores and Delta tables say, in words that tell what to do."""
 
+import errno
 import re
 
 _MAX_CHARS = 300
@@ -11,6 +12,16 @@ _S3_ERROR = re.compile(r"<Code>(?P<code>\w+)</Code>(?:\s*<Message>(?P<message>[^
 _REFUSED = re.compile(r"status code: 40[13]\b")
 _NO_BUCKET = ("NoSuchBucket", "bucket does not exist", "ContainerNotFound")
 _UNREACHABLE = ("error sending request", "operation timed out", "deadline has elapsed")
+# How the libraries pass on what the system said to them.
+_SYSTEM_ERROR = re.compile(r"\(os error (?P<number>\d+)\)")
+_DISK_FAULTS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+}
 # Where clouds keep the credentials of their own machines; asked when none are given otherwise.
 _CLOUD_CREDENTIALS = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 
@@ -39,6 +50,13 @@ def said_by(error: Exception) -> str:
             "they may do with this bucket"
         )
     return text[:_MAX_CHARS]
+
+
+def is_disk_fault(error: Exception) -> bool:
+    """Whether a disk is full or faulty, and would take the same another time."""
+    told = _SYSTEM_ERROR.search(str(error))
+    number = int(told["number"]) if told else getattr(error, "errno", None)
+    return number in _DISK_FAULTS
 
 
 def lacks_bucket(error: Exception) -> bool:

@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
 from services.core.errors import UserInputError
-from services.sweep.results.delta import CommitPatience, FencedTable, open_table
+from services.sweep.results.delta import FencedTable, open_table
 from services.sweep.results.folder import LocalFolder, ResultFolder
 from services.sweep.results.lease import driver_name
+from services.sweep.results.patience import CommitPatience
 from services.sweep.results.rows import (
     SCHEMAS,
     FailureRow,
@@ -69,12 +70,13 @@ class ResultTables:
     ) -> None:
         self._folder = LocalFolder(folder) if isinstance(folder, Path) else folder
         self._check = check
+        self._patience = patience or CommitPatience()
         self._tables = {
             table: FencedTable(
                 self._folder.child(table.value),
                 SCHEMAS[table],
                 driver or driver_name(),
-                patience or CommitPatience(),
+                self._patience,
             )
             for table in Table
         }
@@ -108,6 +110,19 @@ class ResultTables:
             self._check()
             table = _TABLE_OF[type(rows[0])]
             self._tables[table].append(_as_arrow(table, rows))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Makes a file of the shard's folder durable, in the place of the one before.
+
+        Raises:
+            UserInputError: It cannot be written, or another driver has taken the shard over.
+        """
+
+        def write() -> None:
+            self._check()
+            self._folder.write(name, content)
+
+        self._patience.bear(write)
 
     def replace_plan(self, rows: Iterable[PlanRow]) -> None:
         """Replaces the planned questions by these, which are read once and never held together.

@@ -179,4 +179,4 @@ def _note_signatures(store: ResultStore, plan: StoredPlan, signatures: dict[str,
             manifest = read_manifest(tables.folder)
             if manifest is not None and manifest.signatures != signatures:
                 manifest.signatures = signatures
-                write_manifest(manifest, tables.folder)
+                write_manifest(manifest, tables)

@@ -79,7 +79,7 @@ def update_plans(store: ResultStore, plan: StoredPlan, references: References) -
             if manifest is not None:
                 manifest.plan_digest = _digest(rows)
                 manifest.dataset_digest = references.dataset.digest
-                write_manifest(manifest, tables.folder)
+                write_manifest(manifest, tables)
 
 
 def _planned_references(plan: StoredPlan) -> dict[str, str]:

@@ -121,7 +121,7 @@ class Rescoring:
         """Says how answers are scored before the first one is, lest a kill leave that unsaid."""
         manifest = read_manifest(tables.folder)
         if manifest is not None and manifest.note_scoring(self._scoring):
-            write_manifest(manifest, tables.folder)
+            write_manifest(manifest, tables)
 
     def _has_wanted(self, tables: ResultTables) -> bool:
         return any(

@@ -82,7 +82,7 @@ async def run_sweep(
         except BaseExceptionGroup as group:
             raise first_error(group) from group
         manifest.ended_at = datetime.now(UTC)
-        write_manifest(manifest, tables.folder)
+        write_manifest(manifest, tables)
         if not outcome.stopped:
             await _compact(tables, plan.spec.output, progress)
         return outcome
@@ -120,7 +120,7 @@ def _record(plan: SweepPlan, tables: ResultTables) -> Manifest:
     )
     if before is None or before.plan_digest != plan.digest or not tables.has(Table.PLAN):
         tables.replace_plan(plan_row(job) for job in plan.jobs)
-    write_manifest(manifest, tables.folder)  # the plan noted last is the present one
+    write_manifest(manifest, tables)  # the plan noted last is the present one
     return manifest
 
 
@@ -147,7 +147,7 @@ async def _run(
                 signatures_digest=signed,
             )
         )
-        write_manifest(manifest, tables.folder)
+        write_manifest(manifest, tables)
         again = scored_otherwise(plan, signed)
         if again:
             progress.note(f"{len(again)} explanations are scored again: signatures have changed")
@@ -198,7 +198,7 @@ async def _clients(
 def _attesting(manifest: Manifest, tables: ResultTables) -> Callable[[str, Attestation], None]:
     def attest(label: str, attestation: Attestation) -> None:
         if manifest.attest(label, attestation):
-            write_manifest(manifest, tables.folder)  # once or twice a model
+            write_manifest(manifest, tables)  # once or twice a model
 
     return attest
 

@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from services.cli.app import make_app
+from services.cli.app import make_app, run_app
+from services.core.errors import StorageError, UserInputError
 
 # Runs the command with an import that takes for ever, and says when it has come to it.
 STUCK = """
@@ -118,3 +120,14 @@ def test_the_entry_point_itself_loads_no_package() -> None:
         "services.cli.exit_codes",
     }
     assert {"typer", "pydantic", "grpc"}.isdisjoint(loaded.stdout.split())
+
+
+@pytest.mark.parametrize(("error", "code"), [(UserInputError, 2), (StorageError, 1)])
+def test_storage_that_fails_is_no_wrong_input(error: type[UserInputError], code: int) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def fail() -> None:
+        raise error("no space left on device")
+
+    assert run_app(app, []) == code

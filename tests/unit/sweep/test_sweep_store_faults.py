@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.sweep.results.store_faults import is_refusal, said_by
+from services.sweep.results.store_faults import is_disk_fault, is_refusal, said_by
 
 DOWN = (
     "Generic S3 error: Error performing list request: Error performing GET "
@@ -63,3 +63,11 @@ def test_what_a_library_says_becomes_one_line_that_tells_what_to_do(text: str, s
 def test_only_what_the_store_itself_refuses_is_a_refusal() -> None:
     assert is_refusal(OSError(WRONG_KEY))
     assert not is_refusal(OSError(DOWN))
+
+
+def test_a_full_disk_is_a_fault_of_the_disk_and_a_forbidden_folder_is_none() -> None:
+    assert is_disk_fault(OSError(28, "No space left on device"))
+    # As the library of the tables says it.
+    assert is_disk_fault(OSError("Unable to copy data to file: No space left (os error 28)"))
+    assert not is_disk_fault(OSError(13, "Permission denied"))
+    assert not is_disk_fault(OSError("Generic S3 error"))
