@@ -13,6 +13,8 @@ from expart.scoring.v1 import scoring_service_pb2 as score_pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as score_grpc
 from services.core.digests import digest_of
 from services.core.errors import (
+    EngineUnavailableError,
+    GenerationAbortedError,
     ImageNotFoundError,
     ImageTooLargeError,
     ModelNotFoundError,
@@ -32,10 +34,11 @@ SCORING_NAME = score_pb.DESCRIPTOR.services_by_name["ScoringService"].full_name
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one attempt: at once, or after the first words."""
+    """What goes wrong with one attempt: at once, after a while, or after the first words."""
 
     error: ServiceError
     after_words: bool = False
+    delay_s: float = 0.0
 
 
 def no_fault(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
@@ -52,6 +55,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
         revisions: Revision of each model that is served.
         fault: Says what goes wrong with the n-th attempt (from 1) at a request.
         delay_s: How long an answer takes.
+        deadly: Instruction at which the engine dies, with all that is being answered.
         image_max_bytes: Largest picture that is taken.
         asked: Attempts by request id.
         completed: Whole answers by request id.
@@ -64,6 +68,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
     revisions: dict[str, str]
     fault: Callable[[gen_pb.StreamExplanationRequest, int], Fault | None] = no_fault
     delay_s: float = 0.0
+    deadly: str = ""
     image_max_bytes: int = 2**20
     asked: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
@@ -73,6 +78,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
     images: dict[str, bytes] = field(default_factory=dict)
     uploads: Counter[str] = field(default_factory=Counter)
     on_completed: Callable[[int], None] = lambda total: None
+    died: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ListModels(
         self, request: gen_pb.ListModelsRequest, context: object
@@ -131,11 +137,17 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
             raise ImageNotFoundError(f"no image {request.image.digest}")
         fault = self.fault(request, self.asked[request.request_id])
         if fault is not None and not fault.after_words:
+            await asyncio.sleep(fault.delay_s)
             raise fault.error
+        if request.instruction == self.deadly:
+            died, self.died = self.died, asyncio.Event()
+            died.set()
+            raise EngineUnavailableError("the engine died")
         yield gen_pb.StreamExplanationResponse(text_delta=f"{request.model} says: ")
         if fault is not None:
             raise fault.error
-        await asyncio.sleep(self.delay_s)
+        if await _set_within(self.died, self.delay_s):
+            raise GenerationAbortedError("the engine died")
         yield gen_pb.StreamExplanationResponse(text_delta=request.instruction)
         yield gen_pb.StreamExplanationResponse(completion=self._completion(request))
         self.completed[request.request_id] += 1
@@ -160,6 +172,14 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
                 image_digest=_digest(request.image) if request.HasField("image") else "",
             ),
         )
+
+
+async def _set_within(event: asyncio.Event, delay_s: float) -> bool:
+    try:
+        async with asyncio.timeout(delay_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _digest(image: content_pb2.Image) -> str:

@@ -419,6 +419,74 @@ async def test_a_model_that_keeps_failing_is_set_aside_and_the_other_goes_on(
     assert any("alpha is set aside" in note for note in progress.notes)
 
 
+async def test_a_model_for_which_everybody_waits_in_vain_is_set_aside(spec_file: Path) -> None:
+    def fill_alpha(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        full = Fault(OverloadedError("full", retry_after_s=0.05))
+        return full if request.model == "alpha" else None
+
+    generation = ScriptedGeneration(REVISIONS, fault=fill_alpha)
+    settings = SETTINGS.model_copy(update={"max_wait_s": 0.3})
+    outcome = await sweep(spec_file, generation, ScriptedScoring(), settings=settings)
+    alpha, beta = outcome.models
+    assert alpha.set_aside.startswith("OVERLOADED: ")
+    # Only those that waited together can fail before it is left: four are taken up at a time.
+    assert alpha.done == 0
+    assert 1 <= alpha.failed <= 4
+    assert beta.done == QUESTIONS
+    assert not outcome.complete
+
+
+async def test_a_question_that_takes_longer_than_its_deadline_is_asked_again(
+    spec_file: Path,
+) -> None:
+    def hang_at_first(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        return Fault(InternalError("nobody waits for this"), delay_s=60) if attempt == 1 else None
+
+    path = _write_spec(spec_file.parent, concurrency=48, deadline_s=0.5)
+    generation = ScriptedGeneration(REVISIONS, fault=hang_at_first)
+    outcome = await sweep(path, generation, ScriptedScoring())
+    assert outcome.complete
+    assert outcome.failed == 0
+    assert min(generation.asked.values()) == 2
+    # Each call that hung was ended.
+    assert generation.cancelled >= QUESTIONS
+    assert_complete(path, models=1)
+
+
+async def test_a_model_that_hangs_is_set_aside_as_soon_as_it_answered_nobody_for_so_long(
+    spec_file: Path,
+) -> None:
+    def hang_alpha(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
+        hung = Fault(InternalError("nobody waits for this"), delay_s=60)
+        return hung if request.model == "alpha" else None
+
+    path = _write_spec(spec_file.parent, models=["alpha", "beta"], deadline_s=0.2)
+    generation, watcher = ScriptedGeneration(REVISIONS, fault=hang_alpha), Watcher()
+    # Neither the attempts nor 20 failures in a row would end this: only the time does.
+    settings = SETTINGS.model_copy(update={"max_attempts": 10_000, "max_wait_s": 1.0})
+    outcome = await sweep(path, generation, ScriptedScoring(), progress=watcher, settings=settings)
+    alpha, beta = outcome.models
+    assert alpha.set_aside.startswith("DEADLINE_EXCEEDED: ")
+    assert (alpha.done, beta.done) == (0, QUESTIONS)
+    assert 1 <= alpha.failed <= 4
+    # Nobody was answered: that is no reason to ask fewer at a time.
+    assert {snapshot.models[0].concurrency for snapshot in watcher.snapshots} == {4}
+
+
+async def test_a_question_that_its_engine_dies_of_fails_alone(spec_file: Path) -> None:
+    deadly = "Explain the Legacy of test_seen work 3."
+    generation = ScriptedGeneration({"alpha": "r1"}, deadly=deadly, delay_s=0.005)
+    settings = SETTINGS.model_copy(update={"max_attempts": 6})
+    path = _write_spec(spec_file.parent, set_aside_after=3)
+    outcome = await sweep(path, generation, ScriptedScoring(), settings=settings)
+    [alpha] = outcome.models
+    assert alpha.set_aside == ""
+    assert (alpha.done, alpha.failed) == (QUESTIONS - 1, 1)
+    [failure] = stored(path, Table.FAILURES, "reason", "final", "attempts")
+    assert failure == {"reason": "ENGINE_UNAVAILABLE", "final": False, "attempts": 6}
+    assert outcome.to_ask_again == 1
+
+
 async def test_bad_questions_do_not_set_a_model_aside(spec_file: Path) -> None:
     def refuse_all(request: gen_pb.StreamExplanationRequest, attempt: int) -> Fault | None:
         return Fault(InvalidRequestError("bad")) if request.model == "alpha" else None

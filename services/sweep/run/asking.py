@@ -20,6 +20,7 @@ from services.sweep.remote.messages import Explanation, ExplanationRequest
 from services.sweep.remote.retry import RetryBudget, concerns_model, is_final, is_waited_for
 from services.sweep.results.rows import FailureRow, GenerationRow, Stage, SweepFailure
 from services.sweep.run.concurrency_gate import ConcurrencyGate
+from services.sweep.run.suspicion import Suspicion
 from services.sweep.spec.spec import SweepSpec
 
 
@@ -41,17 +42,18 @@ class Failed:
     Attributes:
         row: What is to be stored.
         sets_model_aside: Whether the model's other questions would fail in the same way.
+        ends_engine: Whether the engine was lost to this question alone, and answered others.
     """
 
     row: FailureRow
     sets_model_aside: bool = False
+    ends_engine: bool = False
 
     @property
     def is_questions_own(self) -> bool:
         """Whether it says nothing about how the model would fare with other questions."""
-        # What fails inside the service is not asked again, and yet is the service's fault.
-        own = self.row.final and self.row.reason != ErrorReason.INTERNAL
-        return own or self.row.reason == SweepFailure.PICTURE_MISSING
+        is_missing = self.row.reason == SweepFailure.PICTURE_MISSING
+        return self.row.final or self.ends_engine or is_missing
 
 
 class Asker:
@@ -82,7 +84,8 @@ class Asker:
     ) -> Answered | Failed | None:
         """Asks one question.
 
-        A question that waits to be asked again is not in flight: others take its turn.
+        A question that waits to be asked again is not in flight: others take its turn. One that
+        was there at several losses of the engine is asked alone from then on.
 
         Args:
             job: The question.
@@ -93,19 +96,27 @@ class Asker:
             What came of it, or nothing when all is over before an answer.
         """
         budget = self._new_budget()
+        suspicion = Suspicion(gate, budget.limits.max_attempts)
         started, answers = time.monotonic(), gate.answers
         while True:
             try:
-                explanation = await self._attempt(job, gate)
+                explanation = await self._attempt(job, gate, alone=suspicion.must_be_alone)
             except PictureMissingError as missing:
                 return Failed(picture_failure(job, str(missing)))
             except ServiceError as error:
                 delay = budget.delay_after(error)
-                if delay is None:
+                if is_waited_for(error):
                     # Waited for so long, and nobody else was answered either.
-                    in_vain = is_waited_for(error) and gate.answers == answers
-                    failure = service_failure(job, error, budget.attempts)
-                    return Failed(failure, concerns_model(error) or in_vain)
+                    in_vain = delay is None and gate.answers == answers
+                else:
+                    in_vain = error.retryable and gate.in_vain_s >= budget.limits.max_wait_s
+                if delay is None or in_vain:
+                    return Failed(
+                        service_failure(job, error, budget.attempts),
+                        sets_model_aside=concerns_model(error) or in_vain,
+                        ends_engine=suspicion.is_confirmed_by(error),
+                    )
+                suspicion.note(error)
                 self._retried(job.model.label, error.reason, delay)
                 if await _set_within(over, delay):
                     return None
@@ -114,15 +125,23 @@ class Asker:
                     return None
                 return _check(job, explanation, budget.attempts + 1, started)
 
-    async def _attempt(self, job: Job, gate: ConcurrencyGate) -> Explanation | None:
+    async def _attempt(self, job: Job, gate: ConcurrencyGate, *, alone: bool) -> Explanation | None:
         """Asks once, when it is the question's turn; its outcome moves the gate's limit."""
-        number = await gate.enter()
+        number = await gate.enter(alone=alone)
         if number is None:
             return None
+        answers = gate.answers
         try:
             explanation = await self._client.explain(self._request(job), self._spec.deadline_s)
-        except (OverloadedError, DeadlineExceededError):
+        except OverloadedError:
             gate.refused(number)
+            raise
+        except DeadlineExceededError:
+            # Where nobody was answered meanwhile, fewer at a time would fare no better.
+            if gate.answers > answers:
+                gate.refused(number)
+            else:
+                gate.lost()
             raise
         except TransientError:
             gate.lost()

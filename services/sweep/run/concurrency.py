@@ -9,7 +9,8 @@ change with the length of an answer:
   saying when to come back, whereas a careful start would leave an engine idle for several answers'
   time, which on a large model is minutes.
 - A refusal takes a fifth away, once for all the calls that were in flight together: the others tell
-  of the same moment. A call that took its whole deadline counts as a refusal.
+  of the same moment. A call that took its whole deadline while others were answered counts as a
+  refusal; where nobody was answered, as a loss.
 - A round is over when as many answers have come as may be in flight, all of them asked since the
   last change. Where fewer wait than are worked on, a round adds a quarter, but does not step over
   the place where the service last refused. Where more than twice as many wait, a round takes a

@@ -88,3 +88,64 @@ async def test_a_closed_gate_turns_away_whoever_waits_or_comes() -> None:
     assert way.in_flight == 1
     way.leave()
     assert way.in_flight == 0
+
+
+async def test_who_wants_to_be_alone_waits_for_all_others_and_goes_before_those_who_come() -> None:
+    way = gate(3)
+    for _ in range(2):
+        await way.enter()
+    alone = [asyncio.ensure_future(way.enter(alone=True)) for _ in range(2)]
+    later = asyncio.ensure_future(way.enter())
+    await settle()
+    assert not any(task.done() for task in (*alone, later))  # a third could be in, but for them
+    way.leave()
+    await settle()
+    assert not alone[0].done()
+    way.leave()
+    await settle()
+    assert [task.done() for task in (*alone, later)] == [True, False, False]
+    way.leave()
+    await settle()
+    assert [task.done() for task in (*alone, later)] == [True, True, False]
+    way.leave()
+    await settle()
+    assert later.done()
+    assert way.in_flight == 1
+
+
+async def test_who_no_longer_wants_to_be_alone_holds_nobody_up() -> None:
+    way = gate(2)
+    await way.enter()
+    alone = asyncio.ensure_future(way.enter(alone=True))
+    later = asyncio.ensure_future(way.enter())
+    await settle()
+    alone.cancel()
+    await settle()
+    assert later.done()
+    assert way.in_flight == 2
+
+
+async def test_a_closed_gate_turns_away_who_wants_to_be_alone() -> None:
+    way = gate(2)
+    await way.enter()
+    alone = asyncio.ensure_future(way.enter(alone=True))
+    await settle()
+    way.close()
+    assert await alone is None
+    assert await way.enter(alone=True) is None
+
+
+async def test_the_time_in_vain_begins_with_a_failure_and_ends_with_an_answer() -> None:
+    now = 100.0
+    way = ConcurrencyGate(ConcurrencyController(1, 4), lambda: now)
+    number = await way.enter()
+    assert number is not None
+    now = 500.0
+    assert way.in_vain_s == 0.0  # a first answer may take long
+    way.lost()
+    now = 530.0
+    way.refused(number)
+    now = 540.0
+    assert way.in_vain_s == 40.0
+    way.answered(number, 0.0, 1.0)
+    assert way.in_vain_s == 0.0
