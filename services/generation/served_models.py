@@ -1,12 +1,14 @@
 """The models of the catalog and how they are at the moment."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from services.core.errors import ModelLoadingError, ModelNotFoundError
 from services.generation.admission import failure_of
 from services.generation.catalog import Catalog, ModelSpec
 from services.generation.configuration import configuration_digest
 from services.generation.domain import ModelCondition, ModelInfo, ModelState
+from services.generation.hub_commits import pinned_adapters, pinned_revision
 
 _UNKNOWN = ModelCondition(ModelState.LOADING, "the model is being deployed")
 
@@ -83,12 +85,19 @@ class ServedModels:
         return self._conditions.get(spec.name, _UNKNOWN)
 
     def _info(self, spec: ModelSpec) -> ModelInfo:
+        condition = self._condition(spec)
+        # Replicas say what they loaded; what is pinned is known without them.
+        known = replace(
+            condition,
+            revision=condition.revision or pinned_revision(spec),
+            adapter_revisions=pinned_adapters(spec) | dict(condition.adapter_revisions),
+        )
         return ModelInfo(
             name=spec.name,
             source=spec.source_label,
             engine=spec.engine,
             max_context_token_count=spec.max_model_len,
-            condition=self._condition(spec),
+            condition=known,
             adapters=tuple(sorted(spec.adapters)),
             chat_template_digest=spec.chat_template_digest,
             gpu_count=spec.num_gpus,

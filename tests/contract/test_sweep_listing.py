@@ -1,13 +1,17 @@
 """A driver waits for the models of its sweep that are being loaded."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from expart.generation.v1 import generation_service_pb2 as pb
 from services.cli.catalog_directory import CatalogDirectory
-from services.core.errors import UserInputError
+from services.core.errors import PermissionDeniedError, ServiceError, UserInputError
 from services.generation.catalog import Catalog, ModelSpec
+from services.sweep.remote import listing
 from services.sweep.remote.listing import served_models
 from tests.contract.generation_front import generation_front
 from tests.integration.sweep_services import ScriptedGeneration, serving
@@ -82,3 +86,82 @@ async def test_a_service_describes_its_models_as_the_catalog_does() -> None:
     # What a plan's keys are made of tells the three templates apart.
     assert len({each.chat_template_digest for each in served.values()}) == 3
     assert [each.gpu_count for each in served.values()] == [0.0, 0.5, 0.5]
+
+
+@dataclass
+class SleepingGeneration(ScriptedGeneration):
+    """Its models are scaled to zero; a call loads the one that it asks for.
+
+    Attributes:
+        pinned: Revisions that the catalog pins, known while the model sleeps.
+        refusal: What calls are refused with before they wake anything.
+        woken: Models that were called, in order.
+    """
+
+    pinned: dict[str, str] = field(default_factory=dict)
+    refusal: ServiceError | None = None
+    woken: list[str] = field(default_factory=list)
+
+    async def ListModels(
+        self, request: pb.ListModelsRequest, context: object
+    ) -> pb.ListModelsResponse:
+        answer = await super().ListModels(request, context)
+        for model in answer.models:
+            del model.adapters[:]
+            if model.name not in self.woken:
+                model.revision = self.pinned.get(model.name, "")
+                model.state = pb.MODEL_STATE_SCALED_TO_ZERO
+        return answer
+
+    async def GenerateExplanation(
+        self, request: pb.GenerateExplanationRequest, context: object
+    ) -> pb.GenerateExplanationResponse:
+        if self.refusal is not None:
+            raise self.refusal
+        assert Image.open(BytesIO(request.image.data)).format == "PNG"
+        self.woken.append(request.model)
+        await asyncio.sleep(3600)  # what it answers is of no interest
+        raise AssertionError
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_INTERVAL_S", 0.01)
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_a_model_that_sleeps_and_is_not_pinned_is_woken_once_and_then_known() -> None:
+    generation = SleepingGeneration({"alpha": "r1", "beta": "r2", "gamma": "r3"})
+    async with serving(generation) as (address,):
+        awaited = ["alpha", "gamma"]
+        async with asyncio.timeout(60):
+            directory = await served_models(address, awaited=awaited, patience_s=3600)
+    assert sorted(generation.woken) == awaited
+    assert directory.describe("alpha").revision == "r1"
+    assert directory.describe("gamma").revision == "r3"
+
+
+async def test_a_model_that_sleeps_and_is_pinned_is_left_asleep() -> None:
+    generation = SleepingGeneration({"alpha": "r1"}, pinned={"alpha": "r1"})
+    async with serving(generation) as (address,):
+        directory = await served_models(address, awaited=["alpha"], patience_s=3600)
+    assert generation.woken == []
+    assert directory.describe("alpha").revision == "r1"
+
+
+async def test_whoever_only_looks_wakes_nothing_and_is_told_what_helps() -> None:
+    generation = SleepingGeneration({"alpha": "r1"})
+    async with serving(generation) as (address,):
+        directory = await served_models(address)
+    assert generation.woken == []
+    with pytest.raises(UserInputError, match=r"scaled to zero.*pin a commit.*sweep run loads it"):
+        directory.describe("alpha")
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_a_model_that_may_not_be_woken_ends_the_wait_with_the_reason() -> None:
+    generation = SleepingGeneration({"alpha": "r1"}, refusal=PermissionDeniedError("not for you"))
+    async with serving(generation) as (address,):
+        with pytest.raises(PermissionDeniedError, match=r"alpha .*cannot be woken: not for you"):
+            async with asyncio.timeout(60):
+                await served_models(address, awaited=["alpha"], patience_s=3600)

@@ -22,7 +22,7 @@ class ModelDescription:
         adapter_revisions: Revision of each adapter by name, as far as it is known.
         configuration_digest: Names what the catalog says of how it answers, such as number format
             and default sampling.
-        is_to_be_known: Whether it is being loaded, and its revision is known only afterwards.
+        is_to_be_known: Whether it is not loaded, and what it runs is known only once it is.
         requires_image: Whether it refuses questions without a picture, as far as that is known.
     """
 
@@ -71,10 +71,11 @@ class FixedDirectory:
         if model is None:
             known = ", ".join(sorted(self._models)) or "no model"
             raise UserInputError(f"no model '{name}' in {self._source}; it has {known}")
-        if model.is_to_be_known:
+        if model.is_to_be_known and not model.revision:
             raise UserInputError(
-                f"model '{name}' in {self._source} is being loaded, and its revision is not known "
-                "before it is there: try again then"
+                f"model '{name}' in {self._source} is being loaded or scaled to zero, and its "
+                "revision is not known before it is there: try again then, or pin a commit in its "
+                "catalog entry; expart sweep run loads it"
             )
         if not model.revision:
             raise UserInputError(

@@ -10,10 +10,12 @@ from services.rpc.channel import open_channel
 from services.rpc.client_security import ClientSecurity
 from services.sweep.plan.directory import FixedDirectory, ModelDescription
 from services.sweep.remote.rpc_faults import named, translated
+from services.sweep.remote.waking import Waker
 
 # A listing is answered from memory; waiting longer would only hide that the service is not there.
 _TIMEOUT_S = 10.0
 _INTERVAL_S = 1.0
+_NOT_LOADED = (pb.MODEL_STATE_LOADING, pb.MODEL_STATE_SCALED_TO_ZERO)
 
 
 def _tell_nobody(note: str) -> None:
@@ -33,30 +35,41 @@ async def served_models(
     Args:
         address: ``host:port`` of the service.
         security: What it is called with; by default plaintext without a token.
-        awaited: Models whose revision is wanted: while one is being loaded, and its revision is
-            therefore not known, it is waited for.
-        patience_s: For how many seconds, at most.
+        awaited: Models of which it is wanted what they run: one that is scaled to zero is woken
+            where the catalog does not pin that, and while one is being loaded it is waited for.
+        patience_s: For how many seconds, at most, until the next of them is there.
         note: Told what is waited for.
 
     Raises:
         UserInputError: A file of the security is wrong.
-        ServiceError: The service failed or is not there.
+        ServiceError: The service failed or is not there, or will not wake a model.
     """
     until, told = time.monotonic() + patience_s, ""
     async with open_channel(address, security) as channel:
         stub = rpc.GenerationServiceStub(channel)
-        while True:
-            with named("generation", address), translated():
-                answer = await stub.ListModels(pb.ListModelsRequest(), timeout=_TIMEOUT_S)
-            models = tuple(map(_description, answer.models))
-            loading = [m.name for m in models if m.name in awaited and m.is_to_be_known]
-            if not loading or time.monotonic() >= until:
-                return FixedDirectory(models, f"the generation service at {address}")
-            names = ", ".join(loading)
-            if names != told:
-                note(f"waiting for what is being loaded: {names}")
-                told = names
-            await asyncio.sleep(_INTERVAL_S)
+        waker = Waker(stub, patience_s)
+        try:
+            while True:
+                with named("generation", address), translated():
+                    answer = await stub.ListModels(pb.ListModelsRequest(), timeout=_TIMEOUT_S)
+                models = tuple(map(_description, answer.models))
+                unknown = {m.name for m in models if m.name in awaited and m.is_to_be_known}
+                names = ", ".join(sorted(unknown))
+                if names != told:
+                    # Those that share a GPU come one after the other.
+                    until = time.monotonic() + patience_s
+                if not unknown or time.monotonic() >= until:
+                    return FixedDirectory(models, f"the generation service at {address}")
+                if names != told:
+                    note(f"waiting for what is being loaded: {names}")
+                    told = names
+                for model in answer.models:
+                    if model.name in unknown and model.state == pb.MODEL_STATE_SCALED_TO_ZERO:
+                        with named("generation", address):
+                            waker.wake(model.name)
+                await asyncio.sleep(_INTERVAL_S)
+        finally:
+            await waker.close()
 
 
 def _description(model: pb.Model) -> ModelDescription:
@@ -68,5 +81,9 @@ def _description(model: pb.Model) -> ModelDescription:
         gpu_count=model.gpu_count,
         adapter_revisions=dict(model.adapter_revisions),
         configuration_digest=model.configuration_digest,
-        is_to_be_known=not model.revision and model.state == pb.MODEL_STATE_LOADING,
+        is_to_be_known=model.state in _NOT_LOADED and not _is_known(model),
     )
+
+
+def _is_known(model: pb.Model) -> bool:
+    return bool(model.revision) and set(model.adapters) <= set(model.adapter_revisions)

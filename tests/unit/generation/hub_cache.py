@@ -8,14 +8,16 @@ import pytest
 from huggingface_hub import HfApi, constants
 
 
-def fill_cache(folder: Path, hub: str, branch: str, commit: str) -> None:
+def fill_cache(
+    folder: Path, hub: str, branch: str, commit: str, *, file: str = "config.json"
+) -> None:
     """Writes what a download of a branch leaves: what it meant, and the commit's files."""
     place = folder / f"models--{hub.replace('/', '--')}"
     (place / "refs").mkdir(parents=True, exist_ok=True)
     (place / "refs" / branch).write_text(commit)
     snapshot = place / "snapshots" / commit
     snapshot.mkdir(parents=True, exist_ok=True)
-    (snapshot / "config.json").write_text("{}")
+    (snapshot / file).write_text("{}")
 
 
 def use_cache(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

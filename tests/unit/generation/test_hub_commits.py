@@ -6,7 +6,12 @@ import pytest
 
 from services.core.errors import UserInputError
 from services.generation.catalog import Catalog, ModelSpec, SourceSpec
-from services.generation.hub_commits import commit_of, pin_catalog, pinned_revision
+from services.generation.hub_commits import (
+    commit_of,
+    pin_catalog,
+    pinned_adapters,
+    pinned_revision,
+)
 from tests.unit.generation.builders import scripted_spec
 from tests.unit.generation.hub_cache import fill_cache, use_cache, use_hub
 
@@ -46,7 +51,7 @@ def test_what_neither_knows_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) 
         pin_catalog(Catalog({"m": hub_spec("m", "v1")}), print)
     assert caught.value.message == (
         "model m: nobody knows which commit 'v1' of x/y is: it is not in this machine's cache, and "
-        "the hub cannot tell (no way to x/y); pin a commit in source.revision"
+        "the hub cannot tell (no way to x/y); pin a commit in the catalog entry"
     )
 
 
@@ -61,9 +66,22 @@ def test_a_catalog_is_pinned_and_what_was_pinned_costs_no_question(
     assert pinned.get("moving").source == SourceSpec(hub="x/y", revision=NEW)
     assert (pinned.get("pinned"), pinned.get("played")) == (specs[1], specs[2])
     assert told == [
-        f"model moving: 'main' of x/y is commit {NEW} now; source.revision in its catalog entry "
-        "can pin it"
+        f"model moving: 'main' of x/y is commit {NEW} now; the catalog entry can pin it"
     ]
+
+
+def test_adapters_are_pinned_as_models_are(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_cache(cache, "x/lora", "main", OLD, file="adapter_config.json")
+    use_hub(monkeypatch)
+    adapters = {"wit": SourceSpec(hub="x/lora"), "own": SourceSpec(folder="/adapters/own")}
+    spec = hub_spec("m", NEW).model_copy(update={"adapters": adapters})
+    told: list[str] = []
+    pinned = pin_catalog(Catalog({"m": spec}), told.append).get("m")
+    assert pinned.source == spec.source
+    assert pinned.adapters == {**adapters, "wit": SourceSpec(hub="x/lora", revision=OLD)}
+    assert pinned_adapters(pinned) == {"wit": OLD}
+    assert pinned_adapters(spec) == {}
+    assert [line.partition(":")[0] for line in told] == ["model m, adapter wit"]
 
 
 def test_only_a_whole_commit_is_known_before_anything_is_loaded() -> None:
