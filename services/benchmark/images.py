@@ -3,8 +3,9 @@
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from services.benchmark.picture_names import is_file, is_inside, is_url, read_url
 from services.benchmark.prepared import HeldImage, read_dead_images, read_held_images
 from services.core.digests import digest_of
 
@@ -33,7 +34,6 @@ class PictureStore:
         self, folder: Path, image_folder: Path | None = None, *, cache_bytes: int = 64 * 2**20
     ) -> None:
         self._folder = folder
-        self._root = folder.resolve()
         self._image_folder = image_folder
         self._cache_bytes = cache_bytes
         self._cached_bytes = 0
@@ -56,19 +56,15 @@ class PictureStore:
         held = self._held_file(image)
         if held is not None:
             return held
-        if urlsplit(image).scheme in {"http", "https"}:
+        if is_url(image):
             candidates = self._downloaded(image)
         else:
             folders = [self._folder] + ([self._image_folder] if self._image_folder else [])
-            candidates = [
-                folder / image
-                for folder in folders
-                if (folder / image).resolve().is_relative_to(folder.resolve())
-            ]
+            candidates = [folder / image for folder in folders if is_inside(folder / image, folder)]
             if not candidates:
                 raise PictureMissingError(f"picture path {image} leads out of {self._folder}")
         for file in candidates:
-            if file.is_file():
+            if is_file(file):
                 return file
         self._refuse_dead(image)
         looked_for = " or ".join(str(file) for file in candidates)
@@ -136,8 +132,7 @@ class PictureStore:
         if held is None:
             return None
         file = self._folder / held.file
-        inside = file.resolve().is_relative_to(self._root)
-        return file if inside and file.is_file() else None
+        return file if is_inside(file, self._folder) and is_file(file) else None
 
     def _is_untouched(self, held: HeldImage) -> bool:
         """Whether the file has the size and the time of modification that were noted with it.
@@ -160,13 +155,14 @@ class PictureStore:
             )
 
     def _downloaded(self, url: str) -> list[Path]:
-        name = urlsplit(url).path.rsplit("/", 1)[-1]
         if self._image_folder is None:
             self._refuse_dead(url)
             raise PictureMissingError(
                 f"picture {url} is not in the dataset's folder: run expart dataset prepare, or "
                 "name a folder of downloaded pictures as dataset.image_folder"
             )
+        parts = read_url(url)
+        name = "" if parts is None else parts.path.rsplit("/", 1)[-1]
         if name in {"", ".", ".."}:
             raise PictureMissingError(f"picture URL {url} does not end in a file's name")
         # Downloaders differ in whether they undo percent-encoding; a decoded name is one name.

@@ -8,11 +8,19 @@ from typing import Protocol
 
 import httpx2
 
+from services.benchmark.picture_names import read_url
 from services.dataset.failures import PictureError, Reason
 
 # RFC 6052: the last 32 bits are the IPv4 address that is really reached.
 _NAT64 = IPv6Network("64:ff9b::/96")
 _LAST_32_BITS = 2**32 - 1
+# All that is given out of IPv6 (RFC 4291, 2.4). What lies outside is of local meaning, whatever
+# the list of the Python at hand says: fec0::/10, or the translators of 64:ff9b:1::/48.
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_MAX_PORT = 65535
+_MAX_SHOWN = 200
+# So long the answer for a name is taken again: every picture of a host needs it.
+_REMEMBERED_S = 60.0
 
 
 class Resolver(Protocol):
@@ -43,12 +51,17 @@ def check_url(text: str) -> httpx2.URL:
     Raises:
         PictureError: It is none: not http(s), without a host, or with a password.
     """
+    shown = repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")
     try:
         url = httpx2.URL(text)
-    except httpx2.InvalidURL as error:
-        raise PictureError(Reason.BAD_URL, f"{text!r} is no URL: {error}") from error
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise PictureError(Reason.BAD_URL, f"{text!r} is no http(s) URL")
+        host = url.host  # international names are decoded only here
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise PictureError(Reason.BAD_URL, f"{shown} is no URL: {error}") from error
+    if url.scheme not in {"http", "https"} or not host:
+        raise PictureError(Reason.BAD_URL, f"{shown} is no http(s) URL")
+    # What can stand in no name was escaped.
+    if read_url(text) is None or "%" in host or port_of(url) > _MAX_PORT:
+        raise PictureError(Reason.BAD_URL, f"{shown} names no host and port")
     if url.userinfo:
         raise PictureError(Reason.BAD_URL, "the URL holds a user name or password")
     return url
@@ -75,15 +88,21 @@ class AddressGuard:
     ) -> None:
         self._resolver = resolver
         self._allowed = tuple(allowed)
+        self._known: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
 
     async def addresses(self, url: httpx2.URL) -> tuple[str, ...]:
-        """Gives the addresses of a URL's host, each of them checked.
+        """Gives the addresses of a URL's host, each of them checked; those of a minute ago do too.
 
         Raises:
             PictureError: The host is unknown, or one of its addresses may not be asked.
         """
+        place = (url.host, port_of(url))
+        now_s = asyncio.get_running_loop().time()
+        expiry_s, found = self._known.get(place, (now_s, ()))
+        if now_s < expiry_s:
+            return found
         try:
-            found = await self._resolver.resolve(url.host, port_of(url))
+            found = await self._resolver.resolve(*place)
         except (OSError, UnicodeError) as error:
             detail = f"host {url.host} is unknown: {error}"
             raise PictureError(Reason.HOST_UNKNOWN, detail, again=True) from error
@@ -93,6 +112,7 @@ class AddressGuard:
                     Reason.FORBIDDEN_ADDRESS,
                     f"host {url.host} has the address {address}, which is not public",
                 )
+        self._known[place] = (now_s + _REMEMBERED_S, found)
         return found
 
     def _may_be_asked(self, text: str) -> bool:
@@ -101,6 +121,8 @@ class AddressGuard:
         address = _reached(ip_address(text))
         if any(address in network for network in self._allowed):
             return True
+        if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+            return False
         return address.is_global and not address.is_multicast
 
 

@@ -2,28 +2,21 @@
 
 import asyncio
 import random
-import shutil
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from urllib.parse import urlsplit
 
+from services.benchmark.picture_names import read_url
 from services.dataset.addresses import AddressGuard, Resolver, SystemResolver
-from services.dataset.failures import PictureError, Reason
+from services.dataset.failures import HostGivenUpError, PictureError, Reason
 from services.dataset.fetch import Fetcher
 from services.dataset.hosts import Hosts
 from services.dataset.picture_checker import PictureChecker
-from services.dataset.settings import DatasetSettings
+from services.dataset.settings import DatasetSettings, limit_of
 from services.dataset.store import PictureFolder
 
 _MAX_BACKOFF_S = 60.0
 # A busy host may throttle the same picture a few times before its turn comes.
 _MAX_THROTTLED = 10
-
-
-def is_url(image: str) -> bool:
-    """Whether a record's picture is to be downloaded; otherwise it is a path."""
-    return urlsplit(image).scheme in {"http", "https"}
 
 
 async def download(
@@ -54,7 +47,8 @@ async def download(
     fetcher = Fetcher(hosts, guard, settings)
     queues: defaultdict[str, deque[str]] = defaultdict(deque)
     for image in images:
-        queues[urlsplit(image).netloc].append(image)
+        parts = read_url(image)
+        queues["" if parts is None else parts.netloc].append(image)
 
     async def work(queue: deque[str]) -> None:
         while queue:
@@ -88,6 +82,9 @@ async def _settle(
         try:
             came_from = await fetcher.fetch(image, partial)
             picture = await checker.check(partial.path)
+        except HostGivenUpError as error:  # it was not asked, and waiting would be in vain
+            folder.bury(image, error, attempts + throttled)
+            return
         except PictureError as error:
             if error.reason is Reason.THROTTLED:
                 throttled += 1
@@ -102,7 +99,8 @@ async def _settle(
                 continue
             if not error.again:
                 partial.discard()
-            folder.bury(image, error, attempts + throttled)
+            limit = limit_of(error.reason, settings)
+            folder.bury(image, error, attempts + throttled, limit)
             return
         folder.keep(image, partial.path, picture, came_from)
         partial.discard()
@@ -122,28 +120,3 @@ def _wait_s(
     tries = max(1, attempts + throttled)
     backoff_s = min(settings.backoff_s * 2.0 ** (tries - 1), _MAX_BACKOFF_S)
     return backoff_s * random.uniform(0.5, 1.5)  # noqa: S311 - it spreads callers, no secret
-
-
-async def take_local(
-    images: Sequence[str], source: Path, folder: PictureFolder, checker: PictureChecker
-) -> None:
-    """Copies the pictures that records name by path; those that are no good are noted as dead."""
-    for image in images:
-        file = source / image
-        try:
-            _check_path(file, source)
-            picture = await checker.check(file)
-        except PictureError as error:
-            folder.bury(image, error, 1)
-            continue
-        partial = folder.partial(image)
-        partial.path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, partial.path)
-        folder.keep(image, partial.path, picture, str(file))
-
-
-def _check_path(file: Path, source: Path) -> None:
-    if not file.resolve().is_relative_to(source.resolve()):
-        raise PictureError(Reason.MISSING_FILE, f"the path leads out of {source}")
-    if not file.is_file():
-        raise PictureError(Reason.MISSING_FILE, f"there is no file {file}", again=True)

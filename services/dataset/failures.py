@@ -44,3 +44,15 @@ class PictureError(Exception):
         self.detail = detail
         self.again = again
         self.wait_s = wait_s
+
+
+class HostGivenUpError(PictureError):
+    """The picture was not asked for: its host was given up for this run. Another run may bring it.
+
+    Args:
+        reason: What the host was given up for.
+        detail: One line for people.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(reason, detail, again=True)

@@ -10,7 +10,7 @@ import httpx2
 
 from services.dataset.addresses import AddressGuard, check_url
 from services.dataset.failures import PictureError, Reason
-from services.dataset.hosts import Host, Hosts, retry_after_s
+from services.dataset.hosts import Host, Hosts, Turn, retry_after_s
 from services.dataset.partial import PartialFile
 from services.dataset.settings import DatasetSettings
 
@@ -21,7 +21,9 @@ _GONE = frozenset({404, 410})
 _REFUSED = frozenset({401, 403, 451})
 _WORTH_REPEATING = frozenset({408, 425})
 _SERVER_ERRORS = 500
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+# No more digits than any size has; int() refuses thousands of them.
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
+_CONTENT_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 
 
 def user_agent(contact: str) -> str:
@@ -69,36 +71,33 @@ class Fetcher:
 
     async def _ask(self, url: httpx2.URL, partial: PartialFile) -> str | None:
         """Asks one URL; gives where it redirects to, or nothing once the picture is there."""
-        host = self._hosts.of(url)
-        async with host.turn():
+        async with self._hosts.turn(url) as (host, turn):
             try:
                 async with asyncio.timeout(self._settings.attempt_timeout_s):
-                    return await self._exchange(host, url, partial)
+                    return await self._exchange(host, turn, url, partial)
             except TimeoutError as error:
                 detail = f"took longer than {self._settings.attempt_timeout_s:g} s"
                 raise PictureError(Reason.TIMED_OUT, detail, again=True) from error
             except httpx2.TimeoutException as error:
+                turn.answered = False  # whatever it began to say
                 detail = f"nothing came for {self._settings.read_timeout_s:g} s"
                 raise PictureError(Reason.TIMED_OUT, detail, again=True) from error
             except (httpx2.TransportError, httpx2.StreamError) as error:
                 detail = f"the transfer broke off: {str(error) or type(error).__name__}"
                 raise PictureError(Reason.BROKEN_OFF, detail, again=True) from error
 
-    async def _exchange(self, host: Host, url: httpx2.URL, partial: PartialFile) -> str | None:
-        try:
-            addresses = await self._guard.addresses(url)
-            asked = partial.request_headers(str(url))
-            response = await self._send(host, url, addresses, asked)
-        except PictureError as error:
-            if error.again:
-                host.note_unreachable()
-            raise
-        host.note_reached()
+    async def _exchange(
+        self, host: Host, turn: Turn, url: httpx2.URL, partial: PartialFile
+    ) -> str | None:
+        addresses = await self._guard.addresses(url)
+        asked = partial.request_headers(str(url))
+        response = await self._send(host, url, addresses, asked)
+        turn.answered = True
         try:
             if response.status_code in _REDIRECTS:
                 return _target(url, response)
-            self._check_status(response, host, partial)
-            await self._receive(response, url, partial)
+            self._check_status(response, partial)
+            await self._receive(response, url, partial, is_rest=bool(asked))
         finally:
             await response.aclose()
         return None
@@ -124,7 +123,7 @@ class Fetcher:
         detail = f"host {url.host} cannot be reached: {last or 'it has no address'}"
         raise PictureError(Reason.UNREACHABLE, detail, again=True) from last
 
-    def _check_status(self, response: httpx2.Response, host: Host, partial: PartialFile) -> None:
+    def _check_status(self, response: httpx2.Response, partial: PartialFile) -> None:
         status = response.status_code
         detail = f"the server answered {status}"
         if status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
@@ -136,8 +135,6 @@ class Fetcher:
         if status == HTTPStatus.TOO_MANY_REQUESTS or (
             status == HTTPStatus.SERVICE_UNAVAILABLE and asked_s is not None
         ):
-            if asked_s is not None and asked_s <= self._settings.max_wait_s:
-                host.pause(asked_s)
             raise PictureError(Reason.THROTTLED, detail, again=True, wait_s=asked_s)
         if status in _GONE:
             raise PictureError(Reason.NOT_FOUND, detail)
@@ -149,22 +146,16 @@ class Fetcher:
         raise PictureError(Reason.HTTP_STATUS, detail)
 
     async def _receive(
-        self, response: httpx2.Response, url: httpx2.URL, partial: PartialFile
+        self, response: httpx2.Response, url: httpx2.URL, partial: PartialFile, *, is_rest: bool
     ) -> None:
         headers = response.headers
         _check_kind(headers)
-        total: int | None = None
         if response.status_code == HTTPStatus.PARTIAL_CONTENT:
-            found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-            if found is None or int(found[1]) != partial.size:
-                partial.discard()
-                detail = "the server sent another part than it was asked for"
-                raise PictureError(Reason.BROKEN_OFF, detail, again=True)
-            total = int(found[3]) if found[3] != "*" else None
+            total = _total_of_rest(headers, partial, is_rest=is_rest)
         else:
-            partial.begin(str(url), headers)
-            length = headers.get("Content-Length", "")
-            total = int(length) if length.isdigit() else None
+            length = _CONTENT_LENGTH.fullmatch(headers.get("Content-Length", ""))
+            total = int(length[0]) if length is not None else None
+            partial.begin(str(url), headers, total)
         if total is not None and total > self._settings.max_bytes:
             raise self._too_large(partial)
         size = partial.size
@@ -184,6 +175,25 @@ class Fetcher:
         return PictureError(Reason.TOO_LARGE, detail)
 
 
+def _total_of_rest(headers: httpx2.Headers, partial: PartialFile, *, is_rest: bool) -> int | None:
+    """Makes sure that the rest comes of what is there, and gives the size of the whole.
+
+    Raises:
+        PictureError: It is another part, or one of something else; the next attempt asks anew.
+    """
+    found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+    detail = ""
+    if not is_rest or found is None or int(found[1]) != partial.size:
+        detail = "the server sent another part than it was asked for"
+    else:
+        said = int(found[3]) if found[3] != "*" else None
+        if partial.is_continued_by(headers, said):
+            return partial.total if said is None else said
+        detail = "the server sent the rest of another picture than it began with"
+    partial.discard()
+    raise PictureError(Reason.BROKEN_OFF, detail, again=True)
+
+
 def _check_kind(headers: httpx2.Headers) -> None:
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind and not kind.startswith("image/") and not kind.endswith("/octet-stream"):
@@ -199,5 +209,5 @@ def _target(url: httpx2.URL, response: httpx2.Response) -> str:
         raise PictureError(Reason.HTTP_STATUS, "a redirect leads nowhere")
     try:
         return str(url.join(location))
-    except httpx2.InvalidURL as error:
+    except (httpx2.InvalidURL, ValueError) as error:
         raise PictureError(Reason.BAD_URL, "a redirect leads to what is no URL") from error

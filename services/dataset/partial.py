@@ -5,8 +5,11 @@ import json
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import cast
 
 import httpx2
+
+_NAMES = ("ETag", "Last-Modified")
 
 
 class PartialFile:
@@ -27,25 +30,50 @@ class PartialFile:
         """Bytes that are there."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
+    @property
+    def total(self) -> int | None:
+        """Bytes that there are in all, where the server said so when it began."""
+        total = self._noted().get("total")
+        return total if isinstance(total, int) else None
+
     def request_headers(self, url: str) -> dict[str, str]:
         """Asks for the rest only, if what is there came from this very URL and can be named."""
-        try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        match note:
-            case {"url": str(known), "validator": str(validator)} if known == url and self.size:
+        match self._noted():
+            case {"url": str(known), "validator": str(validator)} if (
+                known == url and validator.isascii() and self.size
+            ):
                 return {"Range": f"bytes={self.size}-", "If-Range": validator}
         return {}
 
-    def begin(self, url: str, headers: httpx2.Headers) -> None:
+    def begin(self, url: str, headers: httpx2.Headers, total: int | None) -> None:
         """Starts anew, and notes by what the server will know this content again."""
         self.discard()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         validator = _validator(headers)
         if validator:
-            note = json.dumps({"url": url, "validator": validator})
-            self._note.write_text(note, encoding="utf-8")
+            names = {name: headers.get(name, "") for name in _NAMES}
+            note = {"url": url, "validator": validator, "total": total, **names}
+            self._note.write_text(json.dumps(note), encoding="utf-8")
+
+    def is_continued_by(self, headers: httpx2.Headers, total: int | None) -> bool:
+        """Whether the rest comes of the same content, as far as the server tells.
+
+        A server that does not heed ``If-Range`` sends the rest of whatever is there now.
+        """
+        noted = self._noted()
+        if total is not None and noted.get("total") not in {None, total}:
+            return False
+        return not any(
+            noted.get(name) and headers.get(name) and noted[name] != headers[name]
+            for name in _NAMES
+        )
+
+    def _noted(self) -> dict[str, object]:
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return cast("dict[str, object]", note) if isinstance(note, dict) else {}
 
     def discard(self) -> None:
         """Forgets what is there."""
@@ -56,13 +84,14 @@ class PartialFile:
 def _validator(headers: httpx2.Headers) -> str:
     """Gives what names the content byte for byte: RFC 9110, 8.8 and 13.1.5."""
     tag = headers.get("ETag", "")
-    if tag.startswith('"'):  # a weak one begins with W/
+    # A weak one begins with W/; one that is no ASCII cannot be sent back.
+    if tag.startswith('"') and tag.isascii():
         return tag
     try:
         changed = parsedate_to_datetime(headers.get("Last-Modified", ""))
         answered = parsedate_to_datetime(headers.get("Date", ""))
         if answered.astimezone(UTC) - changed.astimezone(UTC) >= timedelta(minutes=1):
             return headers["Last-Modified"]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return ""
     return ""

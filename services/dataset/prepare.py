@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,17 +11,20 @@ from pathlib import Path
 
 from rich.console import Console
 
+from services.benchmark.loader import folder_mapping
 from services.benchmark.mapping import load_mapping
-from services.benchmark.prepared import MANIFEST_FILE, MAPPING_FILE
+from services.benchmark.picture_names import is_url
+from services.benchmark.prepared import MANIFEST_FILE, MAPPING_FILE, dataset_revision
 from services.benchmark.records import Split
 from services.core.digests import digest_of_files
 from services.core.errors import UserInputError
 from services.dataset.bad_records import BAD_RECORDS_FILE, leave_out, list_bad_records
-from services.dataset.download import download, is_url, take_local
+from services.dataset.download import download
+from services.dataset.local_pictures import is_exchanged, take_local
 from services.dataset.picture_checker import picture_checker
 from services.dataset.progress import picture_progress
-from services.dataset.settings import DatasetSettings
-from services.dataset.source import Source, get_files, pin
+from services.dataset.settings import DatasetSettings, limit_of
+from services.dataset.source import Source, find_files, pin, put, put_files
 from services.dataset.store import PictureFolder, now, write_text
 from services.dataset.validation import Validation, validate
 
@@ -87,22 +89,27 @@ def prepare(job: Preparation, settings: DatasetSettings, console: Console) -> Pr
         )
     job.folder.mkdir(parents=True, exist_ok=True)
     with _locked(job.folder):
-        commit = "" if job.source.folder is not None else pin(job.source)
-        if job.mapping is not None:
-            load_mapping(job.mapping)
-            if job.mapping.resolve() != (job.folder / MAPPING_FILE).resolve():
-                shutil.copyfile(job.mapping, job.folder / MAPPING_FILE)
-        files = get_files(job.source, commit, job.splits, job.folder)
-        checked = validate(job.folder, job.splits)
+        known = dataset_revision(job.folder)
+        commit = "" if job.source.folder is not None else pin(job.source, known)
+        found = find_files(job.source, commit, job.splits)
+        given = folder_mapping(job.folder) if job.mapping is None else load_mapping(job.mapping)
+        checked = validate(found, given)
         _report(checked, job, console)
+        # From here on the folder changes: what is wrong left it as it was.
+        if job.mapping is not None:
+            put(job.mapping, job.folder / MAPPING_FILE)
+        files = put_files(found, job.folder)
         if job.skip_bad:
             leave_out(checked, job.folder)
         list_bad_records(checked.all_faults, job.folder)
         pictures = PictureFolder(job.folder)
-        if job.with_images:
-            _get_pictures(job, checked, pictures, settings, console)
+        # Written at once too: a run that is stopped tells the next one which commit it was of.
         result = _result(checked, pictures)
         _write_manifest(job, commit, files, checked, result)
+        if job.with_images:
+            _get_pictures(job, checked, pictures, settings, console)
+            result = _result(checked, pictures)
+            _write_manifest(job, commit, files, checked, result)
     return result
 
 
@@ -163,12 +170,9 @@ def _get_pictures(
     settings: DatasetSettings,
     console: Console,
 ) -> None:
-    missing = [
-        image
-        for image in checked.images
-        if image not in pictures.held
-        and (job.retry_dead or image not in pictures.dead or pictures.dead[image].again)
-    ]
+    missing = [image for image in checked.images if _is_wanted(image, job, pictures, settings)]
+    # First those that were not asked for yet: a host may be given up over the others.
+    missing.sort(key=lambda image: image in pictures.dead and pictures.dead[image].attempts > 0)
     url_count = sum(map(is_url, missing))
     if url_count and not settings.contact:
         _say(console, "no --contact is given; Wikimedia asks for one, and may refuse without")
@@ -177,6 +181,20 @@ def _get_pictures(
             asyncio.run(_take(missing, job, pictures, settings, note))
     finally:
         pictures.tidy()
+
+
+def _is_wanted(
+    image: str, job: Preparation, pictures: PictureFolder, settings: DatasetSettings
+) -> bool:
+    """Whether this run is to get a picture: one that it lacks and may get, or that has changed."""
+    held, dead = pictures.held.get(image), pictures.dead.get(image)
+    if not is_url(image):
+        return held is None or is_exchanged(held, job.source.folder or job.folder)
+    if held is not None:
+        return False
+    if dead is None or dead.again or job.retry_dead:
+        return True
+    return dead.limit != limit_of(dead.reason, settings)
 
 
 async def _take(

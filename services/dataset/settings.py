@@ -5,6 +5,8 @@ from ipaddress import IPv4Network, IPv6Network
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.dataset.failures import Reason
+
 
 class DatasetSettings(BaseSettings):
     """How pictures are downloaded.
@@ -22,6 +24,7 @@ class DatasetSettings(BaseSettings):
         attempts: Times that a picture is tried in one run; being throttled is counted apart.
         backoff_s: Wait before the second attempt; it doubles with each further one.
         max_wait_s: Longest wait that a server may ask for within a run.
+        rest_s: How long a host that does not answer is left alone before it is asked once more.
         allowed_networks: Networks to download from although they are not public.
     """
 
@@ -39,4 +42,20 @@ class DatasetSettings(BaseSettings):
     attempts: int = Field(default=4, ge=1, le=20)
     backoff_s: float = Field(default=1.0, gt=0)
     max_wait_s: float = Field(default=300.0, gt=0)
+    rest_s: float = Field(default=60.0, gt=0)
     allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+def limit_of(reason: str, settings: DatasetSettings) -> str:
+    """Names the limit that pictures are refused by for a reason; empty if there is none.
+
+    With another limit they may be had.
+    """
+    match reason:
+        case Reason.TOO_LARGE:
+            return f"max_bytes={settings.max_bytes}"
+        case Reason.TOO_MANY_PIXELS:
+            return f"max_pixels={settings.max_pixels}"
+        case Reason.FORBIDDEN_ADDRESS:
+            return f"allowed_networks={','.join(map(str, settings.allowed_networks))}"
+    return ""

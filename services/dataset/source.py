@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from services.benchmark.loader import dataset_file
+from services.benchmark.loader import SUFFIXES, dataset_file
 from services.benchmark.records import Split
 from services.core.errors import ExpArtError, UserInputError
 
@@ -46,8 +46,13 @@ class Source:
     revision: str = REVISION
 
 
-def pin(source: Source) -> str:
+def pin(source: Source, known: str = "") -> str:
     """Gives the full hash of the commit that a hub source means.
+
+    Args:
+        source: A source of the hub.
+        known: What the folder was prepared from before, ``owner/name@commit``: a revision that
+            it begins with is that commit, and the hub is not asked.
 
     Raises:
         UserInputError: There is no such dataset or revision.
@@ -56,6 +61,13 @@ def pin(source: Source) -> str:
     revision = source.revision
     if _FULL_HASH.fullmatch(revision):
         return revision
+    repository, _, commit = known.rpartition("@")
+    if (
+        repository == source.repository
+        and _SHORT_HASH.fullmatch(revision)
+        and commit.startswith(revision)
+    ):
+        return commit
     try:
         if not _SHORT_HASH.fullmatch(revision):
             return str(HfApi().dataset_info(source.repository, revision=revision).sha)
@@ -71,27 +83,41 @@ def pin(source: Source) -> str:
     return found[0]
 
 
-def get_files(source: Source, commit: str, splits: Sequence[Split], folder: Path) -> list[Path]:
-    """Puts the splits' files into a folder, replacing what it held of them.
+def find_files(source: Source, commit: str, splits: Sequence[Split]) -> dict[Split, Path]:
+    """Finds the splits' files where they come from; those of the hub are in its cache then.
 
     Raises:
         UserInputError: A file is missing at the source.
         HubError: The hub cannot be reached.
     """
+    return {
+        split: dataset_file(source.folder, split)
+        if source.folder is not None
+        else _hub_file(source, commit, split)
+        for split in splits
+    }
+
+
+def put_files(found: Mapping[Split, Path], folder: Path) -> list[Path]:
+    """Puts the splits' files into a folder, replacing what it held of them in whatever form."""
     files = []
-    for split in splits:
-        found = (
-            dataset_file(source.folder, split)
-            if source.folder is not None
-            else _hub_file(source, commit, split)
-        )
-        place = folder / (split.value + found.suffix)
-        if found.resolve() != place.resolve():
-            beside = place.with_name(f".{place.name}.new")
-            shutil.copyfile(found, beside)
-            beside.replace(place)
+    for split, file in found.items():
+        place = folder / (split.value + file.suffix)
+        if put(file, place):
+            for suffix in set(SUFFIXES) - {file.suffix}:
+                place.with_suffix(suffix).unlink(missing_ok=True)
         files.append(place)
     return files
+
+
+def put(file: Path, place: Path) -> bool:
+    """Copies a file to its place in one step; says whether that was needed."""
+    if file.resolve() == place.resolve():
+        return False
+    beside = place.with_name(f".{place.name}.new")
+    shutil.copyfile(file, beside)
+    beside.replace(place)
+    return True
 
 
 def _hub_file(source: Source, commit: str, split: Split) -> Path:

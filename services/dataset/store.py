@@ -30,11 +30,25 @@ class DeadLink:
         image: What records call it.
         reason: A value of :class:`~services.dataset.failures.Reason`.
         again: Whether it is worth trying again.
+        attempts: Times that it was asked for; none where its host had been given up.
+        limit: What it was refused by, if that was a limit of ours.
     """
 
     image: str
     reason: str
     again: bool
+    attempts: int = 0
+    limit: str = ""
+
+    @classmethod
+    def read(cls, row: Mapping[str, object]) -> "DeadLink | None":
+        """Reads a line of the list; nothing if it makes no sense."""
+        match row:
+            case {"image": str(image), "reason": str(reason), "retry": bool(again)}:
+                attempts = row.get("attempts")
+                asked = attempts if isinstance(attempts, int) else 0
+                return cls(image, reason, again, asked, str(row.get("limit", "")))
+        return None
 
 
 class PictureFolder:
@@ -54,9 +68,9 @@ class PictureFolder:
         }
         self.dead: dict[str, DeadLink] = {}
         for row in read_lines(folder / DEAD_LINKS_FILE):
-            match row:
-                case {"image": str(image), "reason": str(reason), "retry": bool(again)}:
-                    self.dead[image] = DeadLink(image, reason, again)
+            dead = DeadLink.read(row)
+            if dead is not None:
+                self.dead[dead.image] = dead
         for image in self.held:
             self.dead.pop(image, None)
 
@@ -91,8 +105,8 @@ class PictureFolder:
         )
         self.dead.pop(image, None)
 
-    def bury(self, image: str, error: PictureError, attempts: int) -> None:
-        """Notes why a picture cannot be had."""
+    def bury(self, image: str, error: PictureError, attempts: int, limit: str = "") -> None:
+        """Notes why a picture cannot be had, and by which limit it was refused, if by one."""
         self._append(
             DEAD_LINKS_FILE,
             {
@@ -101,10 +115,12 @@ class PictureFolder:
                 "detail": error.detail,
                 "retry": error.again,
                 "attempts": attempts,
+                **({"limit": limit} if limit else {}),
                 "at": now(),
             },
         )
-        self.dead[image] = DeadLink(image, error.reason.value, error.again)
+        self.dead[image] = DeadLink(image, error.reason.value, error.again, attempts, limit)
+        self.held.pop(image, None)  # an exchanged one, no good any more
 
     def tidy(self) -> None:
         """Leaves one line a picture: the last one, and none of a dead link that came alive."""

@@ -1,7 +1,7 @@
 """Checks every record of a dataset and counts what is in it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +9,6 @@ from typing import NamedTuple
 from services.benchmark.loader import (
     BadEntry,
     choose_mapping,
-    dataset_file,
-    folder_mapping,
     read_entries,
     read_record,
 )
@@ -79,19 +77,17 @@ class Validation:
         return [fault for faults in self.faults.values() for fault in faults]
 
 
-def validate(folder: Path, splits: Sequence[Split]) -> Validation:
-    """Checks every record, by the folder's own mapping or by the first built-in one that fits.
+def validate(files: Mapping[Split, Path], mapping: FieldMapping | None) -> Validation:
+    """Checks every record, by a mapping or else by the first built-in one that fits.
 
     Raises:
-        UserInputError: A file is missing or cannot be read, or no built-in mapping fits any
-            record.
+        UserInputError: A file cannot be read, or no built-in mapping fits any record.
     """
-    result = Validation(mapping=folder_mapping(folder))
+    result = Validation(mapping=mapping)
     # Records before the first one that a mapping fits, and why none fits the first of them.
     waiting: list[_Entry] = []
     misfit: UserInputError | None = None
-    for split in splits:
-        file = dataset_file(folder, split)
+    for split, file in files.items():
         result.splits[split] = SplitCounts()
         result.faults[split] = []
         for number, content in enumerate(read_entries(file), start=1):
