@@ -140,6 +140,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
             await asyncio.sleep(fault.delay_s)
             raise fault.error
         if request.instruction == self.deadly:
+            await asyncio.sleep(self.delay_s / 2)
             died, self.died = self.died, asyncio.Event()
             died.set()
             raise EngineUnavailableError("the engine died")

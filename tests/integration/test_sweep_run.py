@@ -475,9 +475,10 @@ async def test_a_model_that_hangs_is_set_aside_as_soon_as_it_answered_nobody_for
 
 async def test_a_question_that_its_engine_dies_of_fails_alone(spec_file: Path) -> None:
     deadly = "Explain the Legacy of test_seen work 3."
-    generation = ScriptedGeneration({"alpha": "r1"}, deadly=deadly, delay_s=0.005)
+    generation = ScriptedGeneration({"alpha": "r1"}, deadly=deadly, delay_s=0.4)
     settings = SETTINGS.model_copy(update={"max_attempts": 6})
-    path = _write_spec(spec_file.parent, set_aside_after=3)
+    # Seven others are being answered whenever the engine dies, but for its being asked alone.
+    path = _write_spec(spec_file.parent, concurrency=8, set_aside_after=3)
     outcome = await sweep(path, generation, ScriptedScoring(), settings=settings)
     [alpha] = outcome.models
     assert alpha.set_aside == ""
@@ -682,6 +683,45 @@ async def test_scores_of_an_outdated_signature_are_computed_again_once_anything_
     assert progress.snapshots[-1].scored == 2 * QUESTIONS
     board = build_leaderboard(load_spec(path).output)
     assert all("|v:next" in metric.signature for metric in board.standings[0].metrics.values())
+
+
+async def test_scores_of_a_service_that_is_upgraded_meanwhile_are_made_alike_by_the_next_run(
+    spec_file: Path,
+) -> None:
+    scoring, generation = ScriptedScoring(), ScriptedGeneration(REVISIONS, delay_s=0.005)
+
+    def upgrade(total: int) -> None:
+        if total == QUESTIONS:
+            scoring.signature_suffix = "|v:next"
+
+    generation.on_completed = upgrade
+    progress = Watcher()
+    outcome = await sweep(spec_file, generation, scoring, progress=progress)
+    assert not outcome.complete
+    assert 0 < outcome.unscored <= QUESTIONS
+    assert len([note for note in progress.notes if "was it upgraded?" in note]) == 1
+    with pytest.raises(UserInputError, match="different signatures"):
+        build_leaderboard(load_spec(spec_file).output)
+    assert (await sweep(spec_file, generation, scoring)).complete
+    assert set(generation.asked.values()) == {1}
+    assert build_leaderboard(load_spec(spec_file).output).pending == 0
+
+
+async def test_a_scoring_service_that_fails_at_every_item_is_asked_again_by_the_next_run(
+    spec_file: Path,
+) -> None:
+    def break_down(item_id: str, attempt: int) -> ServiceError | None:
+        return InternalError("the disk is full")
+
+    generation, progress = ScriptedGeneration(REVISIONS), Watcher()
+    broken = ScriptedScoring(item_error=break_down)
+    outcome = await sweep(spec_file, generation, broken, progress=progress)
+    assert not outcome.complete
+    assert outcome.unscored == 2 * QUESTIONS
+    assert any("scoring was given up: the disk is full" in note for note in progress.notes)
+    assert (await sweep(spec_file, generation, ScriptedScoring())).complete
+    assert set(generation.asked.values()) == {1}
+    assert_complete(spec_file)
 
 
 async def test_a_rescoring_that_was_cut_short_is_ended_by_the_next_run(spec_file: Path) -> None:

@@ -26,6 +26,7 @@ INTERNAL.
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.core.errors import (
@@ -150,3 +151,13 @@ class RetryBudget:
         """Doubles from the first backoff to the longest; half of it is left to chance."""
         longest = min(longest_s, math.ldexp(_FIRST_BACKOFF_S, min(count - 1, 16)))
         return longest * (0.5 + self.jitter.random() / 2)
+
+
+def budgets_within(limits: RetryLimits) -> Callable[[], RetryBudget]:
+    """Gives what makes the budgets of a run.
+
+    Their waits are drawn anew in every process: drivers that lost a service at the same moment
+    must not all come back at the same moments.
+    """
+    jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
+    return lambda: RetryBudget(limits, jitter)

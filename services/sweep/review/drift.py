@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import random
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +21,7 @@ from services.sweep.plan.prepare import picture_store, stored_tables
 from services.sweep.remote.clients import GenerationClient, ScoringClient
 from services.sweep.remote.endpoints import Endpoints
 from services.sweep.remote.messages import ScoringAnswer
-from services.sweep.remote.retry import RetryBudget, RetryLimits
+from services.sweep.remote.retry import RetryLimits, budgets_within
 from services.sweep.remote.uploads import Pictures
 from services.sweep.results.rows import GenerationRow, Table
 from services.sweep.results.tables import ResultTables
@@ -163,7 +162,8 @@ class _Measuring:
         self._client = client
         self._stop = stop
         self._settings = settings
-        self._jitter = random.Random(0)  # noqa: S311 - spreads retries, guards nothing
+        limits = RetryLimits(settings.max_attempts, settings.max_wait_s)
+        self._new_budget = budgets_within(limits)
         self.failures: dict[str, Counter[str]] = {model.label: Counter() for model in plan.models}
 
     async def ask(
@@ -235,10 +235,6 @@ class _Measuring:
                     await pipe.submit_patiently(again, pair.again)
             pipe.close()
         return found
-
-    def _new_budget(self) -> RetryBudget:
-        limits = RetryLimits(self._settings.max_attempts, self._settings.max_wait_s)
-        return RetryBudget(limits, self._jitter)
 
 
 def _note_retry(model: str, reason: ErrorReason, delay_s: float) -> None:

@@ -1,9 +1,7 @@
 """Scores the answers that are stored in the shards of an output, one shard after the other."""
 
 import asyncio
-import random
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -12,11 +10,10 @@ from services.benchmark.records import Question
 from services.core.errors import ServiceError
 from services.sweep.remote.clients import ScoringClient
 from services.sweep.remote.messages import ScoringAnswer
-from services.sweep.remote.retry import RetryBudget, RetryLimits, is_final
+from services.sweep.remote.retry import RetryLimits, budgets_within, is_final
 from services.sweep.results.batch import ResultBatch
 from services.sweep.results.compaction import try_to_compact
 from services.sweep.results.manifest import read_manifest, write_manifest
-from services.sweep.results.output_lock import hold_shard
 from services.sweep.results.rows import FailureRow, Stage, Table
 from services.sweep.results.scorings import Scoring
 from services.sweep.results.store import ResultStore
@@ -24,10 +21,12 @@ from services.sweep.results.stored_plan import StoredPlan
 from services.sweep.results.stored_texts import stored_texts
 from services.sweep.results.tables import ResultTables
 from services.sweep.run.error_groups import first_error
+from services.sweep.run.holding import holding
 from services.sweep.run.journal import ResultJournal
 from services.sweep.run.score_rows import score_rows
 from services.sweep.run.scoring_pipe import ScoringPipe
 from services.sweep.run.settings import SweepSettings
+from services.sweep.run.threads import in_thread
 from services.sweep.spec.sharding import Shard
 
 
@@ -90,8 +89,8 @@ class Rescoring:
         self._progress = progress
         self._stop = stop
         self._settings = settings
-        self._limits = RetryLimits(settings.max_attempts, settings.max_wait_s)
-        self._jitter = random.Random(0)  # noqa: S311 - spreads retries, guards nothing
+        limits = RetryLimits(settings.max_attempts, settings.max_wait_s)
+        self._new_budget = budgets_within(limits)
         self.scored = self.failed = 0
         self.lost = ""
 
@@ -105,17 +104,15 @@ class Rescoring:
             return
         if not await asyncio.to_thread(self._has_wanted, store.tables(shard)):
             return
-        with ExitStack() as held:
-            # In a thread: in an object store, whoever held it before may have to be waited for.
-            tables = await asyncio.to_thread(held.enter_context, hold_shard(store, shard))
-            await asyncio.to_thread(self._note_scoring, tables)
+        async with holding(store, shard) as tables:
+            await in_thread(lambda: self._note_scoring(tables))
             before = self.scored
             try:
                 await self._score(tables)
             except BaseExceptionGroup as group:
                 raise first_error(group) from group
             if self.scored > before and not self._stop.is_set():
-                await asyncio.to_thread(try_to_compact, tables)
+                await in_thread(lambda: try_to_compact(tables))
 
     def _note_scoring(self, tables: ResultTables) -> None:
         """Says how answers are scored before the first one is, lest a kill leave that unsaid."""
@@ -146,7 +143,7 @@ class Rescoring:
 
         pipe: ScoringPipe[_StoredAnswer] = ScoringPipe(
             self._client,
-            new_budget=lambda: RetryBudget(self._limits, self._jitter),
+            new_budget=self._new_budget,
             window=self._settings.scoring_window,
             answered=take,
             stop=self._stop,
@@ -155,7 +152,7 @@ class Rescoring:
             async with asyncio.TaskGroup() as group:
                 committing = group.create_task(journal.run())
                 scoring = group.create_task(pipe.run())
-                await self._feed(tables, pipe)
+                await self._feed(tables, pipe, journal)
                 pipe.close()
                 await scoring
                 committing.cancel()
@@ -164,7 +161,9 @@ class Rescoring:
         if pipe.lost is not None:
             self.lost = pipe.lost.message
 
-    async def _feed(self, tables: ResultTables, pipe: ScoringPipe[_StoredAnswer]) -> None:
+    async def _feed(
+        self, tables: ResultTables, pipe: ScoringPipe[_StoredAnswer], journal: ResultJournal
+    ) -> None:
         texts = stored_texts([tables], self._wanted)
         while (batch := await asyncio.to_thread(next, texts, None)) is not None:
             for key, text in batch:
@@ -177,6 +176,7 @@ class Rescoring:
                     reference_digest=self._plan.text("reference_digest", place),
                     place=place,
                 )
+                await journal.room(self._stop)
                 if self._stop.is_set() or not await pipe.submit_patiently(answered, text):
                     return
 

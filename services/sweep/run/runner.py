@@ -1,7 +1,6 @@
 """Runs a sweep: asks what is left to ask, scores what comes, and loses nothing on the way."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from services.sweep.progress.outcome import SweepOutcome
 from services.sweep.progress.progress import SweepProgress
 from services.sweep.remote.clients import GenerationClient, ScoringClient
 from services.sweep.remote.endpoints import Endpoints
-from services.sweep.remote.retry import RetryBudget, RetryLimits
+from services.sweep.remote.retry import RetryLimits, budgets_within
 from services.sweep.remote.rpc_faults import named
 from services.sweep.remote.uploads import Pictures
 from services.sweep.results.compaction import try_to_compact
@@ -135,7 +134,6 @@ async def _run(
     manifest: Manifest,
 ) -> SweepOutcome:
     limits = RetryLimits(settings.max_attempts, settings.max_wait_s)
-    jitter = random.Random(plan.spec.seed)  # noqa: S311 - spreads retries, guards nothing
     async with _clients(plan, endpoints, settings) as (generation, scoring):
         with named("scoring", endpoints.scoring):
             manifest.signatures = await scoring.signatures()
@@ -154,6 +152,7 @@ async def _run(
         run = SweepRun(
             plan,
             score_again=again,
+            signed=signed,
             generation=generation,
             scoring=scoring,
             tables=tables,
@@ -162,7 +161,7 @@ async def _run(
             progress=progress,
             stop=stop,
             settings=settings,
-            new_budget=lambda: RetryBudget(limits, jitter),
+            new_budget=budgets_within(limits),
         )
         return await run.run()
 

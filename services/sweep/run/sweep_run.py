@@ -1,7 +1,6 @@
 """One run of a sweep: the models side by side, the scores behind them, the journal below."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,11 +16,12 @@ from services.sweep.remote.clients import GenerationClient, ScoringClient
 from services.sweep.remote.messages import ScoringAnswer
 from services.sweep.remote.retry import RetryBudget
 from services.sweep.results.batch import ResultBatch
-from services.sweep.results.manifest import Attestation
+from services.sweep.results.manifest import FILE_NAME, Attestation, Manifest, manifest_text
 from services.sweep.results.rows import GenerationRow, Stage
 from services.sweep.results.stored_texts import stored_texts
 from services.sweep.results.tables import ResultTables
 from services.sweep.run.asking import Asker, Failed, service_failure
+from services.sweep.run.attestations import Attestations
 from services.sweep.run.concurrency import ConcurrencyController
 from services.sweep.run.journal import ResultJournal
 from services.sweep.run.model_run import ModelRun
@@ -41,11 +41,12 @@ class SweepRun:
     Args:
         plan: What to do.
         score_again: Jobs whose scores carry outdated signatures.
+        signed: Digest of the signatures that the scores of this run are to carry.
         generation: The generation service.
         scoring: The scoring service.
         tables: Where results go.
         readable: Where stored explanations are found, of all shards.
-        attest: Takes what the generation service attests of a model.
+        manifest: Takes what the generation service attests of a model.
         progress: Watches.
         stop: When set, nothing more is asked.
         settings: Settings of the driver.
@@ -57,19 +58,22 @@ class SweepRun:
         plan: SweepPlan,
         *,
         score_again: Sequence[Job],
+        signed: str,
         generation: GenerationClient,
         scoring: ScoringClient,
         tables: ResultTables,
         readable: Sequence[ResultTables],
-        attest: Callable[[str, Attestation], None],
+        manifest: Manifest,
         progress: SweepProgress,
         stop: asyncio.Event,
         settings: SweepSettings,
         new_budget: Callable[[], RetryBudget],
     ) -> None:
         self._plan = plan
+        self._manifest = manifest
+        self._signed = signed
+        self._is_signed_otherwise = False
         self._readable = readable
-        self._attest = attest
         self._progress = progress
         self._stop = stop
         self._drain_s = settings.drain_s
@@ -94,7 +98,7 @@ class SweepRun:
         self._rescored = {job.key for job in score_again}
         self._unscored = set(self._unfed)
         self._to_ask_again = 0
-        self._attested: set[tuple[str, ...]] = set()
+        self._attestations = Attestations(self._note_attested)
 
     async def run(self) -> SweepOutcome:
         """Runs until all is done, or until stopped and what was in flight has ended."""
@@ -134,7 +138,11 @@ class SweepRun:
             answered=self._take_answer,
             failed=self._take_failure,
             note=self._progress.note,
+            room=self._room,
         )
+
+    async def _room(self, over: asyncio.Event) -> None:
+        await self._journal.room(over)
 
     async def _ask_and_score(self) -> None:
         """Does all there is to do; once the sweep is stopped, for a bounded time."""
@@ -187,29 +195,20 @@ class SweepRun:
         while (batch := await asyncio.to_thread(next, texts, None)) is not None:
             for key, text in batch:
                 job = wanted.pop(key, None)
+                await self._journal.room(self._stop)
                 if job is not None and not await self._pipe.submit_patiently(job, text):
                     return
 
     def _take_answer(self, job: Job, row: GenerationRow) -> None:
         self._journal.add_generation(row)
-        self._note_attested(job.model.label, row)
+        self._attestations.note(job.model.label, row)
         self._unscored.add(job.key)
         if not self._pipe.submit(job, row.text):
             self._unfed[job.key] = job
 
-    def _note_attested(self, label: str, row: GenerationRow) -> None:
-        ran = (
-            label,
-            row.revision,
-            row.engine,
-            row.engine_version,
-            row.dtype,
-            row.quantization,
-            row.sampling,
-        )
-        if ran not in self._attested:  # nearly every answer attests what others did before
-            self._attested.add(ran)
-            self._attest(label, _attestation(row))
+    def _note_attested(self, label: str, attestation: Attestation) -> None:
+        if self._manifest.attest(label, attestation):  # once or twice a model
+            self._journal.add_file(FILE_NAME, manifest_text(self._manifest))
 
     def _take_failure(self, job: Job, failed: Failed) -> None:
         row = failed.row
@@ -235,7 +234,19 @@ class SweepRun:
                 self._unscored.add(job.key)
             self._journal.add_failure(failure)
             return
-        self._journal.add_scores(score_rows(job, answer))
+        rows = score_rows(job, answer)
+        self._journal.add_scores(rows)
+        if any(row.signatures_digest != self._signed for row in rows[:1]):
+            self._unscored.add(job.key)
+            self._note_signed_otherwise()
+
+    def _note_signed_otherwise(self) -> None:
+        if not self._is_signed_otherwise:
+            self._is_signed_otherwise = True
+            self._progress.note(
+                "the scoring service has other signatures than when this run began: was it "
+                "upgraded? The same command, run again, makes all scores alike"
+            )
 
     def _count(self, batch: ResultBatch) -> None:
         scored = {row.key for row in batch.scores}
@@ -258,15 +269,3 @@ class SweepRun:
 async def _in_turn(model: ModelRun, turn: asyncio.Semaphore) -> None:
     async with turn:
         await model.run()
-
-
-def _attestation(row: GenerationRow) -> Attestation:
-    return Attestation(
-        revision=row.revision,
-        engine=row.engine,
-        engine_version=row.engine_version,
-        dtype=row.dtype,
-        quantization=row.quantization,
-        # Questions differ in their seeds; what is attested of a model is what they share.
-        sampling={k: v for k, v in json.loads(row.sampling).items() if k != "seed"},
-    )

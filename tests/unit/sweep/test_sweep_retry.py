@@ -23,6 +23,7 @@ from services.sweep.remote.retry import (
     ConnectionLostError,
     RetryBudget,
     RetryLimits,
+    budgets_within,
     concerns_model,
     is_final,
     is_waited_for,
@@ -163,3 +164,9 @@ def test_a_lost_connection_is_told_from_an_engine_that_the_service_lost() -> Non
     assert not is_waited_for(EngineUnavailableError("lost"))
     assert ConnectionLostError("gone").reason is ErrorReason.ENGINE_UNAVAILABLE
     assert not is_final(ConnectionLostError("gone"))
+
+
+def test_the_drivers_of_a_sweep_do_not_come_back_in_the_same_beats() -> None:
+    limits = RetryLimits(max_attempts=2, max_wait_s=100)
+    delays = {budgets_within(limits)().delay_after(DrainingError("going")) for _ in range(10)}
+    assert len(delays) == 10
