@@ -3,10 +3,9 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from services.benchmark.prepared import read_lines
 from tests.contract.scoring_server import scoring_server
 from tests.integration.counted_generation import counted_generation
-from tests.integration.expart_host import PROJECT, ExpartHost, expart_host
+from tests.integration.expart_host import PROJECT, ExpartShell
 from tests.integration.stored_results import rows_of
 from tests.integration.sweep_driver import write_spec
 from tests.unit.dataset.hostile_server import (
@@ -31,13 +30,6 @@ WAIT_S = 120
 HELD, GONE, MOODY, COMPRESSED = "/5.png", "/6.png", "/7.png", "/8.png"
 PICTURES = 9
 DATA = [picture(number, size=(200, 200)) for number in range(PICTURES)]
-
-
-@pytest.fixture
-async def host(tmp_path: Path) -> AsyncIterator[ExpartHost]:
-    own = {"EXPART_CLI_LOG_FOLDER": str(tmp_path / "log"), "COLUMNS": "200"}
-    async with expart_host(tmp_path, {**os.environ, **own}) as running:
-        yield running
 
 
 class Museum:
@@ -102,7 +94,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_a_killed_preparation_is_gone_on_with_and_its_folder_is_swept(
-    host: ExpartHost, museum: Museum, tmp_path: Path
+    shell: ExpartShell, museum: Museum, tmp_path: Path
 ) -> None:
     write_records(tmp_path / "raw", museum)
     folder = tmp_path / "expart"
@@ -111,7 +103,8 @@ async def test_a_killed_preparation_is_gone_on_with_and_its_folder_is_swept(
         *("--split", "test_seen", "--skip-bad", "--allow-network", "127.0.0.1/32"),
         *("--contact", "a@example.org", "--requests-per-second", "1000"),
     )
-    quick = {"EXPART_DATASET_ATTEMPTS": "1"}
+    # The server that stops half way is silent until the preparation is killed, however late.
+    quick = {"EXPART_DATASET_ATTEMPTS": "1", "EXPART_DATASET_READ_TIMEOUT_S": str(WAIT_S)}
     killed = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.cli", *command),
         stdout=asyncio.subprocess.DEVNULL,
@@ -119,19 +112,21 @@ async def test_a_killed_preparation_is_gone_on_with_and_its_folder_is_swept(
         cwd=PROJECT,
         env={**os.environ, **quick},
     )
-    settled = 5 + 3  # all but the one that stops half way
-    await until(lambda: settled_in(folder) == settled)
-    refused = await host.expart(*command, environment=quick)
-    assert refused.code == 2
-    (line,) = refused.said.splitlines()
-    assert line == f"expart: error: {folder}: another expart dataset prepare is at work"
-    killed.send_signal(signal.SIGKILL)
-    await killed.wait()
+    try:
+        settled = 5 + 3  # all but the one that stops half way
+        await until(lambda: settled_in(folder) == settled)
+        refused = await shell.expart(*command, environment=quick)
+        assert refused.code == 2
+        (line,) = refused.said.splitlines()
+        assert line == f"expart: error: {folder}: another expart dataset prepare is at work"
+    finally:
+        killed.kill()
+        await killed.wait()
     museum.goes_on.set()
     assert_nothing_is_torn(folder, held=5)
     tear_the_first_picture(folder)
 
-    again = await host.expart(*command, environment=quick)
+    again = await shell.expart(*command, environment=quick)
     assert again.code == 1, again  # the moody server is worth another run
     assert "6 of 9 pictures" in again.printed
     assert "faulty records left out: 1" in again.printed
@@ -143,7 +138,7 @@ async def test_a_killed_preparation_is_gone_on_with_and_its_folder_is_swept(
     rest = museum.server.requests[HELD][1]
     assert rest["If-Range"] == '"five"'
     assert int(rest["Range"].removeprefix("bytes=").removesuffix("-")) == len(DATA[5]) // 2
-    await sweep(host, tmp_path, folder)
+    await sweep(shell, tmp_path, folder)
 
 
 def settled_in(folder: Path) -> int:
@@ -164,23 +159,23 @@ def tear_the_first_picture(folder: Path) -> None:
     os.truncate(folder / str(row["file"]), 100)
 
 
-async def sweep(host: ExpartHost, tmp_path: Path, folder: Path) -> None:
+async def sweep(shell: ExpartShell, tmp_path: Path, folder: Path) -> None:
     """Plans and runs it: the questions of three dead pictures are named, not asked, not lost."""
     spec = str(write_spec(tmp_path / "sweep", ["alpha"], folder))
     with scoring_server(tmp_path) as scoring:
         async with counted_generation(["alpha"]) as generation:
             services = ("--generation", generation.address, "--scoring", scoring.address)
-            planned = await host.expart("sweep", "plan", spec, *services[:2])
+            planned = await shell.expart("sweep", "plan", spec, *services[:2])
             assert (
                 "3 pictures are missing (1 NOT_FOUND, 1 SERVER_ERROR, 1 NOT_AN_IMAGE): 6 questions "
                 "count as failed and are not asked; the first: "
             ) in planned.printed
             assert "is a dead link: NOT_FOUND, the server answered 404" in planned.printed
-            ended = await host.expart("sweep", "run", spec, *services)
+            ended = await shell.expart("sweep", "run", spec, *services)
             assert ended.code == 0, ended  # no other run would bring the pictures
             assert "PICTURE_MISSING 6" in ended.printed
             assert generation.models.begun.total() == 12
-            again = await host.expart("sweep", "run", spec, *services)
+            again = await shell.expart("sweep", "run", spec, *services)
             assert "nothing to do: every question is settled" in again.printed
             assert generation.models.begun.total() == 12
     output = tmp_path / "sweep" / "results"
@@ -190,7 +185,7 @@ async def sweep(host: ExpartHost, tmp_path: Path, folder: Path) -> None:
         f"{number}-{setting}" for number in (6, 7, 8) for setting in ("with", "without")
     ]
     assert {row["reason"] for row in failed} == {"PICTURE_MISSING"}
-    board = await host.expart("leaderboard", str(output))
+    board = await shell.expart("leaderboard", str(output))
     assert board.code == 0
-    verified = await host.expart("sweep", "verify", str(output))
+    verified = await shell.expart("sweep", "verify", str(output))
     assert (verified.code, "6 failed" in verified.printed) == (0, True), verified

@@ -9,10 +9,11 @@ import pytest
 
 from tests.contract.scoring_server import ScoringServer
 from tests.integration.counted_generation import CountedGeneration, counted_generation
+from tests.integration.expart_host import ExpartHost
 from tests.integration.object_store import BUCKET, object_store
 from tests.integration.stored_results import assert_exactly_once, rows_of
 from tests.integration.sweep_dataset import QUESTIONS_AN_ARTWORK, questions_of, write_dataset
-from tests.integration.sweep_driver import DriverHost, SweepCommand, SweepDriver, write_spec
+from tests.integration.sweep_driver import SweepCommand, SweepDriver, write_spec
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,7 @@ def assert_asked_once(generation: CountedGeneration) -> None:
 
 @pytest.mark.parametrize("count", [2, 4])
 async def test_drivers_share_the_questions_artwork_by_artwork(
-    spec: Path, drivers: DriverHost, sweep_scoring: ScoringServer, count: int
+    spec: Path, drivers: ExpartHost, sweep_scoring: ScoringServer, count: int
 ) -> None:
     async with counted_generation(MODELS, first_token_s=0.02) as generation:
         command = SweepCommand(drivers, spec, generation.address, sweep_scoring.address)
@@ -69,12 +70,12 @@ async def test_drivers_share_the_questions_artwork_by_artwork(
 
 
 async def test_a_restarted_pod_goes_on_with_its_own_shard_while_the_other_runs(
-    spec: Path, drivers: DriverHost, sweep_scoring: ScoringServer
+    spec: Path, drivers: ExpartHost, sweep_scoring: ScoringServer
 ) -> None:
     async with counted_generation(MODELS, first_token_s=0.05) as generation:
         command = SweepCommand(drivers, spec, generation.address, sweep_scoring.address)
         first, other = await together([pod(command, index, 2) for index in range(2)])
-        await generation.until_begun(60)
+        await first.until(generation.until_begun(60))
         await first.kill()
         again = await pod(command, 0, 2).start()
         for driver in (other, again):
@@ -86,22 +87,24 @@ async def test_a_restarted_pod_goes_on_with_its_own_shard_while_the_other_runs(
 
 
 async def test_two_drivers_of_the_same_shard_neither_corrupt_nor_repeat_anything(
-    spec: Path, drivers: DriverHost, sweep_scoring: ScoringServer
+    spec: Path, drivers: ExpartHost, sweep_scoring: ScoringServer
 ) -> None:
     async with counted_generation(MODELS, first_token_s=0.01) as generation:
         command = shard(
             SweepCommand(drivers, spec, generation.address, sweep_scoring.address), 0, 1
         )
         first = await command.start()
-        await assert_refused(command, generation)
+        await assert_refused(command, generation, first)
         assert await first.ended() == 0, first.printed()
         assert_asked_once(generation)
     assert_exactly_once(spec.parent / "results", questions_of(MODELS, QUESTIONS))
 
 
-async def assert_refused(command: SweepCommand, generation: CountedGeneration) -> None:
+async def assert_refused(
+    command: SweepCommand, generation: CountedGeneration, first: SweepDriver
+) -> None:
     """Starts a driver of a shard on which another is at work."""
-    await generation.until_begun(generation.models.begun.total() + 20)
+    await first.until(generation.until_begun(generation.models.begun.total() + 20))
     generation.models.flowing.clear()
     second = await command.start()
     assert await second.ended() == 2, second.printed()
@@ -110,7 +113,7 @@ async def assert_refused(command: SweepCommand, generation: CountedGeneration) -
 
 
 async def test_two_drivers_of_the_same_shard_started_at_once_end_as_one(
-    spec: Path, drivers: DriverHost, sweep_scoring: ScoringServer
+    spec: Path, drivers: ExpartHost, sweep_scoring: ScoringServer
 ) -> None:
     async with counted_generation(MODELS, first_token_s=0.02) as generation:
         command = shard(
@@ -137,7 +140,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 async def test_drivers_share_a_sweep_into_a_bucket_and_a_killed_one_goes_on(
-    tmp_path: Path, bucket: str, drivers: DriverHost, sweep_scoring: ScoringServer
+    tmp_path: Path, bucket: str, drivers: ExpartHost, sweep_scoring: ScoringServer
 ) -> None:
     write_dataset(tmp_path / "dataset", QUESTIONS)
     spec = write_spec(tmp_path, MODELS, tmp_path / "dataset", output=bucket)
@@ -146,7 +149,7 @@ async def test_drivers_share_a_sweep_into_a_bucket_and_a_killed_one_goes_on(
             drivers, spec, generation.address, sweep_scoring.address, lease_s=LEASE_S
         )
         first, other = await together([shard(command, index, 2) for index in range(2)])
-        await assert_refused(shard(command, 1, 2), generation)
+        await assert_refused(shard(command, 1, 2), generation, other)
         await first.kill()
         again = await shard(command, 0, 2).start()
         assert await other.ended() == 0, other.printed()

@@ -12,11 +12,10 @@ import pytest
 from tests.bench.scoring_service import say
 from tests.contract.scoring_server import ScoringServer, scoring_server
 from tests.integration.counted_generation import CountedGeneration, counted_generation
+from tests.integration.expart_host import ExpartHost
 from tests.integration.stored_results import assert_exactly_once, count_rows, rows_of
 from tests.integration.sweep_dataset import questions_of, write_dataset
 from tests.integration.sweep_driver import (
-    TIMEOUT_S,
-    DriverHost,
     SweepCommand,
     SweepDriver,
     write_spec,
@@ -72,7 +71,7 @@ async def live_and_die(
 
 @pytest.mark.parametrize("seed", [5])
 async def test_fifty_kills_of_the_driver_lose_nothing_and_repeat_only_what_was_in_flight(
-    tmp_path: Path, dataset: Path, drivers: DriverHost, sweep_scoring: ScoringServer, seed: int
+    tmp_path: Path, dataset: Path, drivers: ExpartHost, sweep_scoring: ScoringServer, seed: int
 ) -> None:
     moments = random.Random(seed)
     spec = write_spec(tmp_path, MODELS, dataset, concurrency=CONCURRENCY)
@@ -104,7 +103,7 @@ async def test_fifty_kills_of_the_driver_lose_nothing_and_repeat_only_what_was_i
 
 
 async def test_kills_while_the_last_results_are_written_leave_a_sweep_that_can_be_ended(
-    tmp_path: Path, drivers: DriverHost, sweep_scoring: ScoringServer
+    tmp_path: Path, drivers: ExpartHost, sweep_scoring: ScoringServer
 ) -> None:
     write_dataset(tmp_path / "dataset", 50)
     spec = write_spec(tmp_path, MODELS, tmp_path / "dataset")
@@ -125,18 +124,18 @@ async def test_kills_while_the_last_results_are_written_leave_a_sweep_that_can_b
 
 
 async def test_sigterm_stores_what_is_in_flight_and_the_next_run_asks_only_the_rest(
-    tmp_path: Path, dataset: Path, drivers: DriverHost, sweep_scoring: ScoringServer
+    tmp_path: Path, dataset: Path, drivers: ExpartHost, sweep_scoring: ScoringServer
 ) -> None:
     spec = write_spec(tmp_path, MODELS, dataset, limits={"max_questions_per_split": 50})
     async with counted_generation(MODELS, first_token_s=0.1) as generation:
         command = SweepCommand(drivers, spec, generation.address, sweep_scoring.address)
         models = generation.models
         driver = await command.start()
-        await generation.until_begun(40)
+        await driver.until(generation.until_begun(40))
         models.flowing.clear()
         begun = models.begun.total()
         driver.terminate()
-        await until_it_stops(driver)
+        await driver.until(says_that_it_stops(driver))
         models.flowing.set()
         assert await driver.ended() == 130, driver.printed()
         await generation.until_idle()
@@ -150,20 +149,20 @@ async def test_sigterm_stores_what_is_in_flight_and_the_next_run_asks_only_the_r
 
 
 async def test_a_second_ctrl_c_leaves_at_once_and_what_is_stored_is_whole(
-    tmp_path: Path, dataset: Path, drivers: DriverHost, sweep_scoring: ScoringServer
+    tmp_path: Path, dataset: Path, drivers: ExpartHost, sweep_scoring: ScoringServer
 ) -> None:
     spec = write_spec(tmp_path, MODELS, dataset, limits={"max_questions_per_split": 20})
     async with counted_generation(MODELS) as quick:
         command = SweepCommand(drivers, spec, quick.address, sweep_scoring.address)
         driver = await command.start()
-        await quick.until_completed(20)
+        await driver.until(quick.until_completed(20))
         await driver.kill()
     # Answers that take a minute: whoever waited for them would wait for 20 s, the longest drain.
     async with counted_generation(MODELS, first_token_s=60) as slow:
         driver = await SweepCommand(drivers, spec, slow.address, sweep_scoring.address).start()
-        await slow.until_begun(CONCURRENCY * len(MODELS))
+        await driver.until(slow.until_begun(CONCURRENCY * len(MODELS)))
         driver.interrupt()
-        await until_it_stops(driver)
+        await driver.until(says_that_it_stops(driver))
         assert not driver.has_ended  # it waits for what is in flight
         driver.interrupt()
         assert await driver.ended(within_s=15) == 130, driver.printed()
@@ -176,10 +175,9 @@ async def test_a_second_ctrl_c_leaves_at_once_and_what_is_stored_is_whole(
     assert set(generated.values()) == {1}
 
 
-async def until_it_stops(driver: SweepDriver) -> None:
-    async with asyncio.timeout(TIMEOUT_S):
-        while "saving what is done" not in driver.printed():  # noqa: ASYNC110 - a file
-            await asyncio.sleep(0.05)
+async def says_that_it_stops(driver: SweepDriver) -> None:
+    while "saving what is done" not in driver.printed():  # noqa: ASYNC110 - a file
+        await asyncio.sleep(0.05)
 
 
 @contextmanager
@@ -191,7 +189,7 @@ def mortal_scoring(folder: Path, address: str) -> Iterator[ScoringServer]:
 
 
 async def test_kills_of_the_scoring_service_cost_no_score_and_no_generation(
-    tmp_path: Path, dataset: Path, drivers: DriverHost
+    tmp_path: Path, dataset: Path, drivers: ExpartHost
 ) -> None:
     # 50 questions, each in two settings, for two models: 200.
     spec = write_spec(tmp_path, MODELS, dataset, limits={"max_questions_per_split": 50})
@@ -208,7 +206,7 @@ async def test_kills_of_the_scoring_service_cost_no_score_and_no_generation(
                 if life == 2:
                     assert await driver.ended() == 0, driver.printed()
                 else:
-                    await generation.until_completed(60 * (life + 1))
+                    await driver.until(generation.until_completed(60 * (life + 1)))
                     # There is more to ask when the next service comes up.
                     generation.models.flowing.clear()
                     await asyncio.sleep(moments.uniform(0, 0.3))

@@ -7,10 +7,11 @@ import pytest
 from tests.bench.scoring_service import say
 from tests.contract.scoring_server import ScoringServer
 from tests.integration.counted_generation import counted_generation
+from tests.integration.expart_host import ExpartHost
 from tests.integration.faulty_network import Weather, faulty_network
 from tests.integration.stored_results import assert_exactly_once
 from tests.integration.sweep_dataset import questions_of, write_dataset
-from tests.integration.sweep_driver import DriverHost, SweepCommand, write_spec
+from tests.integration.sweep_driver import SweepCommand, write_spec
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +23,7 @@ STORM = Weather(delay=0.1, stall=0.01, reset=0.01, refuse=0.2)
 
 @pytest.mark.parametrize("seed", [3])
 async def test_a_sweep_over_a_network_that_delays_stalls_and_resets_ends_complete(
-    tmp_path: Path, drivers: DriverHost, sweep_scoring: ScoringServer, seed: int
+    tmp_path: Path, drivers: ExpartHost, sweep_scoring: ScoringServer, seed: int
 ) -> None:
     write_dataset(tmp_path / "dataset", QUESTIONS)
     spec = write_spec(tmp_path, MODELS, tmp_path / "dataset", deadline_s=10)
@@ -41,7 +42,7 @@ async def test_a_sweep_over_a_network_that_delays_stalls_and_resets_ends_complet
 
 
 async def test_a_sweep_notices_a_connection_that_swallows_everything_and_goes_on(
-    tmp_path: Path, drivers: DriverHost, sweep_scoring: ScoringServer
+    tmp_path: Path, drivers: ExpartHost, sweep_scoring: ScoringServer
 ) -> None:
     write_dataset(tmp_path / "dataset", QUESTIONS)
     spec = write_spec(tmp_path, MODELS, tmp_path / "dataset")
@@ -56,9 +57,9 @@ async def test_a_sweep_notices_a_connection_that_swallows_everything_and_goes_on
             drivers, spec, to_generation.address, to_scoring.address, silence_s=4.0
         )
         driver = await command.start()
-        await generation.until_begun(100)
+        await driver.until(generation.until_begun(100))
         assert to_generation.swallow_all() > 0
-        await generation.until_begun(200)
+        await driver.until(generation.until_begun(200))
         assert to_scoring.swallow_all() > 0
         assert await driver.ended() == 0, driver.printed()
     assert_exactly_once(tmp_path / "results", questions_of(MODELS, QUESTIONS))

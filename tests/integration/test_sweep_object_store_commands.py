@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import os
-import socket
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
@@ -13,7 +12,7 @@ import pytest
 
 from tests.contract.scoring_server import scoring_server
 from tests.integration.counted_generation import CountedGeneration, counted_generation
-from tests.integration.expart_host import Ended, ExpartHost, expart_host
+from tests.integration.expart_host import Ended, ExpartShell, before_the_end
 from tests.integration.object_store import BUCKET, ObjectStoreServer, object_store
 from tests.integration.stored_results import assert_exactly_once, rows_of
 from tests.integration.sweep_dataset import questions_of, write_dataset
@@ -24,7 +23,6 @@ pytestmark = pytest.mark.slow
 MODELS = ("alpha", "beta")
 QUESTIONS = 10
 ASKED = len(MODELS) * QUESTIONS
-OUTPUT = f"s3://{BUCKET}/sweep"
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +32,12 @@ def server() -> Iterator[ObjectStoreServer]:
 
 
 @pytest.fixture
-async def host(
-    server: ObjectStoreServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[ExpartHost]:
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)  # for what the test itself reads
-    own = {
-        "EXPART_SWEEP_COMMIT_INTERVAL_S": "0.5",
-        "EXPART_CLI_LOG_FOLDER": str(tmp_path / "log"),
-        "COLUMNS": "200",
-    }
-    async with expart_host(tmp_path, {**os.environ, **own}) as running:
-        yield running
+def output(server: ObjectStoreServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place in the bucket that no other test has."""
+    own = {**server.environment, "EXPART_SWEEP_COMMIT_INTERVAL_S": "0.5"}
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}/{tmp_path.name}"
 
 
 @pytest.fixture
@@ -72,11 +64,11 @@ class StatusSays(TypedDict):
     drivers: list[DriverSays]
 
 
-async def status_once(host: ExpartHost, is_reached: int) -> StatusSays:
+async def status_once(shell: ExpartShell, output: str, is_reached: int) -> StatusSays:
     """Asks for the status until so many questions are done."""
     async with asyncio.timeout(120):
         while True:
-            ended = await host.expart("sweep", "status", OUTPUT, "--json")
+            ended = await shell.expart("sweep", "status", output, "--json")
             if ended.code == 0:  # else the driver has not begun
                 status: StatusSays = json.loads(ended.printed)
                 if status["done"] >= is_reached:
@@ -85,14 +77,14 @@ async def status_once(host: ExpartHost, is_reached: int) -> StatusSays:
 
 
 async def run_beside_others(
-    host: ExpartHost, generation: CountedGeneration, command: tuple[str, ...]
+    shell: ExpartShell, generation: CountedGeneration, command: tuple[str, ...], output: str
 ) -> None:
     """Runs the sweep; while it is held up, others look at it and try to write there."""
-    running = asyncio.create_task(host.expart(*command))
-    await generation.until_completed(8)
+    running = asyncio.create_task(shell.expart(*command))
+    await before_the_end(running, generation.until_completed(8))
     generation.models.flowing.clear()
-    second = asyncio.create_task(host.expart(*command))
-    status = await status_once(host, 8)
+    second = asyncio.create_task(shell.expart(*command))
+    status = await status_once(shell, output, 8)
     assert status["planned"] == ASKED
     (driver,) = status["drivers"]
     assert driver["state"] == "running"
@@ -103,22 +95,22 @@ async def run_beside_others(
     generation.models.flowing.set()
     ended = await running
     assert ended.code == 0, ended
-    assert f"results: {OUTPUT}" in ended.printed
+    assert f"results: {output}" in ended.printed
 
 
 async def test_a_sweep_into_a_bucket_is_run_watched_checked_rescored_and_compacted(
-    host: ExpartHost, scoring: str, tmp_path: Path
+    shell: ExpartShell, scoring: str, tmp_path: Path, output: str
 ) -> None:
-    spec = str(spec_with(tmp_path, OUTPUT))
+    spec = str(spec_with(tmp_path, output))
     async with counted_generation(MODELS, first_token_s=0.01) as generation:
         command = ("sweep", "run", spec, "--generation", generation.address, "--scoring", scoring)
-        await run_beside_others(host, generation, command)
-        assert_exactly_once(OUTPUT, questions_of(MODELS, QUESTIONS))
+        await run_beside_others(shell, generation, command, output)
+        assert_exactly_once(output, questions_of(MODELS, QUESTIONS))
         again, verified, board, status = await asyncio.gather(
-            host.expart(*command),
-            host.expart("sweep", "verify", OUTPUT),
-            host.expart("leaderboard", OUTPUT),
-            status_once(host, ASKED),
+            shell.expart(*command),
+            shell.expart("sweep", "verify", output),
+            shell.expart("leaderboard", output),
+            status_once(shell, output, ASKED),
         )
         assert "nothing to do: every question is settled" in again.printed
         assert set(generation.models.begun.values()) == {1}
@@ -126,21 +118,21 @@ async def test_a_sweep_into_a_bucket_is_run_watched_checked_rescored_and_compact
     assert "no fault" in verified.printed
     assert all(model in board.printed for model in MODELS)
     assert status["scored"] == ASKED
-    await rescore_and_compact(host, scoring)
+    await rescore_and_compact(shell, scoring, output)
 
 
-async def rescore_and_compact(host: ExpartHost, scoring: str) -> None:
-    rescored = await host.expart(
-        *("sweep", "rescore", OUTPUT, "--scoring", scoring, "--metrics", "length,rouge_l")
+async def rescore_and_compact(shell: ExpartShell, scoring: str, output: str) -> None:
+    rescored = await shell.expart(
+        *("sweep", "rescore", output, "--scoring", scoring, "--metrics", "length,rouge_l")
     )
     assert f"{ASKED} scored now, 0 left" in rescored.printed, rescored
-    compacted = await host.expart("sweep", "compact", OUTPUT)
+    compacted = await shell.expart("sweep", "compact", output)
     assert compacted.code == 0, compacted
     assert "00000-of-00001: " in compacted.printed
     assert "skipped" not in compacted.printed
-    verified = await host.expart("sweep", "verify", OUTPUT)
+    verified = await shell.expart("sweep", "verify", output)
     assert (verified.code, "no fault" in verified.printed) == (0, True), verified
-    assert len(rows_of(OUTPUT, "generations", "key")) == ASKED
+    assert len(rows_of(output, "generations", "key")) == ASKED
 
 
 def one_line(ended: Ended) -> str:
@@ -152,7 +144,7 @@ def one_line(ended: Ended) -> str:
 
 
 async def of_each_command(
-    host: ExpartHost, spec: Path, output: str, generation: str, **environment: str
+    shell: ExpartShell, spec: Path, output: str, generation: str, **environment: str
 ) -> list[str]:
     """What each command says of results that it cannot reach."""
     services = ("--generation", generation, "--scoring", "127.0.0.1:1")
@@ -166,35 +158,43 @@ async def of_each_command(
         ("leaderboard", output),
     ]
     ended = await asyncio.gather(
-        *(host.expart(*command, environment=environment) for command in commands)
+        *(shell.expart(*command, environment=environment) for command in commands)
     )
     assert [one.code for one in ended] == [2] * len(commands), ended
     return [one_line(one) for one in ended]
 
 
 async def test_every_command_says_in_one_line_why_it_cannot_reach_the_results(
-    host: ExpartHost, server: ObjectStoreServer, tmp_path: Path
+    shell: ExpartShell, server: ObjectStoreServer, tmp_path: Path, output: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        endpoint = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+    endpoint = "http://127.0.0.1:1"
     async with counted_generation(MODELS) as generation:
         address = generation.address
         nowhere = spec_with(tmp_path / "nowhere", "s3://nowhere/sweep")
-        said = await of_each_command(host, nowhere, "s3://nowhere/sweep", address)
+        said = await of_each_command(shell, nowhere, "s3://nowhere/sweep", address)
         assert all("there is no such bucket" in line for line in said), said
-        spec = spec_with(tmp_path / "sweep", OUTPUT)
-        said = await of_each_command(host, spec, OUTPUT, address, AWS_ENDPOINT_URL=endpoint)
+        spec = spec_with(tmp_path / "sweep", output)
+        said = await of_each_command(shell, spec, output, address, AWS_ENDPOINT_URL=endpoint)
         assert all(f"{endpoint} cannot be reached: check the endpoint" in line for line in said)
-        ask_for_known_keys(server)
-        said = await of_each_command(host, spec, OUTPUT, address)
+        with known_keys_only(server):
+            said = await of_each_command(shell, spec, output, address)
         assert all("refuses these credentials (InvalidAccessKeyId" in line for line in said), said
 
 
-def ask_for_known_keys(server: ObjectStoreServer) -> None:
-    """From now on the server refuses the keys that it does not know: all."""
+@contextmanager
+def known_keys_only(server: ObjectStoreServer) -> Iterator[None]:
+    """Has the server refuse the keys that it does not know: all."""
+    _check_after(server, b"0")
+    try:
+        yield
+    finally:
+        _check_after(server, b"inf")
+
+
+def _check_after(server: ObjectStoreServer, requests: bytes) -> None:
     request = urllib.request.Request(
         f"http://127.0.0.1:{server.port}/moto-api/reset-auth",
-        data=b"0",
+        data=requests,
         # Its server reads no body that claims to come from a form.
         headers={"Content-Type": "text/plain"},
         method="POST",

@@ -14,10 +14,11 @@ from services.generation.settings import GenerationSettings
 from tests.bench.scoring_service import say
 from tests.contract.scoring_server import ScoringServer, scoring_server
 from tests.integration.counting_relay import CountingRelay, counting_relay
+from tests.integration.expart_host import ExpartHost
 from tests.integration.fault_stack import PROJECT, Stack, driver_of
 from tests.integration.stored_results import assert_exactly_once
 from tests.integration.sweep_dataset import questions_of, write_dataset
-from tests.integration.sweep_driver import DriverHost, SweepCommand, SweepDriver, write_spec
+from tests.integration.sweep_driver import SweepCommand, SweepDriver, write_spec
 from tests.unit.generation.builders import scripted_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.stack]
@@ -139,7 +140,7 @@ def core_of(replica: psutil.Process) -> psutil.Process:
 
 
 async def test_a_sweep_outlives_kills_of_its_driver_the_front_replicas_engine_and_scoring(
-    tmp_path: Path, stack: Stack, drivers: DriverHost
+    tmp_path: Path, stack: Stack, drivers: ExpartHost
 ) -> None:
     write_dataset(tmp_path / "dataset", QUESTIONS)
     spec = write_spec(

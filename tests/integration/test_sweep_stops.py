@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM at any moment of a sweep's driver, which is a process of its own."""
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,9 +12,10 @@ from expart.generation.v1 import generation_service_pb2 as pb
 from services.core.errors import ModelLoadingError
 from services.sweep.progress.status import DriverState, read_statuses
 from services.sweep.results.store import ResultStore
+from tests.integration.expart_host import ExpartHost
 from tests.integration.stored_results import count_rows
 from tests.integration.sweep_dataset import write_dataset
-from tests.integration.sweep_driver import DriverHost, SweepCommand, SweepDriver, write_spec
+from tests.integration.sweep_driver import SweepCommand, SweepDriver, write_spec
 from tests.integration.sweep_services import Fault, ScriptedGeneration, ScriptedScoring, serving
 
 QUESTIONS = 10
@@ -52,7 +52,7 @@ class AskedGeneration(ScriptedGeneration):
 
 @asynccontextmanager
 async def prepared(
-    folder: Path, drivers: DriverHost, generation: ScriptedGeneration, **variables: str
+    folder: Path, drivers: ExpartHost, generation: ScriptedGeneration, **variables: str
 ) -> AsyncIterator[SweepCommand]:
     """Serves in this process, for a driver in another one."""
     write_dataset(folder / "dataset", QUESTIONS)
@@ -73,28 +73,26 @@ async def assert_interrupted(driver: SweepDriver) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_while_the_sweep_is_planned_ends_it(
-    tmp_path: Path, drivers: DriverHost, number: signal.Signals
+    tmp_path: Path, drivers: ExpartHost, number: signal.Signals
 ) -> None:
     generation = AskedGeneration()
     generation.may_list.clear()
     async with prepared(tmp_path, drivers, generation) as command:
         driver = await command.start()
-        async with asyncio.timeout(SOON_S):
-            await generation.is_listing.wait()
-        os.kill(driver.pid, number)
+        await driver.until(generation.is_listing.wait())
+        driver.process.send(number)
         await assert_interrupted(driver)
     assert not (tmp_path / "results").exists()
 
 
 async def test_a_sweep_that_waits_for_its_model_ends_at_the_first_ctrl_c(
-    tmp_path: Path, drivers: DriverHost
+    tmp_path: Path, drivers: ExpartHost
 ) -> None:
     generation = AskedGeneration()
     generation.is_loading = True
     async with prepared(tmp_path, drivers, generation) as command:
         driver = await command.start()
-        async with asyncio.timeout(SOON_S):
-            await generation.all_asked.wait()
+        await driver.until(generation.all_asked.wait())
         driver.interrupt()
         await assert_interrupted(driver)
         # And the next run, once the model is there, asks everything.
@@ -104,13 +102,12 @@ async def test_a_sweep_that_waits_for_its_model_ends_at_the_first_ctrl_c(
 
 
 async def test_what_is_in_flight_has_so_long_to_end_as_the_environment_says(
-    tmp_path: Path, drivers: DriverHost
+    tmp_path: Path, drivers: ExpartHost
 ) -> None:
     generation = AskedGeneration(delay_s=NEVER_S)
     async with prepared(tmp_path, drivers, generation, EXPART_SWEEP_DRAIN_S="0.5") as command:
         driver = await command.start()
-        async with asyncio.timeout(SOON_S):
-            await generation.all_asked.wait()
+        await driver.until(generation.all_asked.wait())
         driver.terminate()
         await assert_interrupted(driver)
         assert "took longer than 0.5 s: the next run does it" in driver.printed()
