@@ -1,18 +1,20 @@
 """A real S3 API on this machine, and ways to make it fail."""
 
-import random
+import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from urllib.error import URLError
+from pathlib import Path
 
 BUCKET = "results"
+_COMMIT = re.compile(rb"PUT (\S+/_delta_log/\d+\.json)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +44,26 @@ class ObjectStoreServer:
 @contextmanager
 def object_store() -> Iterator[ObjectStoreServer]:
     """Runs moto's S3 server with one empty bucket."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    server = ObjectStoreServer(port)
-    try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                server.make_bucket()
-                break
-            except (URLError, OSError):
-                assert process.poll() is None, "the S3 server ended"
-                assert time.monotonic() < until, "the S3 server does not answer"
-                time.sleep(0.1)
-        yield server
-    finally:
-        process.terminate()
-        process.wait()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    with tempfile.NamedTemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+        try:
+            server = ObjectStoreServer(_port(process, Path(log.name)))
+            server.make_bucket()
+            yield server
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
+    """The free port that it has taken: it says so as soon as it listens."""
+    until = time.monotonic() + 120
+    while not (said := re.search(r"Running on http://127\.0\.0\.1:(\d+)\n", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < until, "the S3 server does not start"
+        time.sleep(0.1)
+    return int(said[1])
 
 
 class FaultyRoute:
@@ -69,19 +71,27 @@ class FaultyRoute:
 
     Args:
         port: Where the server listens.
+
+    Attributes:
+        is_down: Nothing comes through.
+        loses_commits: The first commit of each version of a Delta table comes through; what the
+            server answers to it does not.
+        lost: The paths of those commits.
     """
 
     def __init__(self, port: int) -> None:
         self._server = port
-        self._random = random.Random(5)
-        self.lost_share = 0.0
         self.is_down = False
+        self.loses_commits = False
+        self.lost: list[str] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         """Takes no more connections."""
+        with suppress(OSError):  # who waits for a connection is woken by this alone
+            self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
 
     def _accept(self) -> None:
@@ -97,21 +107,35 @@ class FaultyRoute:
 
     def _serve(self, near: socket.socket) -> None:
         with near, socket.create_connection(("127.0.0.1", self._server)) as far:
-            asking = threading.Thread(target=self._pass_on, args=(near, far, False), daemon=True)
+            is_lost = threading.Event()  # the next answer on this connection
+            asking = threading.Thread(
+                target=self._pass_on, args=(near, far, is_lost, True), daemon=True
+            )
             asking.start()
-            self._pass_on(far, near, is_answer=True)
+            self._pass_on(far, near, is_lost, is_asking=False)
             asking.join()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
-        try:
+    def _pass_on(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        is_lost: threading.Event,
+        is_asking: bool,
+    ) -> None:
+        with suppress(OSError):  # the other direction has ended it
             while content := source.recv(2**16):
-                if self.is_down or (is_answer and self._random.random() < self.lost_share):
+                if self.is_down or (is_lost.is_set() and not is_asking):
                     break
+                if is_asking and self._is_first_commit(content):
+                    is_lost.set()
                 target.sendall(content)
-        except OSError:
-            pass  # the other direction has ended it
         for end in (source, target):
-            try:
+            with suppress(OSError):  # ended already
                 end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # ended already
+
+    def _is_first_commit(self, content: bytes) -> bool:
+        asked = _COMMIT.match(content)
+        if not self.loses_commits or asked is None or asked[1].decode() in self.lost:
+            return False
+        self.lost.append(asked[1].decode())
+        return True
