@@ -1,6 +1,7 @@
 """A real HTTP server whose answers a test scripts, and pictures to serve."""
 
 import random
+import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -92,12 +93,20 @@ class HostileServer:
         return self.url(path)
 
 
+class _LoopbackServer(ThreadingHTTPServer):
+    """Serves all of loopback, so that a redirect to another of its addresses would find it."""
+
+    def verify_request(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> bool:
+        return isinstance(request, socket.socket) and request.getsockname()[0].startswith("127.")
+
+
 @contextmanager
 def hostile_server() -> Iterator[HostileServer]:
     state = HostileServer()
     handler = type("Handler", (Exchange,), {"hostile": state})
-    # On all of loopback, so that a redirect to another of its addresses would find it.
-    server = ThreadingHTTPServer(("0.0.0.0", 0), handler)
+    server = _LoopbackServer(("0.0.0.0", 0), handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     state.port = server.server_port
@@ -122,8 +131,7 @@ def quick(**changes: object) -> DatasetSettings:
     values: dict[str, object] = {
         "requests_per_second": 1000,
         "backoff_s": 0.01,
-        "read_timeout_s": 0.5,
-        "attempt_timeout_s": 5,
+        "rest_s": 0.05,
         "attempts": 2,
         "allowed_networks": (LOOPBACK,),
         "contact": "curator@example.org",
