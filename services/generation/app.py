@@ -28,10 +28,9 @@ _LOOK_BACK_S = 5.0
 # The front logs every call, with who called and how it ended.
 _LOGGING = LoggingConfig(enable_access_log=False)
 
-# What replicas alone need of an entry.
+# What replicas alone need of an entry. Not chat template and engine arguments: the front lists
+# digests of them.
 _NO_MATTER_OF_THE_FRONT = {
-    "chat_template",
-    "engine_arguments",
     "environment",
     "memory_gib",
     "parameter_count",

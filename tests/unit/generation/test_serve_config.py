@@ -18,8 +18,10 @@ from services.generation.catalog import (
     load_catalog,
 )
 from services.generation.front_replica import FrontConfig
+from services.generation.hub_commits import pinned_revision
 from services.generation.serve_app import FrontArguments, ModelArguments
 from services.generation.serve_config import as_yaml, main, serve_config
+from tests.unit.generation.hub_cache import use_cache, use_hub
 
 # As in app: what is to replace the field does nothing yet.
 pytestmark = pytest.mark.filterwarnings("ignore:The `metrics_interval_s` field:DeprecationWarning")
@@ -62,7 +64,7 @@ def changes(before: ModelSpec, after: ModelSpec) -> set[str]:
             {"scaling": ScalingSpec(max_replicas=2)},
             {"front options", "model-x options"},
         ),
-        ({"engine_arguments": {"max_num_seqs": 2}}, {"model-x args"}),
+        ({"engine_arguments": {"max_num_seqs": 2}}, {"front options", "model-x args"}),
         ({"environment": {"A": "1"}}, {"model-x args"}),
         ({"max_model_len": 256}, {"front options", "model-x args"}),
         ({"source": SourceSpec(hub="a/b")}, {"front options", "model-x args"}),
@@ -99,6 +101,41 @@ def test_what_the_config_holds_is_what_the_builders_and_the_front_read() -> None
     assert entries["model-closed"].openai == closed.openai
     # Folders below the models folder are found below the cluster's own.
     assert entries["model-x"].source.folder == "x"
+
+
+def test_the_front_lists_what_the_replicas_attest_of_template_and_weights() -> None:
+    spec = SPEC.model_copy(
+        update={
+            "chat_template": "{{ messages }}",
+            "engine_arguments": {"mm_processor_kwargs": {"do_pan_and_scan": True}},
+            "source": SourceSpec(hub="a/b", revision="1a" * 20),
+        }
+    )
+    front, model = config_of(spec).applications
+    told = FrontConfig.model_validate(front.deployments[0].user_config).catalog().get("x")
+    runs = ModelArguments.model_validate(model.args).entry
+    assert told.chat_template_digest == runs.chat_template_digest == spec.chat_template_digest
+    assert told.engine_arguments == runs.engine_arguments
+    assert pinned_revision(told) == runs.source.revision == "1a" * 20
+
+
+def test_branches_of_the_hub_are_pinned_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cache(monkeypatch, tmp_path)
+    use_hub(monkeypatch, main="2b" * 20)
+    (tmp_path / "x.yaml").write_text("name: x\nsource: {hub: a/b}\nmax_model_len: 128\n")
+    command = ["--setting", "port=50051", "--catalog", str(tmp_path)]
+    revisions = []
+    for options in ([], ["--pin"]):
+        assert main([*command, *options]) == 0
+        made, told = capsys.readouterr()
+        front, model = ServeDeploySchema.model_validate(yaml.safe_load(made)).applications
+        config = FrontConfig.model_validate(front.deployments[0].user_config).catalog()
+        entry = ModelArguments.model_validate(model.args).entry
+        assert config.get("x").source == entry.source
+        revisions.append((entry.source.revision, "is commit" in told))
+    assert revisions == [("main", False), ("2b" * 20, True)]
 
 
 def test_every_entry_that_is_shipped_can_be_deployed() -> None:
