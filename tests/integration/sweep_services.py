@@ -57,12 +57,17 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
         delay_s: How long an answer takes.
         deadly: Instruction at which the engine dies, with all that is being answered.
         image_max_bytes: Largest picture that is taken.
+        timings: What every answer is said to have taken.
+        gpu_count: The GPUs that a replica is said to hold.
+        identity: What else its models and answers are said to be made with, by field.
         asked: Attempts by request id.
         completed: Whole answers by request id.
         concurrent: Calls in flight now, by model.
         most_concurrent: Most calls in flight at once, by model.
         images: Pictures that are held, by digest; may be forgotten at any time.
         uploads: Uploads by digest.
+        keeps_images: Whether what is uploaded is held.
+        inlined: Questions that brought their picture.
     """
 
     revisions: dict[str, str]
@@ -70,6 +75,9 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
     delay_s: float = 0.0
     deadly: str = ""
     image_max_bytes: int = 2**20
+    timings: gen_pb.Timings | None = None
+    gpu_count: float = 0.0
+    identity: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
     concurrent: Counter[str] = field(default_factory=Counter)
@@ -77,6 +85,8 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
     cancelled: int = 0
     images: dict[str, bytes] = field(default_factory=dict)
     uploads: Counter[str] = field(default_factory=Counter)
+    keeps_images: bool = True
+    inlined: int = 0
     on_completed: Callable[[int], None] = lambda total: None
     died: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -108,13 +118,15 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
         self.uploads[header.digest] += 1
         if len(data) > self.image_max_bytes:
             raise ImageTooLargeError(f"the image has {len(data)} bytes")
-        self.images[header.digest] = data
+        if self.keeps_images:
+            self.images[header.digest] = data
         return gen_pb.PutImageResponse(digest=header.digest, size_bytes=len(data))
 
     async def StreamExplanation(
         self, request: gen_pb.StreamExplanationRequest, context: object
     ) -> AsyncIterator[gen_pb.StreamExplanationResponse]:
         self.asked[request.request_id] += 1
+        self.inlined += bool(request.image.data)
         self.concurrent[request.model] += 1
         self.most_concurrent[request.model] = max(
             self.concurrent[request.model], self.most_concurrent[request.model]
@@ -171,7 +183,10 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
                 dtype="float32",
                 sampling=request.sampling,
                 image_digest=_digest(request.image) if request.HasField("image") else "",
+                gpu_count=self.gpu_count,
+                **self.identity,
             ),
+            timings=self.timings,
         )
 
 

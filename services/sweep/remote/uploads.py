@@ -3,6 +3,8 @@
 from __future__ import annotations  # grpc's classes are generic for the type checker only
 
 import asyncio
+from copy import copy
+from itertools import count
 from typing import TYPE_CHECKING
 
 from expart.generation.v1 import generation_service_pb2_grpc as generation_grpc
@@ -62,32 +64,41 @@ class Uploads:
     ) -> None:
         self._stub = stub
         self._pictures = pictures
-        self._held: set[str] = set()
+        # Which upload it was that brought a picture.
+        self._held: dict[str, int] = {}
+        self._numbers = count(1)
         self._refused: dict[str, InvalidRequestError] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[int]] = {}
 
-    def holds(self, digest: str) -> bool:
-        """Whether the front was given the picture, as far as this client knows."""
-        return digest in self._held
+    def note_held(self, digest: str) -> None:
+        """Notes that the front was given a picture with a question."""
+        self._held[digest] = next(self._numbers)
 
-    def note(self, digest: str, *, held: bool) -> None:
-        """Notes that the front has a picture, or has it no longer."""
-        if held:
-            self._held.add(digest)
-        else:
-            self._held.discard(digest)
+    def note_missing(self, digest: str, number: int) -> None:
+        """Notes that the front had a picture no longer.
 
-    async def bring(self, image: str, digest: str, timeout_s: float) -> None:
-        """Returns once the front holds the picture.
+        Args:
+            digest: Names it.
+            number: Which upload was relied on; there may have been another since.
+        """
+        if self._held.get(digest) == number:
+            del self._held[digest]
+
+    async def bring(self, image: str, digest: str, timeout_s: float) -> int:
+        """Returns once the front holds the picture, as far as this client knows.
+
+        Returns:
+            Which upload it was that brought it.
 
         Raises:
             PictureMissingError: There is no such picture, or it has changed.
             ServiceError: The front does not take it, or not now.
         """
         if digest in self._held:
-            return
+            return self._held[digest]
         if digest in self._refused:
-            raise self._refused[digest]
+            # A copy: each time that it is raised, an error grows by the places that it passes.
+            raise copy(self._refused[digest])
         running = self._running.get(digest)
         if running is None:
             running = self._begin(digest, self._send(image, digest, timeout_s))
@@ -97,7 +108,7 @@ class Uploads:
             raise DeadlineExceededError("the deadline passed while the picture was being sent")
         if running.cancelled():
             raise DeadlineExceededError("the picture's upload was ended")
-        running.result()
+        return running.result()
 
     async def close(self) -> None:
         """Ends the uploads that are under way."""
@@ -105,25 +116,26 @@ class Uploads:
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    def _begin(self, digest: str, sending: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _begin(self, digest: str, sending: Coroutine[None, None, int]) -> asyncio.Task[int]:
         task = asyncio.get_running_loop().create_task(sending)
         self._running[digest] = task
         task.add_done_callback(lambda ended: self._end(digest, ended))
         return task
 
-    def _end(self, digest: str, ended: asyncio.Task[None]) -> None:
+    def _end(self, digest: str, ended: asyncio.Task[int]) -> None:
         self._running.pop(digest, None)
         if ended.cancelled():
             return
         error = ended.exception()
         if error is None:
-            self._held.add(digest)
+            self._held[digest] = ended.result()
         elif isinstance(error, InvalidRequestError):
-            self._refused[digest] = error  # the other questions about it need not try
+            self._refused[digest] = copy(error)  # the other questions about it need not try
 
-    async def _send(self, image: str, digest: str, timeout_s: float) -> None:
+    async def _send(self, image: str, digest: str, timeout_s: float) -> int:
         async with self._pictures.sending:
             data = await self._pictures.read(image, digest)
             steps = upload_messages(Picture(digest, data))
             with translated():
                 await self._stub.PutImage(steps, timeout=timeout_s)
+        return next(self._numbers)
