@@ -135,7 +135,7 @@ def _turn(turns: list[object], shape: Conversations, roles: tuple[str, ...]) -> 
             text = turn.get(shape.text_key)
             if not isinstance(text, str):
                 raise MisfitError(f"a turn of '{shape.column}' has no text in '{shape.text_key}'")
-            return text.strip()
+            return _unicode(text.strip(), f"a turn of '{shape.column}'")
     wanted = " or ".join(roles)
     raise MisfitError(f"'{shape.column}' has no turn whose '{shape.role_key}' is {wanted}")
 
@@ -146,7 +146,7 @@ def _entities(record: Record, names: tuple[str, ...]) -> tuple[str, ...]:
     values = record[column]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise FaultError(f"column '{column}' is no list of texts")
-    entities = [value.strip() for value in values]
+    entities = [_unicode(value.strip(), f"column '{column}'") for value in values]
     if not all(entities):
         raise FaultError(f"column '{column}' holds an empty entity")
     return tuple(dict.fromkeys(entities))  # a set in the order of the record
@@ -171,4 +171,13 @@ def _text(record: Record, names: tuple[str, ...]) -> str:
     text = str(value).strip()
     if not text:
         raise FaultError(f"column '{column}' is empty")
+    return _unicode(text, f"column '{column}'")
+
+
+def _unicode(text: str, place: str) -> str:
+    """Refuses what JSON can write but nobody can send: half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FaultError(f"{place} holds half of a surrogate pair, which is no text") from error
     return text

@@ -70,8 +70,10 @@ def plan(  # noqa: PLR0917 - typer passes them by name
     """
     spec = load_spec(spec_file)
     shard = chosen_shard(shard_index, shard_count)
-    directory: ModelDirectory = CatalogDirectory(local_catalog())
-    if generation:
+    directory: ModelDirectory
+    if not generation:
+        directory = CatalogDirectory(local_catalog())
+    else:
         connection_options.check_address("--generation", generation)
         security = connection_options.client_security(
             read_settings(CliSettings),

@@ -7,10 +7,25 @@ from enum import StrEnum
 from pathlib import Path
 
 from services.benchmark.images import PictureMissingError, PictureStore
-from services.benchmark.loader import load_dataset
+from services.benchmark.loader import SUFFIXES, load_dataset
+from services.benchmark.picture_names import is_inside
+from services.benchmark.prepared import (
+    DEAD_LINKS_FILE,
+    IMAGE_FOLDER,
+    IMAGES_FILE,
+    MANIFEST_FILE,
+    MAPPING_FILE,
+)
 from services.benchmark.records import Question, Setting, Split
 from services.core.errors import UserInputError
+from services.dataset.bad_records import BAD_RECORDS_FILE
 from services.dataset.store import write_text
+
+# What an export must not replace: it may be the only copy.
+_OWN_FILES = (
+    *(split.value + suffix for split in Split for suffix in SUFFIXES),
+    *(BAD_RECORDS_FILE, DEAD_LINKS_FILE, IMAGES_FILE, MANIFEST_FILE, MAPPING_FILE),
+)
 
 
 class ExportFormat(StrEnum):
@@ -52,11 +67,14 @@ def export(
         settings: The settings to take.
 
     Raises:
-        UserInputError: The dataset is not in order, not one question has its picture, or there
-            is no folder for the file.
+        UserInputError: The dataset is not in order, not one question has its picture, there is no
+            folder for the file, or the file is one of the dataset's own.
     """
     if not out.parent.is_dir():
         raise UserInputError(f"{out}: there is no folder {out.parent}")
+    own = {(folder / name).resolve() for name in _OWN_FILES}
+    if out.resolve() in own or is_inside(out, folder / IMAGE_FOLDER):
+        raise UserInputError(f"{out}: this is part of the dataset; name another file")
     dataset = load_dataset(folder, splits)
     pictures = PictureStore(folder)
     examples: list[dict[str, object]] = []
@@ -69,6 +87,8 @@ def export(
         except PictureMissingError:
             missing += 1
             continue
+        if out.resolve() == picture.resolve():
+            raise UserInputError(f"{out}: this is a picture of the dataset; name another file")
         path = picture.resolve().relative_to(folder.resolve()).as_posix()
         examples.append(_example(question, path, shape))
     if not examples:
@@ -86,7 +106,7 @@ def _example(question: Question, path: str, shape: ExportFormat) -> dict[str, ob
     match shape:
         case ExportFormat.LLAVA:
             return {
-                "id": f"{question.id}/{question.setting.value}",
+                "id": question.name,  # ids of records are distinct in their split only
                 "image": path,
                 "conversations": [
                     {"from": "human", "value": f"<image>\n{asked}"},

@@ -76,3 +76,14 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     assert run(["sweep", "plan", str(spec_file), *arguments]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_a_service_is_asked_without_a_catalog_on_this_machine(
+    spec_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = spec_file.parent / "nowhere"
+    monkeypatch.setenv("EXPART_GENERATION_CATALOG_FOLDER", str(nowhere))
+    assert run(["sweep", "plan", str(spec_file), "--generation", "127.0.0.1:1"]) == 1
+    complaint = capsys.readouterr().err
+    assert "127.0.0.1:1" in complaint  # nobody answers there; the catalog was not missed
+    assert str(nowhere) not in complaint

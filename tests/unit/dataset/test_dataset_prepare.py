@@ -229,3 +229,116 @@ def test_a_mapping_of_ones_own_goes_with_the_folder(tmp_path: Path, server: Host
     dataset = load_dataset(tmp_path / "out", [Split.TEST_SEEN])  # as a sweep does
     assert dataset.mapping == "museum"
     assert PictureStore(tmp_path / "out").read(dataset.questions[0].image) == picture()
+
+
+def test_a_file_of_another_form_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    run(tmp_path / "out", write(tmp_path / "old", [record("1", "a.png")]), with_images=False)
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "test_seen.jsonl").write_text(json.dumps(record("2", "a.png")) + "\n")
+    run(tmp_path / "out", Source(new), with_images=False)
+    dataset = load_dataset(tmp_path / "out", [Split.TEST_SEEN])
+    assert [question.id for question in dataset.questions] == ["2"]
+    manifest = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert manifest["digest"] == dataset.digest
+
+
+def test_ones_own_files_of_another_form_are_left_alone(tmp_path: Path) -> None:
+    source = write(tmp_path / "raw", [record("1", "a.png")])
+    (tmp_path / "raw" / "test_seen.jsonl").write_text(json.dumps(record("2", "a.png")) + "\n")
+    run(tmp_path / "raw", source, with_images=False)
+    assert (tmp_path / "raw" / "test_seen.jsonl").is_file()
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_local_picture_that_was_exchanged_is_taken_again(tmp_path: Path, in_place: bool) -> None:
+    source = write(tmp_path / "raw", [record("1", "a.png")])
+    folder = tmp_path / ("raw" if in_place else "out")
+    file = tmp_path / "raw" / "a.png"
+    for shade in (1, 2):
+        file.write_bytes(picture(shade))
+        assert run(folder, source).held == 1
+        assert PictureStore(folder).read("a.png") == picture(shade)
+    file.write_bytes(b"no picture")
+    done = run(folder, source)
+    assert (done.held, done.dead) == (0, {"NOT_AN_IMAGE": 1})
+    file.write_bytes(picture(3))  # mended: nobody has to ask for it
+    assert run(folder, source).held == 1
+    assert PictureStore(folder).read("a.png") == picture(3)
+
+
+def test_a_local_picture_whose_original_is_gone_is_kept(tmp_path: Path) -> None:
+    source = write(tmp_path / "raw", [record("1", "a.png")])
+    (tmp_path / "raw" / "a.png").write_bytes(picture())
+    run(tmp_path / "out", source)
+    (tmp_path / "raw" / "a.png").unlink()
+    assert run(tmp_path / "out", source).held == 1
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
+def test_what_is_wrong_leaves_a_good_folder_as_it_was(tmp_path: Path) -> None:
+    source = write(tmp_path / "raw", [record("1", "a.png")])
+    run(tmp_path / "out", source, with_images=False)
+    before = contents(tmp_path / "out")
+    (tmp_path / "museum.yaml").write_text(MAPPING)  # of records of another shape
+    with pytest.raises(UserInputError, match="1 of 1 records are faulty"):
+        run(tmp_path / "out", source, mapping=tmp_path / "museum.yaml")
+    with pytest.raises(UserInputError, match="1 of 2 records are faulty"):
+        run(tmp_path / "out", write(tmp_path / "bad", [record("1", "a.png"), {}]))
+    assert contents(tmp_path / "out") == before
+    assert len(load_dataset(tmp_path / "out", [Split.TEST_SEEN]).questions) == 1
+
+
+def test_a_picture_that_a_limit_refused_is_asked_for_again_when_the_limit_changes(
+    tmp_path: Path, server: HostileServer
+) -> None:
+    large, wide = picture(1, size=(200, 200)), picture(2, size=(90, 90))
+    urls = [
+        server.serve("/large.png", lambda ask, _: ask.answer(200, large)),
+        server.serve("/wide.png", lambda ask, _: ask.answer(200, wide)),
+    ]
+    source = write(tmp_path / "raw", [record(str(n), url) for n, url in enumerate(urls)])
+    job = Preparation(tmp_path / "out", source, (Split.TEST_SEEN,))
+    small = quick(max_bytes=20_000, max_pixels=50 * 50)
+    private = quick(allowed_networks=())
+    quiet = Console(quiet=True)
+    assert prepare(job, private, quiet).dead == {"FORBIDDEN_ADDRESS": 2}
+    for _ in range(2):  # the second asks for nothing
+        assert prepare(job, small, quiet).dead == {"TOO_LARGE": 1, "TOO_MANY_PIXELS": 1}
+    assert [len(asked) for asked in server.requests.values()] == [1, 1]
+    assert prepare(job, quick(), quiet) == Prepared(2, 2, {}, 0)
+
+
+def test_what_a_host_was_not_asked_for_comes_first_in_the_next_run(
+    tmp_path: Path, server: HostileServer
+) -> None:
+    data = picture()
+    urls = [server.serve(f"/{n}.png", lambda ask, _: ask.answer(403)) for n in range(30)]
+    urls += [server.serve(f"/{n}.png", lambda ask, _: ask.answer(200, data)) for n in range(30, 35)]
+    source = write(tmp_path / "raw", [record(str(n), url) for n, url in enumerate(urls)])
+    assert run(tmp_path / "out", source).held == 0  # 20 refusals end it
+    assert run(tmp_path / "out", source).held == 5
+    assert all(server.requests[f"/{n}.png"] for n in range(30))
+
+
+def test_a_folder_that_knows_its_commit_is_gone_on_with_while_the_hub_is_away(
+    tmp_path: Path,
+) -> None:
+    with fake_hub([record("1", "a.png")]) as server:
+        from_hub(server, tmp_path, COMMIT[:7])
+        asked = len(server.requests["/api/datasets/naist-nlp/ExpArt/commits/main"])
+    assert asked == 1
+    assert "cannot be loaded" not in from_hub(server, tmp_path, COMMIT[:7])  # it is gone by now
+    assert dataset_revision(tmp_path) == f"naist-nlp/ExpArt@{COMMIT}"
+    assert "cannot be loaded" in from_hub(server, tmp_path, "main")
+
+
+def test_half_of_a_surrogate_pair_is_a_fault_of_its_record(tmp_path: Path) -> None:
+    records = [record("1", "a.png"), record("2", "http://a/\ud800.png"), record("\udfff", "a.png")]
+    done = run(tmp_path / "out", write(tmp_path / "raw", records), skip_bad=True)
+    assert done.left_out == 2
+    (first, _) = read_lines(tmp_path / "out" / "bad_records.jsonl")
+    assert "column 'image' holds half of a surrogate pair" in str(first["reason"])
