@@ -1,17 +1,15 @@
 """Tells a sweep about models from the catalog's files, without starting anything."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from services.core.errors import ExpArtError, UserInputError
 from services.generation.catalog import Catalog, ModelSpec
 from services.generation.configuration import configuration_digest
 from services.generation.engines.scripted import ScriptedEngine
+from services.generation.hub_commits import commit_of, is_unpinned, pinned_adapters
 from services.generation.weights import adapter_revision, folder_revision
 from services.sweep.plan.directory import ModelDescription
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class CatalogDirectory:
@@ -19,21 +17,26 @@ class CatalogDirectory:
 
     Args:
         catalog: The catalog.
+        unknown: Told of a branch of the hub whose commit nobody knows; its name then stands for the
+            commit, which does to count questions. By default it is an error.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, *, unknown: Callable[[str], object] | None = None) -> None:
         self._catalog = catalog
+        self._unknown = unknown
+        self._commits: dict[str, str] = {}
 
     def describe(self, name: str) -> ModelDescription:
         """Describes one model.
 
         Raises:
-            UserInputError: There is no such model, or its weights are not on this machine.
+            UserInputError: There is no such model, its folder is not on this machine, or nobody
+                knows the commit of its branch.
         """
         spec = self._catalog.get(name)
         return ModelDescription(
             name,
-            _revision(spec),
+            self._commit(spec) if is_unpinned(spec) else _revision(spec),
             tuple(sorted(spec.adapters)),
             chat_template_digest=spec.chat_template_digest,
             gpu_count=spec.num_gpus,
@@ -42,12 +45,25 @@ class CatalogDirectory:
             configuration_digest=configuration_digest(spec),
         )
 
+    def _commit(self, spec: ModelSpec) -> str:
+        if spec.name not in self._commits:
+            try:
+                self._commits[spec.name] = commit_of(spec.source)
+            except UserInputError as error:
+                message = f"model {spec.name}: {error.message}"
+                if self._unknown is None:
+                    raise UserInputError(message) from error
+                self._commits[spec.name] = spec.source.revision
+                self._unknown(f"{message}; what is stored of it already is not counted here")
+        return self._commits[spec.name]
+
 
 def _adapter_revisions(spec: ModelSpec) -> Iterator[tuple[str, str]]:
     """Names the adapters that are on this machine, or that the catalog pins to a commit."""
+    pinned = pinned_adapters(spec)
     for name, place in sorted(spec.adapters.items()):
-        if place.hub is not None and _COMMIT.fullmatch(place.revision):
-            yield name, place.revision
+        if name in pinned:
+            yield name, pinned[name]
             continue
         try:
             yield name, adapter_revision(place)
@@ -56,7 +72,7 @@ def _adapter_revisions(spec: ModelSpec) -> Iterator[tuple[str, str]]:
 
 
 def _revision(spec: ModelSpec) -> str:
-    """Names what answers: the same as the model itself will once it runs, as far as that is known.
+    """Names what answers: the same as the model itself will once it runs.
 
     Raises:
         UserInputError: The weights are not on this machine.

@@ -11,6 +11,7 @@ from services.cli.loading_display import LoadingDisplay
 from services.cli.scoring_process import ScoringProcess, scoring_process
 from services.cli.settings import CliSettings
 from services.generation.catalog import Catalog, load_catalog
+from services.generation.hub_commits import pin_catalog
 from services.generation.local import LocalGeneration, LocalStackError, start_local
 from services.generation.settings import GenerationSettings
 from services.rpc.read_settings import read_settings
@@ -27,6 +28,23 @@ def local_catalog() -> Catalog:
     """
     settings = read_settings(GenerationSettings)
     return load_catalog(settings.catalog_folder, settings.models_folder)
+
+
+def pinned_catalog(models: tuple[str, ...], console: Console) -> Catalog:
+    """Describes models of the local catalog with the commits that a stack is to load.
+
+    Args:
+        models: Their names.
+        console: Told of each branch of the hub that was taken for the commit it is at.
+
+    Raises:
+        UserInputError: The catalog is wrong, a model unknown, or a branch's commit cannot be found.
+    """
+
+    def note(message: str) -> None:
+        console.print(message, markup=False, soft_wrap=True)
+
+    return pin_catalog(local_catalog().select(models), note)
 
 
 class RunningStack:
@@ -69,6 +87,8 @@ def local_stack(
     models: tuple[str, ...],
     console: Console,
     *,
+    catalog: Catalog | None = None,
+    at_a_time: int | None = None,
     port: int = 0,
     plaintext: bool = False,
 ) -> Iterator[RunningStack]:
@@ -78,6 +98,8 @@ def local_stack(
         settings: Where the logs go.
         models: Names of the models to load.
         console: Shows what is being loaded.
+        catalog: Where they are described; by default the catalog that the environment names.
+        at_a_time: How many of them are called at the same time, at most; by default all.
         port: Port of the generation service; 0 picks a free one.
         plaintext: Leaves certificates and tokens out that the environment names, for a stack that
             only this process calls.
@@ -89,7 +111,7 @@ def local_stack(
         UserInputError: A model is unknown, or the port is in use.
         LocalStackError: A service did not start, or a model could not be loaded.
     """
-    catalog = local_catalog().select(models)
+    catalog = local_catalog() if catalog is None else catalog
     generation_settings = read_settings(GenerationSettings)
     if plaintext:
         generation_settings = generation_settings.in_plaintext()
@@ -102,6 +124,7 @@ def local_stack(
                 progress=display.update,
                 log_path=settings.log_folder / "generation.log",
                 settings=generation_settings,
+                at_a_time=at_a_time,
             )
         with generation:
             yield RunningStack(generation, scoring)

@@ -12,7 +12,7 @@ from services.cli import connection_options
 from services.cli.catalog_directory import CatalogDirectory
 from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.settings import CliSettings
-from services.cli.stack import local_catalog, local_stack
+from services.cli.stack import local_stack, pinned_catalog
 from services.cli.stoppable import run_stoppable
 from services.cli.sweep_log import LogFormat, logging_to, sweep_progress
 from services.cli.sweep_options import MetricsPort, ShardCount, ShardIndex, chosen_shard
@@ -100,8 +100,13 @@ def run(  # noqa: PLR0917 - typer passes them by name
     spec = load_spec(spec_file)
     shard = chosen_shard(shard_index, shard_count)
     names = tuple(dict.fromkeys(choice.model for choice in spec.models))
-    endpoints = None
-    if not local:
+    endpoints, catalog = None, None
+    directory: ModelDirectory
+    if local:
+        # The stack loads what is planned, whatever becomes of a branch of the hub meanwhile.
+        catalog = pinned_catalog(names, console)
+        directory = CatalogDirectory(catalog)
+    else:
         connection_options.check_address("--generation", generation)
         connection_options.check_address("--scoring", scoring)
         security = connection_options.client_security(
@@ -115,10 +120,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
         )
         connection_options.note_clear_token(security, generation, scoring)
         endpoints = Endpoints(generation=generation, scoring=scoring, security=security)
-    directory: ModelDirectory = (
-        CatalogDirectory(local_catalog())
-        if endpoints is None
-        else asyncio.run(
+        directory = asyncio.run(
             served_models(
                 endpoints.generation,
                 endpoints.security,
@@ -127,7 +129,6 @@ def run(  # noqa: PLR0917 - typer passes them by name
                 note=console.print,
             )
         )
-    )
     with logging_to(log_format, log_file, settings.log_folder):
         plan = plan_sweep(spec, directory, shard, retry_failed=retry_failed)
         console.print(plan.summary(), soft_wrap=True, markup=False)
@@ -136,7 +137,14 @@ def run(  # noqa: PLR0917 - typer passes them by name
             with ExitStack() as stack:
                 if endpoints is None:
                     endpoints = stack.enter_context(
-                        local_stack(settings, names, console, plaintext=True)
+                        local_stack(
+                            settings,
+                            names,
+                            console,
+                            catalog=catalog,
+                            at_a_time=spec.max_parallel_models,
+                            plaintext=True,
+                        )
                     ).endpoints
                 display = stack.enter_context(sweep_progress(log_format, log_file, console))
                 progress = stack.enter_context(sweep_watchers(plan, display, metrics_port))

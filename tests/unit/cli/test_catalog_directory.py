@@ -1,11 +1,17 @@
 """What a sweep learns of models from the catalog's files."""
 
+from pathlib import Path
+
 import pytest
 
 from services.cli.catalog_directory import CatalogDirectory
 from services.core.errors import UserInputError
 from services.generation.catalog import Catalog, ModelSpec
 from services.generation.engines.scripted import ScriptedEngine
+from services.generation.weights import hub_commit
+from tests.unit.generation.hub_cache import fill_cache, use_cache, use_hub
+
+COMMIT = "1a" * 20
 
 
 def describe(**keys: object) -> tuple[str, tuple[str, ...]]:
@@ -15,10 +21,36 @@ def describe(**keys: object) -> tuple[str, tuple[str, ...]]:
     return found.revision, found.adapters
 
 
-def test_a_model_of_the_hub_has_the_revision_of_its_entry_and_its_adapters() -> None:
+def test_a_model_of_the_hub_has_the_commit_that_its_entry_pins_and_its_adapters() -> None:
     adapters = {"b": {"hub": "x/b"}, "a": {"hub": "x/a"}}
+    source = {"hub": "x/y", "revision": COMMIT}
+    assert describe(source=source, adapters=adapters) == (COMMIT, ("a", "b"))
+
+
+def test_a_branch_of_the_hub_is_planned_as_the_commit_that_the_replicas_will_attest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cache(monkeypatch, tmp_path)
+    use_hub(monkeypatch)
+    fill_cache(tmp_path, "x/y", "main", COMMIT)
+    assert describe(source={"hub": "x/y"}) == (hub_commit("x/y", "main"), ())
+
+
+def test_a_branch_whose_commit_nobody_knows_is_refused_or_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_cache(monkeypatch, tmp_path)
+    use_hub(monkeypatch)
     source = {"hub": "x/y", "revision": "v1"}
-    assert describe(source=source, adapters=adapters) == ("v1", ("a", "b"))
+    with pytest.raises(UserInputError, match=r"model asked: .*'v1' of x/y.*pin a commit"):
+        describe(source=source)
+
+    spec = ModelSpec.model_validate({"name": "asked", "max_model_len": 128, "source": source})
+    told: list[str] = []
+    directory = CatalogDirectory(Catalog({"asked": spec}), unknown=told.append)
+    assert {directory.describe("asked").revision for _ in range(3)} == {"v1"}
+    assert len(told) == 1
+    assert "what is stored of it already is not counted" in told[0]
 
 
 def test_a_model_behind_an_endpoint_is_told_by_the_endpoints_name_for_it() -> None:
