@@ -16,6 +16,9 @@ from services.sweep.results.tables import ResultTables
 # Files are joined up to about this size: what one of them takes in memory stays small.
 _FILE_BYTES = 64 * 2**20
 
+# In the midst of a run: what is larger is not rewritten again, so that this never takes long.
+_JOINED_BYTES = 8 * 2**20
+
 # A reader takes up whole groups of rows.
 _GROUP_ROWS = 2**17
 
@@ -76,23 +79,30 @@ def try_to_compact(tables: ResultTables) -> str:
     return ""
 
 
+def try_to_join(tables: ResultTables, number: int) -> None:
+    """Joins the small files of one of the tables, in the midst of a run.
+
+    Nothing is removed: whoever reads the table, however slowly, reads on in the files from before.
+    The end of a run removes them. What goes wrong is logged: the rows are stored already.
+
+    Args:
+        tables: The tables, held by this driver.
+        number: Which table's turn it is: they follow each other.
+    """
+    table = tables.fenced[number % len(tables.fenced)]
+    try:
+        _join_files(table, _JOINED_BYTES)
+    except Exception:  # noqa: BLE001 - logged; results that are stored must not fail
+        _log.warning("files_not_joined", table=table.uri, exc_info=True)
+
+
 def compact_table(table: FencedTable, keep_hours: int = KEEP_HOURS) -> None:
     """Compacts one table.
 
     Raises:
         UserInputError: It cannot be written, or another driver has taken it over.
     """
-    if table.file_count > 1:
-        table.commit(
-            lambda opened, properties: opened.optimize.compact(
-                target_size=_FILE_BYTES,
-                max_concurrent_tasks=1,
-                writer_properties=WriterProperties(
-                    compression="ZSTD", max_row_group_size=_GROUP_ROWS
-                ),
-                commit_properties=properties,
-            )
-        )
+    _join_files(table, _FILE_BYTES)
     table.commit(
         lambda opened, properties: opened.vacuum(
             keep_hours,
@@ -103,3 +113,17 @@ def compact_table(table: FencedTable, keep_hours: int = KEEP_HOURS) -> None:
         )
     )
     table.clean_log()
+
+
+def _join_files(table: FencedTable, file_bytes: int) -> None:
+    if table.file_count > 1:
+        table.commit(
+            lambda opened, properties: opened.optimize.compact(
+                target_size=file_bytes,
+                max_concurrent_tasks=1,
+                writer_properties=WriterProperties(
+                    compression="ZSTD", max_row_group_size=_GROUP_ROWS
+                ),
+                commit_properties=properties,
+            )
+        )

@@ -20,8 +20,8 @@ _FILE_NAME = ".lock"
 LEASE_S = 30.0
 
 
-def _silent(_line: str) -> None:
-    pass
+def silent(_line: str) -> None:
+    """Says nothing of what there is to wait for."""
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def hold_shard(
     store: ResultStore,
     shard: Shard,
     *,
-    note: Callable[[str], None] = _silent,
+    note: Callable[[str], None] = silent,
     lease_s: float = LEASE_S,
     patience: CommitPatience | None = None,
 ) -> Iterator[ResultTables]:

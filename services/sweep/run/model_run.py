@@ -1,7 +1,7 @@
 """Asks one model its questions, one artwork after the other, until all are settled."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import structlog
 
@@ -28,6 +28,7 @@ class ModelRun:
         answered: Takes an answer.
         failed: Takes a failure.
         note: Takes a remark for people.
+        room: Waits until there is room for one more answer, or it is over.
 
     Attributes:
         gate: Knows how many questions are in flight.
@@ -46,6 +47,7 @@ class ModelRun:
         answered: Callable[[Job, GenerationRow], None],
         failed: Callable[[Job, Failed], None],
         note: Callable[[str], None],
+        room: Callable[[asyncio.Event], Awaitable[None]] | None = None,
     ) -> None:
         self.label = label
         self._jobs = jobs
@@ -55,6 +57,7 @@ class ModelRun:
         self._answered = answered
         self._failed = failed
         self._note = note
+        self._room = room
         self._over = asyncio.Event()
         self._failures_in_a_row = 0
         self.gate = ConcurrencyGate(controller)
@@ -77,6 +80,8 @@ class ModelRun:
     async def _ask_in_turn(self, waiting: Iterator[Job]) -> None:
         """Asks one question after the other; several of these share the same iterator."""
         for job in waiting:
+            if self._room is not None:
+                await self._room(self._over)
             if self._over.is_set():
                 return
             match await self._asker.ask(job, self.gate, self._over):
