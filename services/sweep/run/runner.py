@@ -1,8 +1,8 @@
 """Runs a sweep: asks what is left to ask, scores what comes, and loses nothing on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from services.rpc.channel import open_channel
@@ -20,7 +20,7 @@ from services.sweep.remote.rpc_faults import named
 from services.sweep.remote.uploads import Pictures
 from services.sweep.results.compaction import try_to_compact
 from services.sweep.results.keys import signatures_digest
-from services.sweep.results.manifest import Attestation, Manifest, read_manifest, write_manifest
+from services.sweep.results.manifest import Manifest, read_manifest, write_manifest
 from services.sweep.results.output_lock import hold_shard
 from services.sweep.results.rows import Table
 from services.sweep.results.scorings import Scoring
@@ -28,8 +28,10 @@ from services.sweep.results.store import ResultStore
 from services.sweep.results.tables import ResultTables
 from services.sweep.run.asking import picture_failure
 from services.sweep.run.error_groups import first_error
+from services.sweep.run.holding import holding
 from services.sweep.run.settings import SweepSettings, load_settings
 from services.sweep.run.sweep_run import SweepRun
+from services.sweep.run.threads import in_thread
 
 
 async def run_sweep(
@@ -59,13 +61,11 @@ async def run_sweep(
         ServiceError: The scoring service does not answer.
     """
     settings = settings or load_settings()
-    with ExitStack() as held:
-        # In a thread: in an object store, whoever held the shard before may have to be waited for.
-        hold = hold_shard(ResultStore(plan.spec.output), plan.shard, note=progress.note)
-        tables = await asyncio.to_thread(held.enter_context, hold)
+    async with holding(ResultStore(plan.spec.output), plan.shard, progress.note) as tables:
         # Another run may have ended since this one was planned.
-        plan = await asyncio.to_thread(plan_again, plan)
-        manifest = await asyncio.to_thread(_record, plan, tables)
+        given = plan
+        plan = await in_thread(lambda: plan_again(given))
+        manifest = await in_thread(lambda: _record(plan, tables))
         if not plan.has_work:
             return _nothing_to_do(plan, progress)
         try:
@@ -81,7 +81,7 @@ async def run_sweep(
         except BaseExceptionGroup as group:
             raise first_error(group) from group
         manifest.ended_at = datetime.now(UTC)
-        write_manifest(manifest, tables)
+        await in_thread(lambda: write_manifest(manifest, tables))
         if not outcome.stopped:
             await _compact(tables, plan.spec.output, progress)
         return outcome
@@ -145,7 +145,7 @@ async def _run(
                 signatures_digest=signed,
             )
         )
-        write_manifest(manifest, tables)
+        await in_thread(lambda: write_manifest(manifest, tables))
         again = scored_otherwise(plan, signed)
         if again:
             progress.note(f"{len(again)} explanations are scored again: signatures have changed")
@@ -157,7 +157,7 @@ async def _run(
             scoring=scoring,
             tables=tables,
             readable=stored_tables(plan.spec),
-            attest=_attesting(manifest, tables),
+            manifest=manifest,
             progress=progress,
             stop=stop,
             settings=settings,
@@ -168,7 +168,7 @@ async def _run(
 
 async def _compact(tables: ResultTables, output: str, progress: SweepProgress) -> None:
     """Ends a run whose results are stored, and counts as it did whatever comes of this."""
-    if reason := await asyncio.to_thread(try_to_compact, tables):
+    if reason := await in_thread(lambda: try_to_compact(tables)):
         progress.note(
             "the results are stored, but their small files could not be joined: "
             f"{reason}; expart sweep compact {output} does it later"
@@ -192,14 +192,6 @@ async def _clients(
         generation = GenerationClient(channels, Pictures(picture_store(plan.spec)))
         open_ones.push_async_callback(generation.close)
         yield generation, ScoringClient.of_spec(scoring, plan.spec)
-
-
-def _attesting(manifest: Manifest, tables: ResultTables) -> Callable[[str, Attestation], None]:
-    def attest(label: str, attestation: Attestation) -> None:
-        if manifest.attest(label, attestation):
-            write_manifest(manifest, tables)  # once or twice a model
-
-    return attest
 
 
 def _nothing_to_do(plan: SweepPlan, progress: SweepProgress) -> SweepOutcome:
