@@ -14,15 +14,13 @@ from services.cli import connection_options
 from services.cli.catalog_directory import CatalogDirectory
 from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.settings import CliSettings
-from services.cli.stack import local_catalog, local_stack
+from services.cli.stack import local_stack, pinned_catalog
 from services.cli.standard_output import printing_the_result
 from services.cli.stoppable import run_stoppable
 from services.cli.stored_sweep import StoredSweep, open_sweep
 from services.cli.sweep_log import logging_to
 from services.core.errors import UserInputError
 from services.rpc.read_settings import read_settings
-from services.sweep.plan.directory import ModelDirectory
-from services.sweep.plan.plan import SweepPlan
 from services.sweep.plan.prepare import plan_sweep
 from services.sweep.remote.endpoints import Endpoints
 from services.sweep.remote.listing import served_models
@@ -109,7 +107,7 @@ def verify(
             connection_options.note_clear_token(security, generation, scoring)
             endpoints = Endpoints(generation, scoring, security)
         sample = SampleChoice(ask, spec.seed if seed is None else seed)
-        drifts = _ask(_plan(spec, endpoints), sample, endpoints, settings, console)
+        drifts = _ask(spec, sample, endpoints, settings, console)
     with printing_the_result():
         if as_json:
             print(json.dumps(_document(verification, drifts), ensure_ascii=False, indent=2))
@@ -119,17 +117,8 @@ def verify(
         raise typer.Exit(EXIT_NOT_IN_ORDER)
 
 
-def _plan(spec: SweepSpec, endpoints: Endpoints | None) -> SweepPlan:
-    directory: ModelDirectory = (
-        CatalogDirectory(local_catalog())
-        if endpoints is None
-        else asyncio.run(served_models(endpoints.generation, endpoints.security))
-    )
-    return plan_sweep(spec, directory)
-
-
 def _ask(
-    plan: SweepPlan,
+    spec: SweepSpec,
     sample: SampleChoice,
     endpoints: Endpoints | None,
     settings: CliSettings,
@@ -139,11 +128,29 @@ def _ask(
         console.print(message, markup=False, soft_wrap=True)
 
     driver = load_settings()
+    names = tuple(dict.fromkeys(choice.model for choice in spec.models))
     with ExitStack() as stack:
         if endpoints is None:
-            names = tuple(dict.fromkeys(choice.model for choice in plan.spec.models))
-            running = local_stack(settings, names, console, plaintext=True)
+            catalog = pinned_catalog(names, console)
+            plan = plan_sweep(spec, CatalogDirectory(catalog))
+            running = local_stack(
+                settings,
+                names,
+                console,
+                catalog=catalog,
+                at_a_time=spec.max_parallel_models,
+                plaintext=True,
+            )
             endpoints = stack.enter_context(running).endpoints
+        else:
+            listed = served_models(
+                endpoints.generation,
+                endpoints.security,
+                awaited=names,
+                patience_s=driver.max_wait_s,
+                note=note,
+            )
+            plan = plan_sweep(spec, asyncio.run(listed))
         stack.enter_context(logging_to(None, None, settings.log_folder))
         services = endpoints
         return run_stoppable(
