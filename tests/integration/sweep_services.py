@@ -99,6 +99,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
                 revision=revision,
                 adapters=["wit"],
                 adapter_revisions={"wit": ADAPTER_REVISION},
+                **self.identity,
             )
             for name, revision in sorted(self.revisions.items())
         ]
