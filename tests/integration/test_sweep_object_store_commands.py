@@ -144,7 +144,7 @@ def one_line(ended: Ended) -> str:
 
 
 async def of_each_command(
-    shell: ExpartShell, spec: Path, output: str, generation: str, **environment: str
+    shell: ExpartShell, spec: Path, output: str, generation: str, code: int, **environment: str
 ) -> list[str]:
     """What each command says of results that it cannot reach."""
     services = ("--generation", generation, "--scoring", "127.0.0.1:1")
@@ -160,7 +160,7 @@ async def of_each_command(
     ended = await asyncio.gather(
         *(shell.expart(*command, environment=environment) for command in commands)
     )
-    assert [one.code for one in ended] == [2] * len(commands), ended
+    assert [one.code for one in ended] == [code] * len(commands), ended
     return [one_line(one) for one in ended]
 
 
@@ -171,13 +171,13 @@ async def test_every_command_says_in_one_line_why_it_cannot_reach_the_results(
     async with counted_generation(MODELS) as generation:
         address = generation.address
         nowhere = spec_with(tmp_path / "nowhere", "s3://nowhere/sweep")
-        said = await of_each_command(shell, nowhere, "s3://nowhere/sweep", address)
+        said = await of_each_command(shell, nowhere, "s3://nowhere/sweep", address, 2)
         assert all("there is no such bucket" in line for line in said), said
         spec = spec_with(tmp_path / "sweep", output)
-        said = await of_each_command(shell, spec, output, address, AWS_ENDPOINT_URL=endpoint)
+        said = await of_each_command(shell, spec, output, address, 1, AWS_ENDPOINT_URL=endpoint)
         assert all(f"{endpoint} cannot be reached: check the endpoint" in line for line in said)
         with known_keys_only(server):
-            said = await of_each_command(shell, spec, output, address)
+            said = await of_each_command(shell, spec, output, address, 2)
         assert all("refuses these credentials (InvalidAccessKeyId" in line for line in said), said
 
 
