@@ -18,6 +18,7 @@ def as_json(board: Leaderboard) -> str:
         "failures": dict(board.failures),
         "partly_scored": dict(board.partly_scored),
         "missing_shards": list(board.missing_shards),
+        "stale_shards": list(board.stale_shards),
         "standings": [_row(standing) for standing in board.standings],
     }
     return json.dumps(document, indent=2) + "\n"

@@ -43,7 +43,7 @@ def build_leaderboard(output: str | Path) -> Leaderboard:
         UserInputError: There is no sweep, or scores of different signatures.
     """
     store = ResultStore(output)
-    plan = read_stored_plan(store)
+    plan = read_stored_plan(store, with_stale=False)
     stored = StoredScores([store.tables(shard) for shard in store.shards()], plan)
     _refuse_mixed_signatures(stored, store.uri)
     failed = np.flatnonzero(stored.failures.is_failed & ~stored.is_scored)
@@ -58,6 +58,7 @@ def build_leaderboard(output: str | Path) -> Leaderboard:
             if (count := stored.count(metric)) < np.count_nonzero(stored.is_scored)
         },
         missing_shards=plan.missing_shards,
+        stale_shards=plan.stale_shards,
     )
 
 
@@ -117,8 +118,8 @@ def _refuse_mixed_signatures(stored: StoredScores, output: str) -> None:
         if len(signatures) > 1:
             raise UserInputError(
                 f"{output}: scores of {metric} carry different signatures and cannot stand in one "
-                f"table: {' and '.join(signatures)}; run the sweep again, or expart sweep "
-                "rescore, to score them alike"
+                f"table: {' and '.join(signatures)}; expart sweep rescore {output} scores them "
+                "alike"
             )
 
 

@@ -133,6 +133,8 @@ class Leaderboard:
             their means are over other questions than the rest.
         missing_shards: Shards of the present plan that have not begun, whose questions are not
             counted at all.
+        stale_shards: Shards that were planned from another spec, dataset or models than the one
+            planned last; their questions are not counted either.
     """
 
     standings: tuple[Standing, ...]
@@ -141,6 +143,7 @@ class Leaderboard:
     to_ask_again: int
     partly_scored: Mapping[str, int] = field(default_factory=dict)
     missing_shards: tuple[str, ...] = ()
+    stale_shards: tuple[str, ...] = ()
 
     @property
     def pending(self) -> int:

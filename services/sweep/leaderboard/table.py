@@ -180,6 +180,11 @@ def _notes(board: Leaderboard) -> list[str]:
             f"Shards that have not begun, whose questions are not counted: "
             f"{', '.join(board.missing_shards)}."
         )
+    if board.stale_shards:
+        notes.append(
+            f"Shards planned from another spec, dataset or models than the last one, whose "
+            f"questions are not counted until they are run again: {', '.join(board.stale_shards)}."
+        )
     if board.failures:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(board.failures.items()))
         notes.append(f"Failed, counted apart and not scored: {reasons}.")

@@ -37,6 +37,19 @@ def make_jobs(
     return tuple(job for model in models for job in _jobs_of(model, asked, ways))
 
 
+def model_digest(model: PlannedModel) -> str:
+    """Names everything of a model that is part of its results' keys."""
+    description = model.description
+    return ModelIngredients(
+        description.name,
+        description.revision,
+        model.choice.adapter,
+        description.chat_template_digest,
+        model.adapter_revision,
+        description.configuration_digest,
+    ).digest
+
+
 class _Asked:
     """A question with what all the jobs that ask it share."""
 
@@ -61,21 +74,13 @@ class _Asked:
 def _jobs_of(
     model: PlannedModel, asked: Sequence[_Asked], ways: Sequence[tuple[Variant, str]]
 ) -> Iterator[Job]:
-    description = model.description
-    model_digest = ModelIngredients(
-        description.name,
-        description.revision,
-        model.choice.adapter,
-        description.chat_template_digest,
-        model.adapter_revision,
-        description.configuration_digest,
-    ).digest
+    digest = model_digest(model)
     for item in asked:
         question = item.question
         for (variant, asking), seed in zip(ways, item.seeds, strict=True):
             shown = item.shown[variant.control]
             yield Job(
-                question_key(model_digest, asking, item.digests[variant.control], seed),
+                question_key(digest, asking, item.digests[variant.control], seed),
                 question,
                 model,
                 variant,

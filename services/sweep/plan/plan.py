@@ -1,5 +1,6 @@
 """What a sweep has to do: pure functions from planned and stored questions to what is left."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -208,8 +209,7 @@ class SweepPlan:
     def by_model(self) -> tuple[ModelPlan, ...]:
         """Counts the questions of each model."""
         planned = _count(self.models, self.jobs)
-        generated = self.stored.generated
-        done = _count(self.models, (job for job in self.jobs if job.key in generated))
+        done = _count(self.models, (job for job in self.jobs if job.key in self.stored.generated))
         to_generate = _count(self.models, self.to_generate)
         to_score = _count(self.models, self.to_score)
         return tuple(
@@ -253,8 +253,7 @@ def make_plan(
     without_picture: list[Job] = []
     for job in jobs:
         if job.key in stored.generated:
-            failed_against = stored.scoring_failed.get(job.key)
-            may_score = retry_failed or failed_against != job.reference_digest
+            may_score = retry_failed or stored.scoring_failed.get(job.key) != job.reference_digest
             if may_score and not has_scores(job, stored):
                 to_score.append(job)
         elif not job.has_picture:
@@ -296,8 +295,5 @@ def has_scores(job: Job, stored: StoredResults) -> bool:
 
 
 def _count(models: Sequence[PlannedModel], jobs: Iterable[Job]) -> list[int]:
-    place = {id(model): number for number, model in enumerate(models)}
-    counts = [0] * len(models)
-    for job in jobs:
-        counts[place[id(job.model)]] += 1
-    return counts
+    counts = Counter(id(job.model) for job in jobs)
+    return [counts[id(model)] for model in models]

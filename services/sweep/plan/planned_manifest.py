@@ -7,12 +7,31 @@ from importlib import metadata
 from pathlib import Path
 
 from services.benchmark.prepared import dataset_revision
+from services.sweep.plan.jobs import model_digest
 from services.sweep.plan.plan import SweepPlan
 from services.sweep.results.keys import content_digest
 from services.sweep.results.manifest import Manifest
+from services.sweep.spec.spec import SweepSpec
 
 # Packages that can change a result or the way it is stored.
 _PACKAGES = ("expart-serving", "deltalake", "grpcio", "protobuf", "pyarrow")
+
+# Keys of a spec that decide neither which questions there are nor how they are asked. Scores say by
+# themselves how they were computed, and the dataset has a digest of its own.
+_ASKS_NOTHING = {
+    "name",
+    "dataset",
+    "shuffle",
+    "concurrency",
+    "min_concurrency",
+    "max_parallel_models",
+    "deadline_s",
+    "set_aside_after",
+    "prices",
+    "metrics",
+    "scoring_options",
+    "output",
+}
 
 
 def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None) -> Manifest:
@@ -32,7 +51,7 @@ def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None)
         }
     return Manifest(
         spec=spec,
-        spec_digest=content_digest(json.dumps(spec, sort_keys=True)),
+        spec_digest=_digest(plan.spec),
         dataset=plan.dataset.folder,
         dataset_revision=dataset_revision(Path(plan.dataset.folder)),
         dataset_digest=plan.dataset.digest,
@@ -40,6 +59,7 @@ def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None)
         plan_digest=plan.digest,
         questions=len(plan.jobs),
         revisions=revisions,
+        model_digests={model.label: model_digest(model) for model in plan.models},
         attested=attested,
         signatures={} if before is None else before.signatures,
         scorings=[] if before is None else before.scorings,
@@ -50,6 +70,11 @@ def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None)
         started_at=started_at if is_run or before is None else before.started_at,
         ended_at=None if is_run or before is None else before.ended_at,
     )
+
+
+def _digest(spec: SweepSpec) -> str:
+    asked = spec.model_dump(mode="json", exclude=_ASKS_NOTHING)
+    return content_digest(json.dumps(asked, sort_keys=True))
 
 
 def _versions() -> dict[str, str]:

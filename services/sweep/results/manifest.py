@@ -1,5 +1,6 @@
 """The manifest of an output folder: how its results came about."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -34,15 +35,17 @@ class Manifest(BaseModel):
         format: Name and version of this file's format.
         key_version: Version of the key algorithm.
         spec: The sweep spec, its paths absolute.
-        spec_digest: Names the spec.
+        spec_digest: Names what the spec asks; how fast, where to and at what price is no part of
+            it.
         dataset: Folder of the dataset.
         dataset_revision: What ``expart dataset prepare`` noted that it loaded; empty for files of
             one's own.
         dataset_digest: Names the dataset's files by their contents.
         mapping: The field mapping that fitted.
-        plan_digest: Names the set of planned questions.
+        plan_digest: Names the set of planned questions; empty while it is being replaced.
         questions: Questions planned, over all models.
         revisions: Planned revision of each model.
+        model_digests: For each model, a name for all of it that results' keys are made of.
         attested: For each model, everything that the service attested, each once.
         signatures: Signature of each metric, as they were computed last.
         scorings: Every way in which this shard's answers were scored, each once.
@@ -67,6 +70,7 @@ class Manifest(BaseModel):
     plan_digest: str
     questions: int
     revisions: dict[str, str]
+    model_digests: dict[str, str] = {}
     attested: dict[str, list[Attestation]] = {}
     signatures: dict[str, str] = {}
     scorings: list[Scoring] = []
@@ -76,6 +80,20 @@ class Manifest(BaseModel):
     planned_at: datetime
     started_at: datetime
     ended_at: datetime | None = None
+
+    def differences(self, other: "Manifest") -> tuple[str, ...]:
+        """In what it and another shard's manifest are not of one plan; empty where they are."""
+        pairs = {
+            "key version": (self.key_version, other.key_version),
+            "spec": (self.spec_digest, other.spec_digest),
+            "dataset": (self.dataset_digest, other.dataset_digest),
+            "mapping": (self.mapping, other.mapping),
+            "models": (
+                (self.revisions, self.model_digests),
+                (other.revisions, other.model_digests),
+            ),
+        }
+        return tuple(name for name, (own, others) in pairs.items() if own != others)
 
     def attest(self, label: str, attestation: Attestation) -> bool:
         """Notes what ran for a model; false if it was noted before."""
@@ -143,6 +161,18 @@ def write_manifest(manifest: Manifest, shard: TakesFiles) -> None:
     shard.write(FILE_NAME, manifest_text(manifest))
 
 
+def note_replacing(manifest: Manifest, shard: TakesFiles) -> None:
+    """Notes that a shard's plan is about to be replaced: plan and manifest are two writes.
+
+    Should the driver die between them, the plan counts as another one than any manifest names, and
+    whoever plans next replaces it.
+
+    Raises:
+        UserInputError: The folder cannot be written, or another driver has taken the shard over.
+    """
+    write_manifest(manifest.model_copy(update={"plan_digest": ""}), shard)
+
+
 def manifest_text(manifest: Manifest) -> bytes:
     """The manifest as it is stored."""
     return (manifest.model_dump_json(indent=2) + "\n").encode()
@@ -154,4 +184,9 @@ def last_planned(store: ResultStore) -> Manifest | None:
     Raises:
         UserInputError: A manifest cannot be read.
     """
-    return max(read_manifests(store), key=lambda manifest: manifest.planned_at, default=None)
+    return latest(read_manifests(store))
+
+
+def latest(manifests: Iterable[Manifest]) -> Manifest | None:
+    """The manifest whose plan was noted last."""
+    return max(manifests, key=lambda manifest: manifest.planned_at, default=None)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from services.core.errors import UserInputError
-from services.sweep.results.manifest import last_planned
+from services.sweep.results.manifest import latest, read_manifests
 from services.sweep.results.rows import Table
 from services.sweep.results.store import ResultStore
 from services.sweep.results.stored_columns import (
@@ -56,6 +56,8 @@ class StoredPlan:
         shard: For each question, the place of its shard's name among ``shard_names``.
         shard_names: Names of the shards that the present plan is made of.
         missing_shards: Names of those that have not been planned yet.
+        stale_shards: Names of those that were planned from another spec, dataset or models than
+            the one planned last.
         repeated: Keys that are planned more than once; only their first row is here.
     """
 
@@ -66,6 +68,7 @@ class StoredPlan:
     shard: Codes
     shard_names: tuple[str, ...]
     missing_shards: tuple[str, ...] = ()
+    stale_shards: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -133,14 +136,20 @@ class PlanReader:
             for name, numbering in self._numberings.items():
                 self._codes[name].append(numbering.number(batch.column(name)))
 
-    def result(self, missing_shards: tuple[str, ...] = ()) -> StoredPlan:
+    def result(
+        self, missing_shards: tuple[str, ...] = (), stale_shards: tuple[str, ...] = ()
+    ) -> StoredPlan:
         """The plan.
 
         Raises:
             UserInputError: Nothing is planned.
         """
         if not self._keys:
-            raise UserInputError(f"{self._output}: there is no sweep here")
+            raise UserInputError(
+                f"{self._output}: there is no sweep here"
+                + f" but in shards of an earlier plan, {', '.join(stale_shards)}: run them again"
+                * bool(stale_shards)
+            )
         keys = pa.chunked_array(self._keys).combine_chunks()
         first, repeated = _first_of_each(keys)
         columns = {
@@ -155,6 +164,7 @@ class PlanReader:
             shard=np.concatenate(self._shards)[first],
             shard_names=tuple(self._names),
             missing_shards=missing_shards,
+            stale_shards=stale_shards,
             repeated=repeated,
         )
 
@@ -185,19 +195,31 @@ def _labels(model: Coded, adapter: Coded) -> Coded:
     return Coded(values, rank[inverse])
 
 
-def read_stored_plan(store: ResultStore) -> StoredPlan:
+def read_stored_plan(store: ResultStore, *, with_stale: bool = True) -> StoredPlan:
     """Reads the present plan: that of the shards among which the last planned one is counted.
+
+    Args:
+        store: The output.
+        with_stale: Whether to read shards too that were planned from another spec, dataset or
+            models than the one planned last.
 
     Raises:
         UserInputError: There is no sweep, or it cannot be read.
     """
-    last = last_planned(store)
+    manifests = read_manifests(store)
+    last = latest(manifests)
     if last is None:
         raise UserInputError(f"{store.uri}: there is no sweep here")
-    begun = {shard for shard in store.shards() if shard.count == last.shards}
+    begun = {one.shard: one for one in manifests if one.shards == last.shards}
     shards = [Shard(index, last.shards) for index in range(last.shards)]
+    stale = tuple(
+        shard.label
+        for shard in shards
+        if shard.index in begun and begun[shard.index].differences(last)
+    )
     reader = PlanReader(store.uri)
     for shard in shards:
-        if shard in begun:
+        if shard.index in begun and (with_stale or shard.label not in stale):
             reader.add(shard.label, store.tables(shard).batches(Table.PLAN, PLAN_COLUMNS))
-    return reader.result(tuple(shard.label for shard in shards if shard not in begun))
+    missing = tuple(shard.label for shard in shards if shard.index not in begun)
+    return reader.result(missing, stale)

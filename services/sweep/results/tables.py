@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from services.core.errors import UserInputError
@@ -70,6 +71,7 @@ class ResultTables:
     ) -> None:
         self._folder = LocalFolder(folder) if isinstance(folder, Path) else folder
         self._check = check
+        self._pinned: dict[Table, DeltaTable | None] = {}
         self._patience = patience or CommitPatience()
         self._tables = {
             table: FencedTable(
@@ -137,6 +139,14 @@ class ResultTables:
         plan = pa.RecordBatchReader.from_batches(SCHEMAS[Table.PLAN], batches)
         self._tables[Table.PLAN].overwrite(plan)
 
+    def pin(self, table: Table) -> None:
+        """Reads a table from now on as it is at this moment, whatever is stored in it later.
+
+        Raises:
+            UserInputError: The table cannot be read.
+        """
+        self._pinned[table] = open_table(self._folder.child(table.value))
+
     def has(self, table: Table) -> bool:
         """Whether anything was ever stored in the table.
 
@@ -167,7 +177,7 @@ class ResultTables:
             UserInputError: The table cannot be read.
         """
         folder = self._folder.child(table.value)
-        opened = open_table(folder)
+        opened = self._pinned[table] if table in self._pinned else open_table(folder)
         if opened is None:
             return
         schema = pa.schema([SCHEMAS[table].field(name) for name in columns])

@@ -102,7 +102,7 @@ async def rescore(
     async with open_channel(scoring, security) as channel:
         client = ScoringClient(channel, choice.metrics, choice.options)
         signatures = await _signatures(client, scoring, choice)
-        if references.changed:
+        if references.changed or _is_unfinished(store, plan):
             await asyncio.to_thread(update_plans, store, plan, references)
             plan = read_stored_plan(store)
         shards = store.shards()
@@ -171,6 +171,12 @@ def _wanted(
         if choice.retry_failed or stored.scoring_failed.get(key) != against[0]:
             wanted[key] = place
     return wanted
+
+
+def _is_unfinished(store: ResultStore, plan: StoredPlan) -> bool:
+    """Whether whoever replaced a shard's plan last ended before its manifest named it."""
+    found = (read_manifest(store.folder(Shard.parse(label))) for label in plan.shard_names)
+    return any(manifest is not None and not manifest.plan_digest for manifest in found)
 
 
 def _note_signatures(store: ResultStore, plan: StoredPlan, signatures: dict[str, str]) -> None:

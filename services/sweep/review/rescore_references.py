@@ -8,7 +8,7 @@ from services.benchmark.mapping import load_mapping
 from services.benchmark.records import Dataset, Question
 from services.core.errors import UserInputError
 from services.sweep.results.keys import PLAN_DIGEST_COLUMNS, plan_digest, reference_digest
-from services.sweep.results.manifest import read_manifest, write_manifest
+from services.sweep.results.manifest import note_replacing, read_manifest, write_manifest
 from services.sweep.results.output_lock import hold_shard
 from services.sweep.results.rows import PlanRow, Table
 from services.sweep.results.store import ResultStore
@@ -74,10 +74,13 @@ def update_plans(store: ResultStore, plan: StoredPlan, references: References) -
         shard = Shard.parse(label)
         with hold_shard(store, shard) as tables:
             rows = _updated(tables, references.digests)
-            tables.replace_plan(rows)
             manifest = read_manifest(tables.folder)
             if manifest is not None:
+                note_replacing(manifest, tables)
+            tables.replace_plan(rows)
+            if manifest is not None:
                 manifest.plan_digest = _digest(rows)
+                manifest.questions = len(rows)
                 manifest.dataset_digest = references.dataset.digest
                 write_manifest(manifest, tables)
 

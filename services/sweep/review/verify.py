@@ -28,11 +28,14 @@ def verify_output(store: ResultStore) -> Verification:
     findings = Findings()
     _check_plan(store, plan, findings)
     shards = store.shards()
-    answers = AnswerCheck(plan)
-    for shard in shards:
-        answers.read(shard, store.tables(shard))
-    answers.report(findings)
     tables = [store.tables(shard) for shard in shards]
+    for each in tables:
+        # As they are now: a driver may be writing, and stores answers before their scores.
+        each.pin(Table.SCORES)
+    answers = AnswerCheck(plan)
+    for shard, each in zip(shards, tables, strict=True):
+        answers.read(shard, each)
+    answers.report(findings)
     failures = StoredFailures(tables, plan, answers.is_generated)
     scores = ScoreCheck(plan, answers.keys, answers.has_answer)
     for each in tables:
@@ -67,12 +70,21 @@ def _check_plan(store: ResultStore, plan: StoredPlan, findings: Findings) -> Non
         if manifest is None:
             findings.add(Kind.PLAN_CHANGED, 1, [f"{label} has no manifest"])
             continue
-        if last is not None and manifest.spec_digest != last.spec_digest:
-            findings.add(Kind.SPECS_DIFFER, 1, [label])
-        _check_manifest(store, manifest, label, findings)
+        if last is not None and (differences := manifest.differences(last)):
+            findings.add(Kind.SPECS_DIFFER, 1, [f"{label}: another {', '.join(differences)}"])
+        if not manifest.plan_digest:
+            findings.add(Kind.PLAN_UNFINISHED, 1, [label])
+        elif said := _difference(store, manifest, label):
+            # A driver may just have replaced the one and not yet the other.
+            again = read_manifest(store.folder(Shard.parse(label)))
+            if again is not None and not again.plan_digest:
+                findings.add(Kind.PLAN_UNFINISHED, 1, [label])
+            elif again is None or again == manifest or _difference(store, again, label):
+                findings.add(Kind.PLAN_CHANGED, 1, [said])
 
 
-def _check_manifest(store: ResultStore, manifest: Manifest, label: str, findings: Findings) -> None:
+def _difference(store: ResultStore, manifest: Manifest, label: str) -> str:
+    """Says in what a shard's plan is not the one that its manifest names; empty if it is."""
     rows = 0
 
     def planned() -> Iterator[tuple[str, ...]]:
@@ -84,13 +96,12 @@ def _check_manifest(store: ResultStore, manifest: Manifest, label: str, findings
 
     found = plan_digest(planned())
     if rows != manifest.questions:
-        said = (
+        return (
             f"{label}: the manifest names {manifest.questions:,} questions, the table has {rows:,}"
         )
-        findings.add(Kind.PLAN_CHANGED, 1, [said])
-    elif manifest.plan_digest != found:
-        said = f"{label}: the manifest names {manifest.plan_digest[:19]}, the table is {found[:19]}"
-        findings.add(Kind.PLAN_CHANGED, 1, [said])
+    if manifest.plan_digest != found:
+        return f"{label}: the manifest names {manifest.plan_digest[:19]}, the table is {found[:19]}"
+    return ""
 
 
 def _check_results(

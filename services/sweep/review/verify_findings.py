@@ -26,6 +26,7 @@ class Kind(StrEnum):
 
     SHARD_NOT_BEGUN = "shard_not_begun"
     SPECS_DIFFER = "specs_differ"
+    PLAN_UNFINISHED = "plan_unfinished"
     PLAN_CHANGED = "plan_changed"
     PLANNED_TWICE = "planned_twice"
     PLANNED_ELSEWHERE = "planned_elsewhere"
@@ -54,7 +55,10 @@ class _Meaning:
 _F, _O, _N = Gravity.FAULT, Gravity.OPEN, Gravity.NOTE
 _MEANINGS = {
     Kind.SHARD_NOT_BEGUN: _Meaning(_O, "shards of the present plan that have not begun"),
-    Kind.SPECS_DIFFER: _Meaning(_O, "shards planned from another spec than the last one"),
+    Kind.SPECS_DIFFER: _Meaning(
+        _O, "shards planned from something else than the last one; run them again"
+    ),
+    Kind.PLAN_UNFINISHED: _Meaning(_O, "shards whose plan was being replaced"),
     Kind.PLAN_CHANGED: _Meaning(_F, "shards whose plan is not the one that their manifest names"),
     Kind.PLANNED_TWICE: _Meaning(_F, "questions planned more than once"),
     Kind.PLANNED_ELSEWHERE: _Meaning(_F, "questions planned in a shard that is not theirs"),

@@ -20,7 +20,12 @@ from services.sweep.remote.rpc_faults import named
 from services.sweep.remote.uploads import Pictures
 from services.sweep.results.compaction import try_to_compact
 from services.sweep.results.keys import signatures_digest
-from services.sweep.results.manifest import Manifest, read_manifest, write_manifest
+from services.sweep.results.manifest import (
+    Manifest,
+    note_replacing,
+    read_manifest,
+    write_manifest,
+)
 from services.sweep.results.output_lock import hold_shard
 from services.sweep.results.rows import Table
 from services.sweep.results.scorings import Scoring
@@ -118,6 +123,8 @@ def _record(plan: SweepPlan, tables: ResultTables) -> Manifest:
         ]
     )
     if before is None or before.plan_digest != plan.digest or not tables.has(Table.PLAN):
+        if before is not None:
+            note_replacing(before, tables)
         tables.replace_plan(plan_row(job) for job in plan.jobs)
     write_manifest(manifest, tables)  # the plan noted last is the present one
     return manifest

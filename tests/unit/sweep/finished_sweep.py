@@ -77,9 +77,21 @@ FAILURE = FailureRow(
 
 
 def begin_shard(
-    output: Path, plan: Sequence[PlanRow], shard: Shard | None = None, planned_at: datetime = NOW
+    output: Path,
+    plan: Sequence[PlanRow],
+    shard: Shard | None = None,
+    planned_at: datetime = NOW,
+    **noted: object,
 ) -> ResultTables:
-    """Notes a shard's plan as a driver does; gives its tables."""
+    """Notes a shard's plan as a driver does; gives its tables.
+
+    Args:
+        output: The sweep's output.
+        plan: The questions.
+        shard: The shard; by default the whole.
+        planned_at: When it was planned.
+        noted: What else the manifest says.
+    """
     shard = shard or Shard()
     store = ResultStore(output)
     tables = store.tables(shard)
@@ -99,5 +111,5 @@ def begin_shard(
         planned_at=planned_at,
         started_at=planned_at,
     )
-    write_manifest(manifest, store.folder(shard))
+    write_manifest(manifest.model_copy(update=noted), store.folder(shard))
     return tables

@@ -20,6 +20,7 @@ from services.sweep.leaderboard.leaderboard import (
     write_leaderboard,
 )
 from services.sweep.leaderboard.standings import Standing
+from services.sweep.results.output_lock import hold_shard
 from services.sweep.results.rows import ScoreRow
 from services.sweep.results.store import ResultStore
 from services.sweep.results.tables import ResultTables
@@ -275,6 +276,51 @@ def test_results_of_all_shards_count_and_the_plan_is_that_of_the_last_number_of_
     (row, _) = build_leaderboard(output).standings
     assert (row.planned, row.scored, row.pending, row.truncated) == (3, 2, 1, 1)
     assert row.metrics["length"].mean == 20.0
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        {"spec_digest": "sha256:1"},
+        {"dataset_digest": "sha256:1"},
+        {"revisions": {"alpha": "r2"}},
+        {"model_digests": {"alpha": "sha256:1"}},
+    ],
+)
+def test_a_shard_of_an_earlier_spec_dataset_or_model_stands_in_no_row(
+    tmp_path: Path, noted: dict[str, object]
+) -> None:
+    output, shards = tmp_path / "out", (Shard(0, 2), Shard(1, 2))
+    for number, shard in enumerate(shards):
+        tables = begin_shard(output, [replace(PLAN, key=f"s{number}")], shard)
+        tables.append([replace(GENERATION, key=f"s{number}")])
+        value = 10.0 + number * 20.0
+        tables.append([score(f"s{number}", "length", value, (value,))])
+    assert build_leaderboard(output).stale_shards == ()
+    # The first shard runs again with another prompt, say: its question is another one now.
+    later = NOW + timedelta(hours=1)
+    tables = begin_shard(output, [replace(PLAN, key="new")], shards[0], later, **noted)
+    tables.append([replace(GENERATION, key="new")])
+    tables.append([score("new", "length", 70.0, (70.0,))])
+    board = build_leaderboard(output)
+    assert board.stale_shards == ("00001-of-00002",)
+    assert "not counted until they are run again: 00001-of-00002" in shown(output, 200)
+    (row, _) = board.standings
+    assert row.planned == 1
+    assert row.metrics["length"].mean == 70.0
+    # Where the shard that went on is empty there is nothing to show, and the reason is named.
+    begin_shard(output, [], shards[0], later, **noted)
+    with pytest.raises(UserInputError, match="an earlier plan, 00001-of-00002: run them again"):
+        build_leaderboard(output)
+
+
+def test_a_shard_that_was_only_held_has_not_begun(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    begin_shard(output, [replace(PLAN, key="s0")], Shard(0, 2))
+    # Its driver died before it had planned.
+    with hold_shard(ResultStore(output), Shard(1, 2)):
+        pass
+    assert build_leaderboard(output).missing_shards == ("00001-of-00002",)
 
 
 def test_of_two_explanations_of_one_question_the_earliest_counts(output: Path) -> None:

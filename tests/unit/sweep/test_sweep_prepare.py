@@ -12,11 +12,16 @@ from deltalake import write_deltalake
 from services.core.errors import UserInputError
 from services.sweep.plan.directory import FixedDirectory, ModelDescription
 from services.sweep.plan.plan import Job, SweepPlan
+from services.sweep.plan.planned_manifest import new_manifest
 from services.sweep.plan.prepare import plan_again, plan_sweep
 from services.sweep.plan.report import as_json, assumptions, report_on
+from services.sweep.results.manifest import Manifest
 from services.sweep.results.rows import SCHEMAS, Stage, Table
 from services.sweep.results.store import ResultStore
 from services.sweep.results.stored_plan import read_stored_plan
+from services.sweep.review.verify import verify_output
+from services.sweep.review.verify_findings import Kind
+from services.sweep.run import runner
 from services.sweep.run.runner import record_plan
 from services.sweep.spec.sharding import Shard
 from services.sweep.spec.spec import load_spec
@@ -337,6 +342,47 @@ def test_a_section_that_is_corrected_asks_nothing_again_and_tables_show_it(spec_
     record_plan(after)
     stored = read_stored_plan(ResultStore(after.spec.output))
     assert stored.text("section", 0) == "Origin"
+
+
+def test_a_driver_that_dies_between_plan_and_manifest_leaves_no_plan_that_is_two(
+    spec_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise OSError("killed")
+
+    def kinds() -> set[Kind]:
+        return {one.kind for one in verify_output(ResultStore(first.spec.output)).findings}
+
+    first = plan(spec_file)
+    record_plan(first)
+    with monkeypatch.context() as patched:
+        patched.setattr(runner, "write_manifest", die)
+        with pytest.raises(OSError, match="killed"):
+            record_plan(plan(spec_file, controls=["no_image"]))
+    assert Kind.PLAN_UNFINISHED in kinds()
+    # Back to the first spec: nothing of the other one's plan stays.
+    record_plan(first)
+    assert kinds() == {Kind.WITHOUT_RESULT}
+    stored = read_stored_plan(ResultStore(first.spec.output))
+    assert set(stored.keys.to_pylist()) == {job.key for job in first.jobs}
+
+
+def test_what_asks_nothing_else_makes_no_other_plan(spec_file: Path) -> None:
+    def manifest(**changes: object) -> Manifest:
+        return new_manifest(plan(spec_file, **changes), NOW, None)
+
+    paced: dict[str, object] = {
+        "name": "other",
+        "concurrency": 3,
+        "deadline_s": 10,
+        "output": "elsewhere",
+        "metrics": ["length"],
+        "prices": {"models": {"alpha": {"per_gpu_hour": 1}}},
+    }
+    usual = manifest()
+    assert manifest(**paced).differences(usual) == ()
+    assert manifest(sampling={"temperature": 1}).differences(usual) == ("spec",)
+    assert manifest(models=["beta"]).differences(usual) == ("spec", "models")
 
 
 def test_a_chat_template_that_changes_is_a_new_question(spec_file: Path) -> None:

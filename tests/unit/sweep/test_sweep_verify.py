@@ -1,16 +1,25 @@
 """Verification: a sound output has no finding, and each thing that is wrong is named."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from services.metrics.registry import METRICS
 from services.sweep.results.keys import PLAN_DIGEST_COLUMNS, plan_digest, signatures_digest
-from services.sweep.results.manifest import read_manifest, write_manifest
-from services.sweep.results.rows import FailureRow, GenerationRow, PlanRow, ScoreRow, Stage
+from services.sweep.results.manifest import note_replacing, read_manifest, write_manifest
+from services.sweep.results.rows import (
+    FailureRow,
+    GenerationRow,
+    PlanRow,
+    ScoreRow,
+    Stage,
+    Table,
+)
 from services.sweep.results.store import ResultStore
 from services.sweep.results.tables import ResultTables
 from services.sweep.review.verify import verify_output
@@ -222,6 +231,77 @@ def test_scores_against_another_reference_or_from_before_a_failure_do_not_count(
     findings = found(output)
     assert findings[Kind.UNSCORED].examples[0].startswith("a ")
     assert findings[Kind.FAILED_FOR_GOOD].count == 2
+
+
+class BusyTables(ResultTables):
+    """Tables of a driver that stores an answer and its scores once the answers have been read."""
+
+    def batches(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        where: pc.Expression | None = None,
+        *,
+        coded: Sequence[str] = (),
+    ) -> Iterator[pa.RecordBatch]:
+        yield from super().batches(table, columns, where, coded=coded)
+        if table == Table.GENERATIONS:
+            driver = ResultTables(self.folder)
+            driver.append([generated("late")])
+            driver.append(scoring("late"))
+
+
+class BusyStore(ResultStore):
+    """An output that a driver is writing."""
+
+    def tables(self, shard: Shard) -> ResultTables:
+        """Tables of a shard."""
+        return BusyTables(self.folder(shard))
+
+
+def test_what_a_driver_stores_meanwhile_is_no_fault(output: Path) -> None:
+    begin(output, [planned(key) for key in ("a", "b", "c", "f", "late")])
+    result = verify_output(BusyStore(output))
+    assert result.is_sound
+    assert (result.generated, result.scored) == (3, 3)
+    assert verify(output).scored == 4
+
+
+@pytest.mark.parametrize(
+    ("noted", "differs"),
+    [
+        ({"spec_digest": "sha256:1"}, "spec"),
+        ({"dataset_digest": "sha256:1", "mapping": "conversations"}, "dataset, mapping"),
+        ({"revisions": {"alpha": "r2"}}, "models"),
+        ({"model_digests": {"alpha": "sha256:1"}}, "models"),
+        ({"key_version": "q3"}, "key version"),
+    ],
+)
+def test_shards_of_different_plans_are_not_one_plan(
+    tmp_path: Path, noted: dict[str, object], differs: str
+) -> None:
+    output = tmp_path / "out"
+    own = shard_of(PLAN.artwork, 2)
+    begin(output, [planned("a")], Shard(own, 2))
+    begin(output, [], Shard(1 - own, 2))
+    assert Kind.SPECS_DIFFER not in found(output)
+    store = ResultStore(output)
+    folder = store.folder(Shard(1 - own, 2))
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    changed = {"planned_at": NOW - timedelta(hours=1), **noted}
+    write_manifest(manifest.model_copy(update=changed), folder)
+    finding = found(output)[Kind.SPECS_DIFFER]
+    assert finding.examples == (f"{Shard(1 - own, 2).label}: another {differs}",)
+
+
+def test_a_plan_that_is_being_replaced_is_open_and_no_fault(output: Path) -> None:
+    folder = ResultStore(output).folder(Shard())
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    note_replacing(manifest, folder)
+    assert the_only(output, Kind.PLAN_UNFINISHED).count == 1
+    assert verify(output).is_sound
 
 
 def test_a_plan_that_is_not_the_manifests_is_a_fault(output: Path) -> None:
