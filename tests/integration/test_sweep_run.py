@@ -688,17 +688,15 @@ async def test_scores_of_an_outdated_signature_are_computed_again_once_anything_
 async def test_scores_of_a_service_that_is_upgraded_meanwhile_are_made_alike_by_the_next_run(
     spec_file: Path,
 ) -> None:
-    scoring, generation = ScriptedScoring(), ScriptedGeneration(REVISIONS, delay_s=0.005)
-
-    def upgrade(total: int) -> None:
-        if total == QUESTIONS:
+    def upgrade(item_id: str, attempt: int) -> None:
+        if len(scoring.answered) == QUESTIONS:
             scoring.signature_suffix = "|v:next"
 
-    generation.on_completed = upgrade
+    scoring, generation = ScriptedScoring(item_error=upgrade), ScriptedGeneration(REVISIONS)
     progress = Watcher()
     outcome = await sweep(spec_file, generation, scoring, progress=progress)
     assert not outcome.complete
-    assert 0 < outcome.unscored <= QUESTIONS
+    assert outcome.unscored == QUESTIONS  # the second half
     assert len([note for note in progress.notes if "was it upgraded?" in note]) == 1
     with pytest.raises(UserInputError, match="different signatures"):
         build_leaderboard(load_spec(spec_file).output)

@@ -36,3 +36,13 @@ class SweepOutcome:
     def complete(self) -> bool:
         """Whether no question is left that a later run asks again, and no answer to be scored."""
         return self.unasked == 0 and self.unscored == 0 and self.to_ask_again == 0
+
+    @property
+    def left(self) -> str:
+        """Says for people what a later run still does; empty where it is complete."""
+        parts = {
+            "to be asked": self.unasked,
+            "failed and to be asked again": self.to_ask_again,
+            "answered and to be scored": self.unscored,
+        }
+        return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
