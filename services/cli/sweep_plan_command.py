@@ -72,7 +72,7 @@ def plan(  # noqa: PLR0917 - typer passes them by name
     shard = chosen_shard(shard_index, shard_count)
     directory: ModelDirectory
     if not generation:
-        directory = CatalogDirectory(local_catalog())
+        directory = CatalogDirectory(local_catalog(), unknown=_remark)
     else:
         connection_options.check_address("--generation", generation)
         security = connection_options.client_security(
@@ -93,6 +93,10 @@ def plan(  # noqa: PLR0917 - typer passes them by name
             print(as_json(report))
         else:
             print_report(report, _console())
+
+
+def _remark(text: str) -> None:
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _console() -> Console:

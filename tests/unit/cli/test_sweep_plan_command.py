@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from services.cli.app import run
+from tests.unit.generation.hub_cache import use_cache, use_hub
 
 PROJECT = Path(__file__).parents[3]
 
@@ -54,6 +55,23 @@ def test_it_prints_one_document_for_programs(
         assert document["shard"] == {"index": int(index), "count": 2}
         totals.append(document["questions"]["to_ask"])
     assert sum(totals) == 176
+
+
+def test_a_branch_whose_commit_nobody_knows_hinders_no_count_and_is_told_of(
+    spec_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    use_cache(monkeypatch, tmp_path)
+    asked = use_hub(monkeypatch)
+    entry = "name: alpha\nsource: {hub: x/y}\nmax_model_len: 4096\n"
+    (tmp_path / "catalog" / "alpha.yaml").write_text(entry)
+    assert run(["sweep", "plan", str(spec_file), "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["questions"]["to_ask"] == 176
+    assert said.err.startswith("model alpha: nobody knows which commit 'main' of x/y is")
+    assert asked == ["main"]
 
 
 def test_given_rates_make_the_estimate(spec_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
