@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from services.cli.costs_display import print_costs
@@ -18,6 +19,7 @@ from services.sweep.progress.costs import ModelCost, stored_costs
 from services.sweep.progress.status import DriverState, DriverStatus, read_statuses
 from services.sweep.progress.status_sum import added_up
 from services.sweep.progress.table import clock, progress_table
+from services.sweep.progress.watching import DriverWatch, are_over, unheard
 from services.sweep.results.manifest import read_manifest
 from services.sweep.results.store import ResultStore
 from services.sweep.spec.sharding import Shard
@@ -45,14 +47,15 @@ def status(
     """Print how far a sweep is, which drivers run, and what the stored answers cost."""
     store = open_output(sweep)
     console = Console()
+    watching = DriverWatch()
     while True:
         drivers = read_statuses(store)
         if not drivers:
             raise UserInputError(f"{store.uri}: no driver has written a status there")
         now = datetime.now(UTC)
-        is_over = all(
-            driver.state is not DriverState.RUNNING or driver.seems_dead(now) for driver in drivers
-        )
+        if watch:
+            drivers = watching.look(drivers, now)
+        is_over = are_over(drivers, now)
         # Reading all answers takes a while: not at every look.
         prices = _prices(store, drivers)
         costs = () if watch and not is_over else stored_costs(store, prices)
@@ -69,7 +72,11 @@ def status(
 def _prices(store: ResultStore, drivers: Sequence[DriverStatus]) -> PricesSpec:
     manifest = read_manifest(store.folder(Shard.parse(drivers[0].shard)))
     given = None if manifest is None else manifest.spec.get("prices")
-    return PricesSpec() if given is None else PricesSpec.model_validate(given)
+    try:
+        return PricesSpec() if given is None else PricesSpec.model_validate(given)
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        raise UserInputError(f"{store.uri}: prices of another version: {reason}") from error
 
 
 def _print(
@@ -80,8 +87,7 @@ def _print(
     console: Console,
 ) -> None:
     console.print(progress_table(added_up([one.present(now) for one in drivers]), console.width))
-    missing = Shard.parse(drivers[0].shard).count - len(drivers)
-    if missing:
+    if missing := unheard(drivers):
         console.print(f"shards that have said nothing yet: {missing}", style="yellow")
     for driver in drivers:
         is_well = driver.state is not DriverState.FAILED and not driver.seems_dead(now)

@@ -1,20 +1,24 @@
 """The status that a driver leaves for others, and the sum of several."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from services.cli.app import make_app
 from services.core.errors import UserInputError
 from services.sweep.progress.snapshot import ModelProgress, SweepSnapshot
 from services.sweep.progress.status import DriverState, StatusProgress, read_statuses
 from services.sweep.progress.status_sum import added_up
+from services.sweep.progress.watching import DriverWatch, are_over
+from services.sweep.results.manifest import read_manifest, write_manifest
 from services.sweep.results.store import ResultStore
 from services.sweep.spec.sharding import Shard
+from tests.unit.sweep.finished_sweep import PLAN, begin_shard
 
 _ALPHA = ModelProgress("alpha", 10, done=3, rate_per_s=0.5, retries={"DRAINING": 2}, concurrency=4)
 _SNAPSHOT = SweepSnapshot((_ALPHA,), scored=2, elapsed_s=7.0, done_before=1)
@@ -158,3 +162,92 @@ def test_the_command_prints_it_and_says_where_there_is_none(tmp_path: Path) -> N
     nothing = CliRunner().invoke(app, ["sweep", "status", str(tmp_path / "other")])
     assert isinstance(nothing.exception, UserInputError)
     assert "no driver has written a status there" in nothing.exception.message
+
+
+def say(output: Path, shard: Shard, **said: object) -> None:
+    """Writes what a driver says, as of now unless told otherwise."""
+    store = ResultStore(str(output))
+    with StatusProgress(store, shard, "expart") as status:
+        status.update(_SNAPSHOT)
+    [ended] = [one for one in read_statuses(store) if one.shard == shard.label]
+    store.write_text(
+        store.shard_file(shard, "status.json"), ended.model_copy(update=said).model_dump_json()
+    )
+
+
+class Looks:
+    """Has something happen between one look and the next, in the place of the time between."""
+
+    def __init__(self, happenings: Sequence[Callable[[], None]]) -> None:
+        self._left = list(happenings)
+
+    def sleep(self, seconds: float) -> None:
+        del seconds
+        if not self._left:
+            raise KeyboardInterrupt
+        self._left.pop(0)()
+
+
+def watched(output: Path, looks: Looks, monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.setattr("services.cli.sweep_status_command.time.sleep", looks.sleep)
+    arguments = ["sweep", "status", str(output), "--watch"]
+    return CliRunner().invoke(make_app(arguments), arguments)
+
+
+def test_a_shard_that_has_not_begun_is_watched_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(tmp_path, Shard(0, 2))
+    looks = Looks([lambda: None, lambda: say(tmp_path, Shard(1, 2))])
+    ended = watched(tmp_path, looks, monkeypatch)
+    assert ended.exit_code == 0
+    # Of three looks two still missed it.
+    assert ended.output.count("shards that have said nothing yet: 1") == 2
+    assert ended.output.count("shard 00001-of-00002") == 1
+
+
+def test_a_driver_whose_clock_is_wrong_is_watched_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = datetime.now(UTC) - timedelta(hours=1)
+
+    def run(seconds: int) -> None:
+        at = slow + timedelta(seconds=seconds)
+        say(tmp_path, Shard(), state=DriverState.RUNNING, written_at=at)
+
+    run(0)
+    looks = Looks([lambda: run(3), lambda: say(tmp_path, Shard())])
+    ended = watched(tmp_path, looks, monkeypatch)
+    assert ended.exit_code == 0
+    assert "crashed" not in ended.output
+    assert ended.output.count("running, last heard of 0 s ago") == 2
+    assert len(re.findall(r"ended \d+ s ago", ended.output)) == 1
+
+
+def test_a_driver_that_falls_silent_while_it_is_watched_seems_dead(tmp_path: Path) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    say(tmp_path, Shard(), state=DriverState.RUNNING, written_at=at, interval_s=3.0)
+    [said] = read_statuses(ResultStore(str(tmp_path)))
+    watch = DriverWatch()
+    now = at + timedelta(hours=5)  # its clock is hours behind
+    silent_since = now + timedelta(seconds=60)
+    for seconds in (0, 18):
+        later = now + timedelta(seconds=seconds)
+        assert not are_over(watch.look([said], later), later)
+    spoke = said.model_copy(update={"written_at": at + timedelta(seconds=3)})
+    for seconds, is_over in ((0, False), (18, False), (19, True)):  # six intervals of 3 s
+        later = silent_since + timedelta(seconds=seconds)
+        assert are_over(watch.look([spoke], later), later) is is_over
+
+
+def test_prices_that_another_version_wrote_are_one_clear_error(tmp_path: Path) -> None:
+    begin_shard(tmp_path, [PLAN])
+    say(tmp_path, Shard())
+    folder = ResultStore(str(tmp_path)).folder(Shard())
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    manifest.spec["prices"] = {"per_joule": 1}
+    write_manifest(manifest, folder)
+    ended = CliRunner().invoke(make_app(["sweep", "status"]), ["sweep", "status", str(tmp_path)])
+    assert isinstance(ended.exception, UserInputError)
+    assert "prices of another version" in ended.exception.message
