@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -51,12 +51,13 @@ def logging_to(
     except OSError as error:
         advice = "" if log_file else "; EXPART_CLI_LOG_FOLDER names another folder for logs"
         raise UserInputError(f"{file}: cannot be written: {error.strerror}{advice}") from error
-    with stream:
-        configure_logging(json=json, stream=stream)
-        try:
-            yield
-        finally:
-            structlog.configure(**before)  # the file is closed
+    configure_logging(json=json, stream=stream)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        with suppress(OSError):  # a disk that is full has refused the last lines before
+            stream.close()
 
 
 def sweep_progress(

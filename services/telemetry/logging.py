@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 import structlog
@@ -9,6 +10,9 @@ import structlog
 
 def configure_logging(*, json: bool, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Sets up structlog for this process. Called once, by a program's entry point.
+
+    What the stream does not take, because a disk is full or nobody reads it any more, is lost; the
+    program goes on.
 
     Args:
         json: One JSON object a line, for machines; otherwise aligned text for people.
@@ -34,6 +38,17 @@ def configure_logging(*, json: bool, level: str = "INFO", stream: TextIO | None 
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=stream or sys.stderr),
+        logger_factory=lambda *_: _SteadyLogger(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+class _SteadyLogger(structlog.PrintLogger):
+    """Writes what the stream takes: what is logged matters less than what it is logged of."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
