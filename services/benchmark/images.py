@@ -34,6 +34,7 @@ class PictureStore:
         self, folder: Path, image_folder: Path | None = None, *, cache_bytes: int = 64 * 2**20
     ) -> None:
         self._folder = folder
+        self._root = folder.resolve()
         self._image_folder = image_folder
         self._cache_bytes = cache_bytes
         self._cached_bytes = 0
@@ -60,7 +61,9 @@ class PictureStore:
             candidates = self._downloaded(image)
         else:
             folders = [self._folder] + ([self._image_folder] if self._image_folder else [])
-            candidates = [folder / image for folder in folders if is_inside(folder / image, folder)]
+            candidates = [
+                folder / image for folder in folders if is_inside(folder / image, folder.resolve())
+            ]
             if not candidates:
                 raise PictureMissingError(f"picture path {image} leads out of {self._folder}")
         for file in candidates:
@@ -132,7 +135,7 @@ class PictureStore:
         if held is None:
             return None
         file = self._folder / held.file
-        return file if is_inside(file, self._folder) and is_file(file) else None
+        return file if is_inside(file, self._root) and is_file(file) else None
 
     def _is_untouched(self, held: HeldImage) -> bool:
         """Whether the file has the size and the time of modification that were noted with it.

@@ -28,13 +28,15 @@ def read_url(text: str) -> SplitResult | None:
         return None
 
 
-def is_inside(file: Path, folder: Path) -> bool:
+def is_inside(file: Path, root: Path) -> bool:
     """Whether a path, its links followed, stays in a folder; one that cannot be followed does not.
 
-    Raises nothing for what can be no path at all: too long, with NUL, or a circle of links.
+    Args:
+        file: The path, which may be none at all: too long, with NUL, or a circle of links.
+        root: The folder, resolved.
     """
     try:
-        return file.resolve().is_relative_to(folder.resolve())
+        return file.resolve().is_relative_to(root)
     except (OSError, ValueError, RuntimeError):
         return False
 

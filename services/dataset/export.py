@@ -73,7 +73,7 @@ def export(
     if not out.parent.is_dir():
         raise UserInputError(f"{out}: there is no folder {out.parent}")
     own = {(folder / name).resolve() for name in _OWN_FILES}
-    if out.resolve() in own or is_inside(out, folder / IMAGE_FOLDER):
+    if out.resolve() in own or is_inside(out, (folder / IMAGE_FOLDER).resolve()):
         raise UserInputError(f"{out}: this is part of the dataset; name another file")
     dataset = load_dataset(folder, splits)
     pictures = PictureStore(folder)

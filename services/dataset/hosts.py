@@ -17,9 +17,8 @@ from services.dataset.settings import DatasetSettings
 # A host that was silent so many times in a row is left alone for a while, and then given up for
 # the run if it is silent still.
 _MAX_SILENT = 5
-# A host that refused so many times in a row, without one good answer, is given up for the run.
-_MAX_REFUSED = 20
-_REFUSALS = frozenset({Reason.THROTTLED, Reason.REFUSED, Reason.SERVER_ERROR})
+# A host that answered so many times in a row without bringing anything is given up for the run.
+_MAX_FAILED = 20
 _MAX_PAUSE_S = 60.0
 
 
@@ -75,7 +74,7 @@ class Host:
         self._interval_s = 1 / settings.requests_per_second
         self._next = 0.0
         self._silent_count = 0
-        self._refused_count = 0
+        self._failed_count = 0
         self._rests = 0
         self._given_up: tuple[Reason, str] | None = None
         self._turns = 0
@@ -138,14 +137,14 @@ class Host:
         if not turn.answered:
             return  # it was not asked
         self._silent_count = self._rests = 0
-        if error is None or error.reason not in _REFUSALS or not error.again:
-            self._refused_count = 0
+        if error is None or not error.again:
+            self._failed_count = 0
             return
-        self._refused_count += 1
+        self._failed_count += 1
         if error.reason is Reason.THROTTLED:
             self._note_throttling(error.wait_s)
-        if self._refused_count >= _MAX_REFUSED:
-            times = f"after {self._refused_count} refusals in a row"
+        if self._failed_count >= _MAX_FAILED:
+            times = f"after {self._failed_count} failures in a row"
             self._give_up(error.reason, f"{times}, the last: {error.detail}")
 
     def _note_silence(self, turn: Turn, error: PictureError) -> None:
@@ -161,7 +160,7 @@ class Host:
 
     def _note_throttling(self, asked_s: float | None) -> None:
         if asked_s is None:
-            doubled_s = self._settings.backoff_s * 2.0 ** (self._refused_count - 1)
+            doubled_s = self._settings.backoff_s * 2.0 ** (self._failed_count - 1)
             self._pause(min(doubled_s, _MAX_PAUSE_S))
         elif asked_s <= self._settings.max_wait_s:
             self._pause(asked_s)

@@ -34,7 +34,7 @@ async def take_local(
 def is_exchanged(held: HeldImage, source: Path) -> bool:
     """Whether the file that a held copy was made of holds something else by now."""
     file = source / held.image
-    if not is_inside(file, source) or not is_file(file):
+    if not is_inside(file, source.resolve()) or not is_file(file):
         return False
     if file.stat().st_size != held.byte_count:
         return True
@@ -43,7 +43,7 @@ def is_exchanged(held: HeldImage, source: Path) -> bool:
 
 
 def _check_path(image: str, file: Path, source: Path) -> None:
-    if not is_inside(file, source):
+    if not is_inside(file, source.resolve()):
         raise PictureError(Reason.MISSING_FILE, f"the path leads out of {source}")
     if is_file(file):
         return

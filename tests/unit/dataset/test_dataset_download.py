@@ -223,7 +223,10 @@ def test_what_is_no_picture_is_a_dead_link_with_its_reason(
     tmp_path: Path, server: HostileServer, script: object, expected: tuple[str, bool]
 ) -> None:
     server.scripts["/a.png"] = script  # type: ignore[assignment]
-    most_s = {stall: {"read_timeout_s": 0.5}, drip: {"attempt_timeout_s": 0.5}}
+    most_s: dict[object, dict[str, float]] = {
+        stall: {"read_timeout_s": 0.5},
+        drip: {"attempt_timeout_s": 0.5},
+    }
     patience = most_s.get(script, {})
     settings = quick(max_bytes=200_000, attempts=1, **patience)
     assert fate(tmp_path, server.url("/a.png"), settings) == expected

@@ -66,15 +66,21 @@ def test_a_host_that_asks_for_too_long_a_pause_is_asked_nothing_more(
     assert request_count(server) <= 2  # those under way when the first answer came
 
 
+def break_off(ask: Exchange) -> None:
+    ask.answer(200, b"\x89PNG", Content_Length="1000")
+    ask.hang_up()
+
+
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
         (lambda ask, _: ask.answer(403), "REFUSED"),
         (lambda ask, _: ask.answer(429), "THROTTLED"),
         (lambda ask, _: ask.answer(503), "SERVER_ERROR"),
+        (lambda ask, _: break_off(ask), "BROKEN_OFF"),
     ],
 )
-def test_a_host_that_refuses_everything_is_given_up_after_twenty_answers(
+def test_a_host_that_brings_nothing_is_given_up_after_twenty_answers(
     tmp_path: Path,
     server: HostileServer,
     monkeypatch: pytest.MonkeyPatch,
