@@ -15,7 +15,7 @@ import pytest
 from services.core.errors import UserInputError
 from services.sweep.results.compaction import compact_tables
 from services.sweep.results.folder import StoreUnavailableError
-from services.sweep.results.lease import FILE_NAME
+from services.sweep.results.lease import FILE_NAME, ShardTakenError
 from services.sweep.results.objects import ObjectFolder
 from services.sweep.results.output_lock import hold_shard
 from services.sweep.results.patience import CommitPatience
@@ -88,6 +88,23 @@ def test_a_second_driver_of_a_shard_is_refused_while_the_first_renews_its_lease(
     assert keys(store) == ["a", "b"]
 
 
+def test_drivers_of_different_numbers_of_shards_do_not_ask_at_once(store: ResultStore) -> None:
+    told: list[str] = []
+    with hold_shard(store, Shard(0, 1), lease_s=LEASE_S, to_ask=True):
+        with (
+            pytest.raises(ShardTakenError, match="00000-of-00001: a sweep with another number"),
+            hold_shard(store, Shard(1, 2), lease_s=LEASE_S, to_ask=True, note=told.append),
+        ):
+            pytest.fail("two drivers ask the same questions")
+        # Who only joins files or scores again does no harm.
+        with hold_shard(store, Shard(1, 2), lease_s=LEASE_S):
+            pass
+    assert len(told) == 1
+    with hold_shard(store, Shard(1, 2), lease_s=LEASE_S, to_ask=True, note=told.append):
+        pass
+    assert len(told) == 1  # what was given back is not waited for
+
+
 HOLDER = """
 import sys, time
 from services.sweep.results.output_lock import hold_shard
@@ -112,6 +129,21 @@ def test_the_shard_of_a_killed_driver_is_taken_over_when_its_lease_has_run_out(
         tables.append([score("a")])
     assert len(told) == 1
     assert keys(store) == ["a"]
+
+
+def test_a_killed_driver_of_another_number_of_shards_is_waited_for_once(
+    store: ResultStore,
+) -> None:
+    command = [sys.executable, "-c", HOLDER, store.uri, str(LEASE_S)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        holder.kill()
+    told: list[str] = []
+    for _ in range(2):
+        with hold_shard(store, Shard(1, 2), lease_s=LEASE_S, to_ask=True, note=told.append):
+            pass
+    assert len(told) == 1
 
 
 def test_a_driver_that_comes_back_after_its_shard_was_taken_over_stores_nothing(

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -133,14 +133,64 @@ class Lease:
         return True
 
     def _content(self, *, is_free: bool = False) -> bytes:
-        # The number makes each content, and so each tag, another one.
-        content = {
-            "driver": self._driver,
-            "lasts_s": self._lasts_s,
-            "is_free": is_free,
-            "number": uuid.uuid4().hex,
-        }
-        return json.dumps(content).encode()
+        return _content(self._driver, self._lasts_s, is_free=is_free)
+
+
+def taken_by_another_count(place: str) -> ShardTakenError:
+    """Makes the error that says that a sweep is under way with another number of shards."""
+    return ShardTakenError(
+        f"{place}: a sweep with another number of shards is writing there, and would ask the same "
+        "questions; let it end"
+    )
+
+
+def wait_out(
+    folders: Sequence[ObjectFolder], *, lasts_s: float, note: Callable[[str], None]
+) -> None:
+    """Waits until nobody can hold a lease on these shards, and frees those of drivers that died.
+
+    Args:
+        folders: The shards' folders.
+        lasts_s: How long a lease lasts that does not say so.
+        note: Told, in a line for people, when there is something to wait for.
+
+    Raises:
+        ShardTakenError: A driver renewed its lease.
+        UserInputError: The store cannot be read or written.
+    """
+    held = {folder: found for folder in folders if (found := _held(folder)) is not None}
+    if not held:
+        return
+    longest = max(_lasts(found, lasts_s) for found in held.values())
+    note(f"waiting up to {longest:.0f} s for drivers of other shards, which may have died")
+    until = time.monotonic() + longest
+    while held and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, longest / 6))
+        for folder, before in list(held.items()):
+            now = _held(folder)
+            if now is None:
+                del held[folder]
+            elif now.tag != before.tag:
+                raise taken_by_another_count(folder.uri)
+    for folder, found in held.items():
+        # Nobody's from now on, should its driver only have been paused; nobody waits for it again.
+        folder.replace(FILE_NAME, _content("", lasts_s, is_free=True), found.tag)
+
+
+def _held(folder: ObjectFolder) -> Stored | None:
+    found = folder.read(FILE_NAME)
+    return None if found is None or _is_free(found) else found
+
+
+def _content(driver: str, lasts_s: float, *, is_free: bool) -> bytes:
+    # The number makes each content, and so each tag, another one.
+    content = {
+        "driver": driver,
+        "lasts_s": lasts_s,
+        "is_free": is_free,
+        "number": uuid.uuid4().hex,
+    }
+    return json.dumps(content).encode()
 
 
 def _is_free(found: Stored) -> bool:

@@ -12,7 +12,7 @@ from services.sweep.spec.sharding import Shard
 
 @asynccontextmanager
 async def holding(
-    store: ResultStore, shard: Shard, note: Callable[[str], None] = silent
+    store: ResultStore, shard: Shard, note: Callable[[str], None] = silent, *, to_ask: bool = False
 ) -> AsyncIterator[ResultTables]:
     """Holds a shard as ``hold_shard`` does, and takes and gives it back in a thread.
 
@@ -23,6 +23,7 @@ async def holding(
         store: The output.
         shard: The shard.
         note: Told, in a line for people, when there is something to wait for.
+        to_ask: Whether questions are going to be asked.
 
     Raises:
         ShardTakenError: Another driver is writing there.
@@ -30,6 +31,8 @@ async def holding(
     """
     held = ExitStack()
     try:
-        yield await in_thread(lambda: held.enter_context(hold_shard(store, shard, note=note)))
+        yield await in_thread(
+            lambda: held.enter_context(hold_shard(store, shard, to_ask=to_ask, note=note))
+        )
     finally:
         await in_thread(held.close)

@@ -66,7 +66,8 @@ async def run_sweep(
         ServiceError: The scoring service does not answer.
     """
     settings = settings or load_settings()
-    async with holding(ResultStore(plan.spec.output), plan.shard, progress.note) as tables:
+    store = ResultStore(plan.spec.output)
+    async with holding(store, plan.shard, progress.note, to_ask=True) as tables:
         # Another run may have ended since this one was planned.
         given = plan
         plan = await in_thread(lambda: plan_again(given))

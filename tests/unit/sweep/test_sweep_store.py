@@ -1,5 +1,7 @@
 """Results on a disk: who may write them, and what a kill or a full disk leaves behind."""
 
+import errno
+import os
 import random
 import resource
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 
 from services.core.errors import UserInputError
 from services.sweep.results.compaction import compact_tables
+from services.sweep.results.lease import ShardTakenError
 from services.sweep.results.output_lock import hold_shard
 from services.sweep.results.rows import ScoreRow, Table
 from services.sweep.results.store import ResultStore
@@ -64,6 +67,35 @@ def test_a_shard_has_one_writer_and_another_shard_another(store: ResultStore) ->
         with hold_shard(store, Shard(1, 2)) as other:
             other.append([score("a")])
     assert keys(store, Shard(1, 2)) == ["a"]
+
+
+def test_drivers_of_different_numbers_of_shards_do_not_ask_at_once(store: ResultStore) -> None:
+    with hold_shard(store, Shard(0, 1), to_ask=True):
+        with (
+            pytest.raises(ShardTakenError, match="00000-of-00001: a sweep with another number"),
+            hold_shard(store, Shard(1, 2), to_ask=True),
+        ):
+            pytest.fail("two drivers ask the same questions")
+        # Who only joins files or scores again does no harm.
+        with hold_shard(store, Shard(1, 2)):
+            pass
+    with hold_shard(store, Shard(1, 2), to_ask=True), hold_shard(store, Shard(0, 2), to_ask=True):
+        pass
+
+
+@pytest.mark.parametrize("to_ask", [True, False])
+def test_a_volume_without_locks_is_one_clear_error(
+    store: ResultStore, monkeypatch: pytest.MonkeyPatch, *, to_ask: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (
+        pytest.raises(UserInputError, match=r"out.*cannot be locked: No locks.*s3://bucket"),
+        hold_shard(store, Shard(), to_ask=to_ask),
+    ):
+        pytest.fail("nobody holds it")
 
 
 def test_a_writer_whose_tables_were_taken_over_stores_nothing_more(store: ResultStore) -> None:
