@@ -16,6 +16,7 @@ from services.core.errors import (
 from services.generation.admission import Admission
 from services.generation.capabilities import unsupported_fields
 from services.generation.catalog import Catalog, ModelSpec
+from services.generation.configuration import with_default_sampling
 from services.generation.domain import (
     Completion,
     EngineRequest,
@@ -90,14 +91,16 @@ class _Job:
             lane=self.request.lane,
         )
 
-    def timed(self, completion: Completion, sent: float) -> Completion:
-        """Adds the times that the front has seen; ``sent`` is when a replica was called."""
+    def completed(self, completion: Completion, sent: float) -> Completion:
+        """Adds what the front alone knows; ``sent`` is when a replica was called."""
         timings = replace(
             completion.timings,
             admission_s=sent - self.arrived,
             total_s=time.monotonic() - self.arrived,
         )
-        return replace(completion, timings=timings)
+        name = with_default_sampling(completion.provenance.configuration_digest, self.spec.sampling)
+        ran = replace(completion.provenance, configuration_digest=name)
+        return replace(completion, timings=timings, provenance=ran)
 
 
 class ExplanationService:
@@ -229,7 +232,7 @@ class ExplanationService:
             sent = time.monotonic()
             with never_unanswered(job.spec.name, lambda: False):
                 answer = await self._router.explain(job.spec.name, request, job.left_s)
-        return replace(answer, completion=job.timed(answer.completion, sent))
+        return replace(answer, completion=job.completed(answer.completion, sent))
 
     async def _whole_into(self, job: _Job, generation: SharedGeneration) -> None:
         answer = await self._whole(job)
@@ -247,7 +250,7 @@ class ExplanationService:
                         if isinstance(event, TextDelta):
                             generation.add(event)
                         else:
-                            generation.add(job.timed(event, sent))
+                            generation.add(job.completed(event, sent))
 
     @asynccontextmanager
     async def _admitted(self, job: _Job) -> AsyncIterator[EngineRequest]:

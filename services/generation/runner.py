@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from services.core.errors import DeadlineExceededError, EngineUnavailableError
 from services.generation.catalog import ModelSpec
-from services.generation.configuration import configuration_digest
+from services.generation.configuration import engine_digest
 from services.generation.domain import (
     Completion,
     EngineRequest,
@@ -46,7 +46,7 @@ class ModelRunner:
         self._delta_interval_s = delta_interval_s
         self._limits = limits or GenerationLimits()
         self._chat_template_digest = spec.chat_template_digest
-        self._configuration_digest = configuration_digest(spec)
+        self._engine_digest = engine_digest(spec)
         self._adapter_revisions: dict[str, str] = {}
         self._watch = EngineWatch(
             # A silent endpoint would be as silent to another replica; its engine gives up itself.
@@ -180,7 +180,7 @@ class ModelRunner:
                 image_digest=request.image.digest if request.image is not None else "",
                 chat_template_digest=self._chat_template_digest,
                 gpu_count=self._spec.num_gpus,
-                configuration_digest=self._configuration_digest,
+                configuration_digest=self._engine_digest,
                 adapter_revision=self._adapter_revisions.get(request.adapter, ""),
             ),
         )

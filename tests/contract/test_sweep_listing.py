@@ -10,7 +10,7 @@ from PIL import Image
 from expart.generation.v1 import generation_service_pb2 as pb
 from services.cli.catalog_directory import CatalogDirectory
 from services.core.errors import PermissionDeniedError, ServiceError, UserInputError
-from services.generation.catalog import Catalog, ModelSpec
+from services.generation.catalog import Catalog, ModelSpec, SamplingSpec
 from services.sweep.remote import listing
 from services.sweep.remote.listing import served_models
 from tests.contract.generation_front import generation_front
@@ -86,6 +86,26 @@ async def test_a_service_describes_its_models_as_the_catalog_does() -> None:
     # What a plan's keys are made of tells the three templates apart.
     assert len({each.chat_template_digest for each in served.values()}) == 3
     assert [each.gpu_count for each in served.values()] == [0.0, 0.5, 0.5]
+
+
+async def test_answers_attest_the_configuration_that_is_listed_when_default_sampling_changes() -> (
+    None
+):
+    before = scripted_spec("model")
+    after = before.model_copy(update={"sampling": SamplingSpec(max_tokens=7)})
+    asked = pb.GenerateExplanationRequest(model="model", instruction="Explain.")
+    attested = []
+    async with generation_front(before) as front:
+        for spec in (before, after):
+            # Replicas go on: the front alone knows the default sampling.
+            await front.front.use_catalog(Catalog({"model": spec}))
+            directory = await served_models(front.address)
+            answer = await front.stub.GenerateExplanation(asked)
+            attested.append(answer.completion.provenance.configuration_digest)
+            assert attested[-1] == directory.describe("model").configuration_digest
+            catalog = CatalogDirectory(Catalog({"model": spec}))
+            assert attested[-1] == catalog.describe("model").configuration_digest
+    assert len(set(attested)) == 2
 
 
 @dataclass

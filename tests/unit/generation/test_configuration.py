@@ -10,7 +10,11 @@ from services.core.digests import digest_of_files
 from services.core.errors import ModelFailedError
 from services.generation import convert
 from services.generation.catalog import Catalog, ModelSpec, SourceSpec
-from services.generation.configuration import configuration_digest
+from services.generation.configuration import (
+    configuration_digest,
+    engine_digest,
+    with_default_sampling,
+)
 from services.generation.domain import ModelCondition, ModelState
 from services.generation.engines import build_engine
 from services.generation.runner import ModelRunner
@@ -91,18 +95,13 @@ def test_an_adapters_revision_moves_with_its_weights(tmp_path: Path) -> None:
         adapter_revision(place)
 
 
-async def test_answers_and_listings_name_the_same_configuration() -> None:
-    spec = ModelSpec.model_validate(
-        scripted_spec().model_dump(exclude_unset=True) | {"sampling": {"max_tokens": 7}}
-    )
-    runner = ModelRunner(spec, build_engine(spec), delta_interval_s=0.0)
-    await runner.start()
-    answer = await runner.explain(engine_request(), 10.0)
-    attested = convert.completion_message(answer.completion).provenance
-    served = ServedModels(Catalog({"model": spec}))
-    listed = convert.model_message(served.infos()[0])
-    assert attested.configuration_digest == listed.configuration_digest
-    assert listed.configuration_digest == configuration_digest(spec)
+def test_a_replica_that_is_not_told_the_default_sampling_runs_the_same_engine() -> None:
+    spec = ModelSpec.model_validate({**ENTRY, "sampling": {"max_tokens": 7}})
+    # A config that is deployed leaves it out of what replicas get, see serve_config.
+    deployed = ModelSpec.model_validate(ENTRY)
+    assert engine_digest(deployed) == engine_digest(spec)
+    whole = with_default_sampling(engine_digest(deployed), spec.sampling)
+    assert whole == configuration_digest(spec) != configuration_digest(deployed)
 
 
 async def test_answers_and_listings_name_the_adapters_revisions(tmp_path: Path) -> None:
