@@ -39,7 +39,7 @@ from services.sweep.run.settings import SweepSettings
 from services.sweep.spec.sharding import Shard
 from services.sweep.spec.spec import load_spec
 from tests.contract.scoring_server import scoring_server
-from tests.integration.sweep_services import ScriptedGeneration, serving
+from tests.integration.sweep_services import ScriptedGeneration, ScriptedScoring, serving
 
 PROJECT = Path(__file__).parents[2]
 # Two models, two splits, three questions of each, two settings.
@@ -275,6 +275,25 @@ async def test_a_rescoring_that_is_stopped_goes_on_where_it_stopped(
     # One row more an answer: nothing was scored twice.
     assert sweep.count(Table.SCORES) == rows + ANSWERS
     assert build_leaderboard(sweep.store.uri).metrics == ("length",)
+
+
+async def test_a_service_that_is_upgraded_while_it_rescores_leaves_answers_to_be_scored(
+    sweep: Sweep,
+) -> None:
+    def upgrade(item_id: str, attempt: int) -> None:
+        if len(scoring.answered) == 4:
+            scoring.signature_suffix = "|v:newest"
+
+    await sweep.run()
+    scoring = ScriptedScoring(signature_suffix="|v:newer", item_error=upgrade)
+    async with serving(None, scoring) as (address,):
+        upgraded = replace(sweep, endpoints=replace(sweep.endpoints, scoring=address))
+        first = await upgraded.rescore()
+        assert (first.scored, first.left) == (4, first.answers - 4)
+        second = await upgraded.rescore()
+        assert (second.scored, second.left) == (4, 0)  # the others carry the newest already
+    [signature] = signatures(sweep, "bleu")
+    assert "|v:newest" in signature
 
 
 async def test_changed_references_are_scored_against_and_the_plan_follows_them(

@@ -199,7 +199,9 @@ class Rescoring:
         )
 
     def _count(self, batch: ResultBatch) -> None:
-        scored = len({row.key for row in batch.scores})
+        # Of a service that is upgraded meanwhile: the next run makes all scores alike.
+        signed = self._scoring.signatures_digest
+        scored = len({row.key for row in batch.scores if row.signatures_digest == signed})
         self.scored += scored
         self.failed += sum(row.final for row in batch.failures)
         self._progress.scored(scored)
