@@ -2,10 +2,8 @@
 
 import fcntl
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,9 @@ import psutil
 import pytest
 
 from deploy.demo_models.assemble import assemble
+from tests.expart_process import PROJECT, expart_process
 from tests.scheduling import FileScheduling, longest_first
 
-PROJECT = Path(__file__).resolve().parents[1]
 DEMO_MODELS = ("demo-smol", "demo-tiny")
 STOP_TIMEOUT_S = 60
 
@@ -71,16 +69,12 @@ def demo_models() -> Path:
 def stack(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """``expart serve`` with both demo models. Ctrl-C must end it and all that it started."""
     log = tmp_path_factory.mktemp("stack") / "stderr.log"
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "services.cli", "serve", "--json"],
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "EXPART_GENERATION_MODELS_FOLDER": str(demo_models)},
-        )
+    with (
+        log.open("w") as stderr,
+        expart_process(
+            *("serve", "--json"), stderr=stderr, EXPART_GENERATION_MODELS_FOLDER=str(demo_models)
+        ) as process,
+    ):
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
@@ -92,9 +86,6 @@ def stack(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         started = running.descendants()
         process.send_signal(signal.SIGINT)
         process.wait(STOP_TIMEOUT_S)
-        process.stdout.close()
         _, alive = psutil.wait_procs(started, timeout=10)
-        for survivor in alive:
-            survivor.kill()
         assert process.returncode == 0, log.read_text()[-2000:]
         assert not alive, f"left running: {alive}"

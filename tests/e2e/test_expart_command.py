@@ -13,15 +13,17 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
-from tests.conftest import PROJECT, LocalStack
+from tests.conftest import LocalStack
+from tests.expart_process import PROJECT, expart_process
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 
-def expart(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+def expart(*arguments: str, log_folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "services.cli", *arguments],
-        cwd=cwd,
+        cwd=PROJECT,
+        env={**os.environ, "EXPART_CLI_LOG_FOLDER": str(log_folder)},
         capture_output=True,
         text=True,
         check=False,
@@ -44,7 +46,9 @@ def write_spec(folder: Path, **changes: object) -> Path:
 
 def run_on(stack: LocalStack, spec: Path) -> subprocess.CompletedProcess[str]:
     return expart(
-        "sweep", "run", str(spec), "--generation", stack.generation, "--scoring", stack.scoring
+        *("sweep", "run", str(spec)),
+        *("--generation", stack.generation, "--scoring", stack.scoring),
+        log_folder=spec.parent / "log",
     )
 
 
@@ -80,7 +84,8 @@ def test_a_sweep_ends_in_a_leaderboard_on_the_screen_and_in_files(
         for part in ("seen", "unseen", "all")
     }
     board = json.loads((out / "leaderboard.json").read_text(encoding="utf-8"))
-    assert "version" in json.dumps(board) or "v:" in json.dumps(board)
+    bleu = board["standings"][0]["metrics"]["bleu"]
+    assert bleu["signature"].startswith("bleu|")
 
 
 def test_the_title_helps_where_the_picture_is_not_recognised(
@@ -124,22 +129,20 @@ def test_ctrl_c_saves_what_is_done_and_ends_every_process(
         concurrency=1,
         sampling={"max_tokens": 96, "temperature": 0},
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "services.cli", "sweep", "run", str(spec), "--local"],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "EXPART_GENERATION_MODELS_FOLDER": str(demo_models)},
-    )
-    deadline = time.monotonic() + 240
-    while not keys_of(tmp_path / "out") and time.monotonic() < deadline:
-        time.sleep(0.2)
-    started = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=90)
-    _, alive = psutil.wait_procs(started, timeout=10)
+    with expart_process(
+        *("sweep", "run", str(spec), "--local"),
+        EXPART_GENERATION_MODELS_FOLDER=str(demo_models),
+        EXPART_CLI_LOG_FOLDER=str(tmp_path / "log"),
+    ) as process:
+        deadline = time.monotonic() + 240
+        while not keys_of(tmp_path / "out"):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "nothing is answered"
+            time.sleep(0.2)
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=90)
+        _, alive = psutil.wait_procs(started, timeout=10)
     assert process.returncode == 130, errors
     assert "stopping: saving what is done" in output
     assert not alive
@@ -147,69 +150,21 @@ def test_ctrl_c_saves_what_is_done_and_ends_every_process(
     assert 0 < len(keys) == len(set(keys)) < 88
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"modles": ["demo-tiny"]}, "modles"),
-        ({"sampling": {"temperature": 3}}, "temperature"),
-        ({"dataset": {"folder": "nowhere"}}, "nowhere"),
-        ({"models": ["no-such-model"]}, "no-such-model"),
-        ({"dataset": {"folder": "short"}}, "test_unseen.json"),
-        ({"dataset": {"folder": "strange"}}, "mapping"),
-    ],
-    ids=["misspelt key", "range", "no folder", "unknown model", "missing file", "misfit"],
-)
-def test_a_wrong_spec_costs_one_line_and_leaves_nothing_behind(
-    stack: LocalStack, tmp_path: Path, changes: dict[str, object], message: str
-) -> None:
-    (tmp_path / "short").mkdir()
-    (tmp_path / "short" / "test_seen.json").write_text("[]", encoding="utf-8")
-    (tmp_path / "strange").mkdir()
-    for name in ("test_seen.json", "test_unseen.json"):
-        record = '[{"frage": "Was?", "antwort": "Das."}]'
-        (tmp_path / "strange" / name).write_text(record, encoding="utf-8")
-    result = run_on(stack, write_spec(tmp_path, **changes))
-    assert result.returncode == 2
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("expart: error: ")
-    assert message in line
-    assert not (tmp_path / "out").exists()
-
-
-def test_services_that_do_not_answer_are_named(tmp_path: Path) -> None:
-    result = expart(
-        *("sweep", "run", str(write_spec(tmp_path))),
-        *("--generation", "127.0.0.1:9", "--scoring", "127.0.0.1:9"),
-    )
-    assert result.returncode in {1, 2}
-    (line,) = result.stderr.splitlines()
-    assert "127.0.0.1:9" in line
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_stack_that_is_lost_ends_the_command_with_one_line(
     demo_models: Path, tmp_path: Path
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "services.cli", "serve", "--json", "--model", "demo-tiny"],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={
-            **os.environ,
-            "EXPART_GENERATION_MODELS_FOLDER": str(demo_models),
-            "EXPART_CLI_LOG_FOLDER": str(tmp_path),
-        },
-    )
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())
-    started = psutil.Process(process.pid).children(recursive=True)
-    (host,) = [child for child in started if "services.generation.local_host" in child.cmdline()]
-    host.kill()
-    _, errors = process.communicate(timeout=60)
-    _, alive = psutil.wait_procs(started, timeout=30)
+    with expart_process(
+        *("serve", "--json", "--model", "demo-tiny"),
+        EXPART_GENERATION_MODELS_FOLDER=str(demo_models),
+        EXPART_CLI_LOG_FOLDER=str(tmp_path),
+    ) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())
+        started = psutil.Process(process.pid).children(recursive=True)
+        (host,) = [one for one in started if "services.generation.local_host" in one.cmdline()]
+        host.kill()
+        _, errors = process.communicate(timeout=60)
+        _, alive = psutil.wait_procs(started, timeout=30)
     assert process.returncode == 1
     assert errors.splitlines()[-1].startswith("expart: error: the generation service ended")
     assert str(tmp_path / "generation.log") in errors
