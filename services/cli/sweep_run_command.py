@@ -196,8 +196,9 @@ def _run(plan: SweepPlan, endpoints: Endpoints, progress: SweepProgress) -> Swee
     outcome = run_stoppable(lambda stop: run_sweep(plan, endpoints, progress, stop), progress.note)
     if outcome.stopped:
         planned = sum(model.planned for model in outcome.models)
+        settled = planned - outcome.unasked - outcome.to_ask_again
         progress.note(
-            f"stopped: {planned - outcome.unasked:,} of {planned:,} questions are settled and "
+            f"stopped: {settled:,} of {planned:,} questions are settled and "
             "stored; the same command goes on"
         )
         raise KeyboardInterrupt

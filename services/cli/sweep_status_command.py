@@ -114,7 +114,7 @@ def _state(driver: DriverStatus, now: datetime) -> str:
         case DriverState.FAILED:
             return f"failed {ago} ago: {driver.reason or 'without a reason'}"
         case DriverState.ENDED:
-            left = driver.snapshot.planned - driver.snapshot.settled
+            left = driver.snapshot.left
             return f"ended {ago} ago" + f", {left:,} questions left; run again to go on" * bool(
                 left
             )
@@ -143,6 +143,7 @@ def _document(
                 "planned": model.planned,
                 "done": model.done,
                 "failed": model.failed,
+                "to_ask_again": model.to_ask_again,
                 "in_flight": model.in_flight,
                 "concurrency": model.concurrency,
                 "rate_per_s": model.rate_per_s,

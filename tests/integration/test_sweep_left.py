@@ -4,6 +4,8 @@ from pathlib import Path
 
 from expart.generation.v1 import generation_service_pb2 as pb
 from services.core.errors import EngineUnavailableError
+from services.sweep.progress.status import read_statuses
+from services.sweep.results.store import ResultStore
 from tests.integration.expart_host import ExpartHost
 from tests.integration.stored_results import count_rows
 from tests.integration.sweep_dataset import write_dataset
@@ -32,6 +34,8 @@ async def test_a_run_that_leaves_something_says_what(tmp_path: Path, drivers: Ex
         assert driver.printed().splitlines()[-1] == (
             "not complete: 2 failed and to be asked again; the same command does the rest"
         )
+        [status] = read_statuses(ResultStore(tmp_path / "results"))
+        assert status.snapshot.left == 2
         failing = False
         await command.run()
     assert count_rows(tmp_path / "results", "generations") == QUESTIONS

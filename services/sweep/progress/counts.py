@@ -72,6 +72,7 @@ class ModelState:
     settling: Pace
     generating: Pace
     in_flight: int = 0
+    to_ask_again: int = 0
     concurrency: int = 0
     prompt_token_count: int = 0
     generated_token_count: int = 0
@@ -96,6 +97,7 @@ class ModelState:
             prompt_token_count=self.prompt_token_count,
             generated_token_count=self.generated_token_count,
             set_aside=self.set_aside,
+            to_ask_again=self.to_ask_again,
             concurrency=self.concurrency,
             retries=dict(self.retries),
             rate_per_s=self.settling.per_s(),
@@ -165,6 +167,7 @@ class SweepCounts:
             if failure.stage == Stage.GENERATION:
                 state = self._of_row(failure)
                 state.failed += 1
+                state.to_ask_again += not failure.final
                 settled[state.label] += 1
         for label, count in settled.items():
             self._by_label[label].settling.add(count)

@@ -50,6 +50,7 @@ class ModelProgress:
         planned: Questions in all.
         done: Questions whose explanation is stored durably, earlier runs included.
         failed: Questions that failed, or have no picture.
+        to_ask_again: Of those that failed in this run, how many a later run asks again.
         in_flight: Questions being asked now.
         prompt_token_count: Tokens of the prompts of this run's answers, the pictures' included.
         generated_token_count: Tokens generated in this run.
@@ -69,6 +70,7 @@ class ModelProgress:
     prompt_token_count: int = 0
     generated_token_count: int = 0
     set_aside: str = ""
+    to_ask_again: int = 0
     concurrency: int = 0
     retries: dict[str, int] = field(default_factory=dict)
     rate_per_s: float = 0.0
@@ -134,6 +136,12 @@ class SweepSnapshot:
     def failed(self) -> int:
         """Questions that failed, or have no picture."""
         return sum(model.failed for model in self.models)
+
+    @property
+    def left(self) -> int:
+        """Questions that a later run asks: unsettled ones, and those that failed in passing."""
+        again = sum(model.to_ask_again for model in self.models)
+        return self.planned - self.settled + again
 
     @property
     def unscored(self) -> int:

@@ -32,6 +32,7 @@ def _model(parts: Sequence[ModelProgress]) -> ModelProgress:
         planned=sum(part.planned for part in parts),
         done=sum(part.done for part in parts),
         failed=sum(part.failed for part in parts),
+        to_ask_again=sum(part.to_ask_again for part in parts),
         in_flight=sum(part.in_flight for part in parts),
         prompt_token_count=sum(part.prompt_token_count for part in parts),
         generated_token_count=sum(part.generated_token_count for part in parts),

@@ -164,6 +164,18 @@ def test_the_command_prints_it_and_says_where_there_is_none(tmp_path: Path) -> N
     assert "no driver has written a status there" in nothing.exception.message
 
 
+def test_an_ended_driver_says_what_a_later_run_asks(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    for again, said in ((0, "ended 0 s ago\n"), (3, "ended 0 s ago, 3 questions left; run again")):
+        model = ModelProgress("alpha", 10, done=4, failed=6, to_ask_again=again)
+        with StatusProgress(store, Shard(), "expart") as status:
+            status.update(SweepSnapshot((model,), scored=4, elapsed_s=1.0, done_before=0))
+        ended = CliRunner().invoke(
+            make_app(["sweep", "status"]), ["sweep", "status", str(tmp_path)]
+        )
+        assert said in ended.output
+
+
 def say(output: Path, shard: Shard, **said: object) -> None:
     """Writes what a driver says, as of now unless told otherwise."""
     store = ResultStore(str(output))
