@@ -1,9 +1,11 @@
 """Which URLs and addresses may be asked: only http(s), and only public addresses unless allowed."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from threading import Thread
 from typing import Protocol
 
 import httpx2
@@ -36,13 +38,37 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """Asks the operating system."""
+    """Asks the operating system.
+
+    It cannot be told to stop asking: each question has a thread of its own, so that those without
+    an answer hold up neither the others nor the end of the command.
+    """
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
         """Gives all addresses of a host, the best first."""
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+        answer: asyncio.Future[tuple[str, ...]] = loop.create_future()
+
+        def settle(found: tuple[str, ...] | Exception) -> None:
+            if answer.done():  # nobody waits any more
+                return
+            if isinstance(found, Exception):
+                answer.set_exception(found)
+            else:
+                answer.set_result(found)
+
+        def look_up() -> None:
+            found: tuple[str, ...] | Exception
+            try:
+                entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
+            except (OSError, ValueError, OverflowError) as error:
+                found = error
+            with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+                loop.call_soon_threadsafe(settle, found)
+
+        Thread(target=look_up, name=f"addresses of {host}", daemon=True).start()
+        return await answer
 
 
 def check_url(text: str) -> httpx2.URL:
@@ -103,7 +129,7 @@ class AddressGuard:
             return found
         try:
             found = await self._resolver.resolve(*place)
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             detail = f"host {url.host} is unknown: {error}"
             raise PictureError(Reason.HOST_UNKNOWN, detail, again=True) from error
         for address in found:

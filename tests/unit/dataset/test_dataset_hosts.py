@@ -1,6 +1,8 @@
 """What a download asks of hosts that are busy, silent, closed to strangers, or many."""
 
 import asyncio
+import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.dataset.addresses import AddressGuard, Resolver, check_url
+from services.dataset.addresses import AddressGuard, Resolver, SystemResolver, check_url
 from services.dataset.download import download
 from services.dataset.picture_checker import picture_checker
 from services.dataset.settings import DatasetSettings
@@ -237,3 +239,38 @@ async def test_a_name_is_looked_up_once_a_minute(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(loop, "time", lambda: now() + 61)
     await guard.addresses(url)
     assert len(resolver.asked) == 2
+
+
+def test_names_without_an_answer_hold_up_neither_others_nor_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def scripted(host: str, port: int, **options: int) -> object:
+        if host == "silent.example":
+            answered.wait(120)
+            raise OSError("no answer")
+        return look_up("127.0.0.1", port, **options)
+
+    async def main() -> tuple[str, ...]:
+        resolver = SystemResolver()
+        # More than asyncio has threads for: 32 at most.
+        stuck = [asyncio.create_task(resolver.resolve("silent.example", 80)) for _ in range(40)]
+        await asyncio.sleep(0)
+        found = await asyncio.wait_for(resolver.resolve("museum.example", 80), 60)
+        for task in stuck:
+            task.cancel()
+        return found
+
+    monkeypatch.setattr(socket, "getaddrinfo", scripted)
+    try:
+        assert asyncio.run(main()) == ("127.0.0.1",)  # its end waits for no thread
+        assert not answered.is_set()
+    finally:
+        answered.set()
+
+
+async def test_a_name_that_the_system_does_not_know_is_an_error() -> None:
+    with pytest.raises((OSError, UnicodeError)):
+        await SystemResolver().resolve("a" * 70 + ".invalid", 80)
