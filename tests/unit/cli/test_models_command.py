@@ -51,7 +51,8 @@ def test_check_prints_a_line_an_entry_and_what_it_needs(
     far, good, heavy, summary = capsys.readouterr().out.splitlines()
     assert far.split(maxsplit=2) == ["ok", "far", "at http://127.0.0.1:9/v1"]
     assert good.split(maxsplit=2) == ["ok", "good", "needs no weights; needs patience"]
-    assert heavy.split(maxsplit=2) == ["ok", "heavy", "not downloaded"]
+    advice = "source.revision: 'main' may move, and a sweep then asks anew; better pin a commit"
+    assert heavy.split(maxsplit=2) == ["ok", "heavy", f"not downloaded; {advice}"]
     assert summary.startswith("3 ok; checked against ")
 
 
