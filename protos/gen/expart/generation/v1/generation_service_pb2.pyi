@@ -805,7 +805,9 @@ class Model(_message.Message):
     source: _builtins.str
     """Where the weights come from: a hub id, or "local" for a folder."""
     revision: _builtins.str
-    """Revision of the weights that is served."""
+    """Revision of the weights that is served, as a replica says. Before one does, or when it is scaled to zero, the commit
+    of the hub that the catalog pins; empty where it pins none.
+    """
     engine: _builtins.str
     """Engine: vllm, transformers, openai or scripted."""
     state: Global___ModelState.ValueType
@@ -828,7 +830,7 @@ class Model(_message.Message):
 
     @_builtins.property
     def adapter_revisions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Revisions of the adapters by their names, as in Provenance; empty until a replica has named them."""
+        """Revisions of the adapters by their names, as in Provenance: those that a replica has named or the catalog pins."""
 
     def __init__(
         self,
