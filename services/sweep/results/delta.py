@@ -22,7 +22,12 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 
 from services.core.errors import StorageError, UserInputError
-from services.sweep.results.folder import LocalFolder, ResultFolder, StoreUnavailableError
+from services.sweep.results.folder import (
+    LocalFolder,
+    ResultFolder,
+    StoreUnavailableError,
+    sync_path,
+)
 from services.sweep.results.patience import CommitPatience
 from services.sweep.results.store_faults import is_disk_fault, said_by
 
@@ -152,6 +157,7 @@ class FencedTable:
             if self._named_at(0) != name:
                 return False  # another driver was first
             self._opened = open_table(self._folder)
+        self._sync_log(0)
         self._version = 0
         return True
 
@@ -213,7 +219,18 @@ class FencedTable:
         for version in range(self._version + 1, table.version() + 1):
             if self._named_at(version) != name:
                 raise self._taken()
+        self._sync_log(table.version())
         self._version = table.version()
+
+    def _sync_log(self, version: int) -> None:
+        """Makes a version durable on a disk: the library writes it and does not wait for that."""
+        if isinstance(self._folder, LocalFolder):
+            log = self._folder.path / "_delta_log"
+            try:
+                sync_path(log / f"{version:020}.json")
+                sync_path(log)
+            except OSError as error:
+                raise self._cannot_write(error) from error
 
     def _properties(self) -> tuple[CommitProperties, str]:
         name = uuid.uuid4().hex

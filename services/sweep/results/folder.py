@@ -113,7 +113,7 @@ class LocalFolder:
                 stream.flush()
                 os.fsync(stream.fileno())
             beside.replace(file)
-            sync_folder(file.parent)
+            sync_path(file.parent)
         except OSError as error:
             beside.unlink(missing_ok=True)
             kind = StorageError if is_disk_fault(error) else UserInputError
@@ -132,8 +132,8 @@ class LocalFolder:
             raise UserInputError(message) from error
 
 
-def sync_folder(path: Path) -> None:
-    """Makes the names in a folder durable.
+def sync_path(path: Path) -> None:
+    """Makes the names in a folder durable, or the content of a file that others wrote.
 
     Raises:
         OSError: The disk refused.

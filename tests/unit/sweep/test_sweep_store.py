@@ -123,6 +123,27 @@ def test_a_writer_that_made_no_table_yet_is_fenced_too(store: ResultStore) -> No
         assert not store.tables(Shard()).has(Table.SCORES)
 
 
+def test_an_append_is_on_the_disk_with_its_log_entry(
+    store: ResultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def note(number: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{number}").readlink()))
+        sync(number)
+
+    with hold_shard(store, Shard()) as tables:
+        monkeypatch.setattr(os, "fsync", note)
+        tables.append([score("a")])
+    table = Path(store.folder(Shard()).uri) / "scores"
+    # Version 0 took the shard over, 1 is the row: the entry, then its name.
+    assert f"{table}/_delta_log/{1:020}.json" in synced
+    assert synced[-1] == f"{table}/_delta_log"
+    # The rows are there before the log names them.
+    assert synced.index(str(table)) < synced.index(f"{table}/_delta_log/{1:020}.json")
+
+
 def test_compaction_leaves_few_files_and_every_row(store: ResultStore) -> None:
     with hold_shard(store, Shard()) as tables:
         for number in range(6):
