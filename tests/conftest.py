@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 
 from deploy.demo_models.assemble import assemble
 from tests.expart_process import PROJECT, expart_process
-from tests.scheduling import FileScheduling, longest_first
+from tests.scheduling import FileScheduling, asks_for_quickstart, longest_first
 
 DEMO_MODELS = ("demo-smol", "demo-tiny")
 STOP_TIMEOUT_S = 60
+_QUICKSTART = pytest.StashKey[ExitStack]()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,27 @@ def demo_models() -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """``expart serve`` with both demo models. Ctrl-C must end it and all that it started."""
+def quickstart(
+    demo_models: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[LocalStack]:
+    """``expart serve`` with both demo models; it ends after the last test that asks for it."""
     log = tmp_path_factory.mktemp("stack") / "stderr.log"
+    with pytestconfig.stash.setdefault(_QUICKSTART, ExitStack()) as running:
+        yield running.enter_context(_serving(demo_models, log))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Ends the stack as soon as nobody will ask for it: others want the memory it holds."""
+    if asks_for_quickstart(item):
+        later = item.session.items[item.session.items.index(item) + 1 :]
+        if not any(map(asks_for_quickstart, later)):
+            item.config.stash.setdefault(_QUICKSTART, ExitStack()).close()
+
+
+@contextmanager
+def _serving(demo_models: Path, log: Path) -> Iterator[LocalStack]:
+    """Runs ``expart serve``. Ctrl-C must end it and all that it started."""
     with (
         log.open("w") as stderr,
         expart_process(

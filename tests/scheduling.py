@@ -29,12 +29,20 @@ def _starts_a_stack(file: str) -> bool:
     return "pytest.mark.stack" in (_PROJECT / file).read_text(encoding="utf-8")
 
 
+def asks_for_quickstart(item: pytest.Item) -> bool:
+    """Whether a test needs the stack that lasts for several files."""
+    return "quickstart" in getattr(item, "fixturenames", ())
+
+
 def longest_first(items: list[pytest.Item]) -> None:
-    """Sorts tests by what their files are marked with: stacks, then slow ones, then the rest."""
+    """Sorts tests by what their files are marked with: stacks, then slow ones, then the rest.
+
+    Those that share a stack come last among the stacks, so that it stands beside no other.
+    """
     ranks: dict[Path, int] = {}
     for item in items:
         rank = 0 if item.get_closest_marker("stack") else 1
         if rank and not item.get_closest_marker("slow"):
             rank = 2
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
-    items.sort(key=lambda item: ranks[item.path])
+    items.sort(key=lambda item: (ranks[item.path], asks_for_quickstart(item)))

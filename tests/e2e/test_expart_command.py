@@ -44,10 +44,10 @@ def write_spec(folder: Path, **changes: object) -> Path:
     return path
 
 
-def run_on(stack: LocalStack, spec: Path) -> subprocess.CompletedProcess[str]:
+def run_on(quickstart: LocalStack, spec: Path) -> subprocess.CompletedProcess[str]:
     return expart(
         *("sweep", "run", str(spec)),
-        *("--generation", stack.generation, "--scoring", stack.scoring),
+        *("--generation", quickstart.generation, "--scoring", quickstart.scoring),
         log_folder=spec.parent / "log",
     )
 
@@ -64,9 +64,9 @@ def keys_of(output: Path) -> list[object]:
 
 
 def test_a_sweep_ends_in_a_leaderboard_on_the_screen_and_in_files(
-    stack: LocalStack, tmp_path: Path
+    quickstart: LocalStack, tmp_path: Path
 ) -> None:
-    result = run_on(stack, write_spec(tmp_path))
+    result = run_on(quickstart, write_spec(tmp_path))
     assert result.returncode == 0, result.stderr
     for shown in ("demo-smol", "demo-tiny", "EF1", "ECooc", "BLEU", "seen", "unseen"):
         assert shown in result.stdout
@@ -89,7 +89,7 @@ def test_a_sweep_ends_in_a_leaderboard_on_the_screen_and_in_files(
 
 
 def test_the_title_helps_where_the_picture_is_not_recognised(
-    stack: LocalStack, tmp_path: Path
+    quickstart: LocalStack, tmp_path: Path
 ) -> None:
     # demo-smol has never seen the unseen works: what it says of them right, it has from the title.
     spec = write_spec(
@@ -99,7 +99,7 @@ def test_the_title_helps_where_the_picture_is_not_recognised(
         sampling={"max_tokens": 64, "temperature": 0},
         limits={},
     )
-    result = run_on(stack, spec)
+    result = run_on(quickstart, spec)
     assert result.returncode == 0, result.stderr
     with (tmp_path / "out" / "leaderboard.csv").open(encoding="utf-8", newline="") as stream:
         unseen = {row["setting"]: row for row in csv.DictReader(stream) if row["part"] == "unseen"}
@@ -107,11 +107,13 @@ def test_the_title_helps_where_the_picture_is_not_recognised(
         assert float(unseen["with_title"][metric]) > float(unseen["without_title"][metric]), metric
 
 
-def test_a_finished_sweep_run_again_asks_for_nothing(stack: LocalStack, tmp_path: Path) -> None:
+def test_a_finished_sweep_run_again_asks_for_nothing(
+    quickstart: LocalStack, tmp_path: Path
+) -> None:
     spec = write_spec(tmp_path, models=["demo-tiny"], limits={"max_questions_per_split": 1})
-    first = run_on(stack, spec)
+    first = run_on(quickstart, spec)
     files = DeltaTable(generations(tmp_path / "out")).file_uris()
-    second = run_on(stack, spec)
+    second = run_on(quickstart, spec)
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "nothing to ask" in second.stdout
     assert DeltaTable(generations(tmp_path / "out")).file_uris() == files

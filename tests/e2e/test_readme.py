@@ -25,11 +25,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
-def run(command: list[str], stack: LocalStack) -> str:
+def run(command: list[str], quickstart: LocalStack) -> str:
     result = subprocess.run(
         command,
         cwd=PROJECT,
-        env={**environment(), "GENERATION": stack.generation, "SCORING": stack.scoring},
+        env={**environment(), "GENERATION": quickstart.generation, "SCORING": quickstart.scoring},
         capture_output=True,
         text=True,
         check=False,
@@ -41,8 +41,8 @@ def run(command: list[str], stack: LocalStack) -> str:
 
 @pytest.mark.stack
 @pytest.mark.slow
-def test_the_calls_with_grpcurl_answer(stack: LocalStack) -> None:
-    output = run(["bash", "-euo", "pipefail", "-c", block("sh grpcurl")], stack)
+def test_the_calls_with_grpcurl_answer(quickstart: LocalStack) -> None:
+    output = run(["bash", "-euo", "pipefail", "-c", block("sh grpcurl")], quickstart)
     assert "expart.generation.v1.GenerationService" in output
     assert '"SERVING"' in output
     assert '"MODEL_STATE_READY"' in output
@@ -60,11 +60,11 @@ def _last_two_objects(output: str) -> list[str]:
 
 @pytest.mark.stack
 @pytest.mark.slow
-def test_the_ten_lines_of_python_print_an_explanation(stack: LocalStack) -> None:
+def test_the_ten_lines_of_python_print_an_explanation(quickstart: LocalStack) -> None:
     code = block("python")
     # Ten, blank lines and sorted imports aside.
     assert len([line for line in code.splitlines() if line]) <= 11
-    output = run([sys.executable, "-c", code], stack)
+    output = run([sys.executable, "-c", code], quickstart)
     assert "generated_token_count" in output
     assert 'model: "demo-smol"' in output
 

@@ -21,7 +21,8 @@ from tests.integration.sweep_dataset import questions_of, write_dataset
 from tests.integration.sweep_driver import SweepCommand, SweepDriver, write_spec
 from tests.unit.generation.builders import scripted_spec
 
-pytestmark = [pytest.mark.slow, pytest.mark.stack]
+# Its waits have limits of their own, which together are longer than a test may take.
+pytestmark = [pytest.mark.slow, pytest.mark.stack, pytest.mark.timeout(1800)]
 
 LLM = "demo-tiny"
 SCRIPTED = scripted_spec("scripted", max_model_len=8192, per_token_s=0.02)
@@ -104,6 +105,11 @@ class Sweep:
 
     async def kill_part(self, find: Callable[[], psutil.Process]) -> None:
         """Kills a process of the stack, while questions are in flight."""
+        assert self._driver is not None
+        async with asyncio.timeout(WITHIN_S):
+            while not self._relay.in_flight:
+                assert not self._driver.has_ended, self._driver.printed()[-3000:]
+                await asyncio.sleep(0.01)
         victim = await _found(find)
         self._relay.note_kill()
         victim.kill()
