@@ -84,8 +84,9 @@ class Asker:
     ) -> Answered | Failed | None:
         """Asks one question.
 
-        A question that waits to be asked again is not in flight: others take its turn. One that
-        was there at several losses of the engine is asked alone from then on.
+        A question that waits to be asked again is not in flight: where fewer may be than are taken
+        up, another takes its turn. One that was there at several losses of the engine is asked
+        alone from then on.
 
         Args:
             job: The question.
