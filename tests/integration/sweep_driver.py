@@ -134,7 +134,7 @@ class SweepCommand:
             await driver.kill()
 
 
-def write_spec(folder: Path, models: Sequence[str], dataset: Path, **changes: object) -> Path:
+def write_spec(folder: Path, models: Sequence[object], dataset: Path, **changes: object) -> Path:
     """Writes a spec whose output is the folder ``results`` beside it."""
     spec = {
         "dataset": {"folder": str(dataset)},

@@ -28,7 +28,6 @@ from services.rpc.server import RpcServer
 from services.rpc.status import status_code_of
 
 GENERATION_NAME = gen_pb.DESCRIPTOR.services_by_name["GenerationService"].full_name
-ADAPTER_REVISION = "a1"
 SCORING_NAME = score_pb.DESCRIPTOR.services_by_name["ScoringService"].full_name
 
 
@@ -59,6 +58,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
         image_max_bytes: Largest picture that is taken.
         timings: What every answer is said to have taken.
         gpu_count: The GPUs that a replica is said to hold.
+        adapter_revision: Revision of the adapter that each model has.
         identity: What else its models and answers are said to be made with, by field.
         asked: Attempts by request id.
         completed: Whole answers by request id.
@@ -77,6 +77,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
     image_max_bytes: int = 2**20
     timings: gen_pb.Timings | None = None
     gpu_count: float = 0.0
+    adapter_revision: str = "a1"
     identity: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
@@ -98,7 +99,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
                 name=name,
                 revision=revision,
                 adapters=["wit"],
-                adapter_revisions={"wit": ADAPTER_REVISION},
+                adapter_revisions={"wit": self.adapter_revision},
                 **self.identity,
             )
             for name, revision in sorted(self.revisions.items())
@@ -178,7 +179,7 @@ class ScriptedGeneration(gen_grpc.GenerationServiceServicer):
                 model=request.model,
                 revision=self.revisions[request.model],
                 adapter=request.adapter,
-                adapter_revision=ADAPTER_REVISION if request.adapter else "",
+                adapter_revision=self.adapter_revision if request.adapter else "",
                 engine="scripted",
                 engine_version="1",
                 dtype="float32",

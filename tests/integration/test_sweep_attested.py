@@ -181,3 +181,27 @@ async def test_an_answer_made_otherwise_than_planned_is_no_answer(spec: Path, na
     assert outcome.models[0].done == 0
     reasons = {row["reason"] for row in rows_of(spec.parent / "results", "failures", "reason")}
     assert reasons == {"PROVENANCE_MISMATCH"}
+
+
+async def test_an_adapter_that_was_trained_again_meanwhile_gives_no_answer(spec: Path) -> None:
+    generation = ScriptedGeneration({"alpha": "r1"}, adapter_revision="a1")
+    adapted = write_spec(
+        spec.parent, [{"model": "alpha", "adapter": "wit"}], spec.parent / "dataset"
+    )
+    outcome, _ = await sweep(adapted, generation)
+    assert outcome.complete
+    rows = rows_of(spec.parent / "results", "generations", "adapter_revision")
+    assert rows == [{"adapter_revision": "a1"}] * QUESTIONS
+    # What is planned with the next one is asked anew; should that change on the way, nothing is
+    # stored of it.
+    generation.adapter_revision = "a2"
+    async with serving(generation, ScriptedScoring()) as (generating, scoring):
+        directory = await served_models(generating)
+        plan = await asyncio.to_thread(plan_sweep, load_spec(adapted), directory)
+        assert len(plan.to_generate) == QUESTIONS
+        generation.adapter_revision = "a3"
+        endpoints = Endpoints(generating, scoring)
+        await run_sweep(plan, endpoints, SilentProgress(), asyncio.Event(), SETTINGS)
+    (reason, *_) = rows_of(spec.parent / "results", "failures", "reason")
+    assert reason == {"reason": "PROVENANCE_MISMATCH"}
+    assert len(rows_of(spec.parent / "results", "generations", "key")) == QUESTIONS

@@ -218,6 +218,8 @@ def test_the_last_scoring_counts_and_one_with_other_signatures_is_to_be_made_ali
     # The last signatures are b's: a and c are left to be scored by them.
     assert finding.count == 2
     assert not verify(output).is_complete
+    # Where the others are another shard's, running this one again would not change them.
+    assert verify(output).describe().endswith(f"not finished: expart sweep rescore {output}")
 
 
 def test_scores_against_another_reference_or_from_before_a_failure_do_not_count(
