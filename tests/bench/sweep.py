@@ -2,6 +2,9 @@
 
     PYTHONPATH=. python tests/bench/sweep.py [--only PART] [--questions N] [--models M]
 
+It ends with exit code 1 when a target is missed; they are meant for 2 processors and the default
+number of questions.
+
 Parts: throughput (scripted models without delay and the real scoring service, all on this machine:
 questions a second from the start of the command to its end, memory of the driver while it runs,
 processor time by process), resume (how long it takes to find that nothing is left to do, over as
@@ -13,6 +16,9 @@ picture of its own; every question goes to each of the models.
 """
 
 import argparse
+import sys
+
+from tests.bench.targets import Targets
 
 PARTS = ("throughput", "resume", "efficiency", "drivers")
 
@@ -39,26 +45,36 @@ def main() -> None:
     parser.add_argument(
         "--profile", action="store_true", help="profile the driver of the part throughput"
     )
+    parser.add_argument(
+        "--no-targets", action="store_true", help="end well whatever was measured, as small runs do"
+    )
     options = parser.parse_args()
+    targets = Targets()
     asked = PARTS if options.only is None else (options.only,)
     if "throughput" in asked:
         from tests.bench import sweep_throughput
 
         sweep_throughput.throughput(
-            options.questions, options.models, options.concurrency, profile=options.profile
+            options.questions,
+            options.models,
+            options.concurrency,
+            targets,
+            profile=options.profile,
         )
     if "resume" in asked:
         from tests.bench import sweep_resume
 
-        sweep_resume.resume(options.questions, options.models)
+        sweep_resume.resume(options.questions, options.models, targets)
     if "efficiency" in asked:
         from tests.bench import sweep_efficiency
 
-        sweep_efficiency.efficiency(options.rounds, options.round_questions)
+        sweep_efficiency.efficiency(options.rounds, options.round_questions, targets)
     if "drivers" in asked:
         from tests.bench import sweep_drivers
 
         sweep_drivers.drivers(options.drivers_questions, options.models, options.concurrency)
+    if targets.missed and not options.no_targets:
+        sys.exit("missed: " + "; ".join(targets.missed))
 
 
 if __name__ == "__main__":

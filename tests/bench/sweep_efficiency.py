@@ -18,13 +18,14 @@ from tests.bench.generation_load import stack
 from tests.bench.generation_questions import DATASET, NEW_TOKENS, Asked, questions
 from tests.bench.scoring_service import say
 from tests.bench.sweep_box import run_drivers, sweep_command, write_spec
+from tests.bench.targets import Targets
 from tests.contract.scoring_server import scoring_server
 from tests.integration.stored_results import rows_of
 
 TARGET = 0.97
 
 
-def efficiency(rounds: int, questions_a_round: int) -> None:
+def efficiency(rounds: int, questions_a_round: int, targets: Targets) -> None:
     """Prints both rates, round by round, and how long the engine had nothing to do."""
     settings = GenerationSettings()
     spec = load_catalog(settings.catalog_folder, settings.models_folder).get(MODEL)
@@ -53,7 +54,7 @@ def efficiency(rounds: int, questions_a_round: int) -> None:
                 f"{course.idle_s:.2f} s while questions remained, {course.mean_in_flight:.1f} in "
                 "flight on average until then"
             )
-    say(f"  median ratio {statistics.median(ratios):.3f} (target {TARGET})")
+    targets.at_least("median ratio to bare calls", statistics.median(ratios), TARGET)
 
 
 @dataclass(frozen=True, slots=True)

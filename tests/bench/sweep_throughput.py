@@ -14,14 +14,19 @@ from tests.bench.sweep_box import (
     sweep_command,
     write_spec,
 )
+from tests.bench.targets import Targets
 from tests.integration.stored_results import count_rows
 from tests.integration.sweep_dataset import write_dataset
 
 TARGET_PER_S = 400
 TARGET_MIB = 500
+# From the third tenth of the time, when all is planned, to the last.
+TARGET_GROWTH = 1.2
 
 
-def throughput(questions: int, model_count: int, concurrency: int, *, profile: bool) -> None:
+def throughput(
+    questions: int, model_count: int, concurrency: int, targets: Targets, *, profile: bool
+) -> None:
     """Prints the rate, the driver's memory, and who used the processors."""
     models = model_names(model_count)
     say(
@@ -41,7 +46,10 @@ def throughput(questions: int, model_count: int, concurrency: int, *, profile: b
             log = Path("sweep-profile.txt") if profile else folder / "driver.log"
             usage = run_drivers([command], log, running.pids)
             say_usage(usage, questions)
-            say(f"  (targets: {TARGET_PER_S} questions/s, {TARGET_MIB} MiB)")
+            targets.at_least("questions a second", questions / usage.took_s, TARGET_PER_S)
+            targets.at_most("the driver's memory in MiB", usage.most_mib, TARGET_MIB)
+            growth = usage.mib_at(1.0) / usage.mib_at(0.3)
+            targets.at_most("growth of the driver's memory", growth, TARGET_GROWTH)
             stored = count_rows(folder / "results", "generations")
             assert stored == questions, f"{stored} explanations are stored"
             again = run_drivers([command], folder / "again.log", {})
