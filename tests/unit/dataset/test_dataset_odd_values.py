@@ -209,6 +209,16 @@ def test_the_rest_of_another_picture_is_not_joined_to_the_beginning_of_the_first
     assert PictureStore(tmp_path / "out").read(url) == NEW
 
 
+def test_a_rest_of_the_same_tag_is_taken_whatever_its_date(tmp_path: Path) -> None:
+    url = "http://museum.example/a.png"
+    partial = PartialFile(tmp_path, url)
+    dates = ("Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT")
+    one, other = (httpx2.Headers({"ETag": '"one"', "Last-Modified": date}) for date in dates)
+    partial.begin(url, one, 10)
+    assert partial.is_continued_by(other, 10)
+    assert not partial.is_continued_by(other, 11)
+
+
 def test_a_rest_without_the_size_of_the_whole_is_measured_by_the_beginning(
     tmp_path: Path, server: HostileServer
 ) -> None:
