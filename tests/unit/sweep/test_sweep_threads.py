@@ -52,9 +52,9 @@ class SlowHold:
 
     @contextmanager
     def hold(
-        self, store: ResultStore, shard: Shard, *, note: Callable[[str], None]
+        self, store: ResultStore, shard: Shard, *, to_ask: bool, note: Callable[[str], None]
     ) -> Iterator[ResultTables]:
-        del note
+        del to_ask, note
         self.is_asked.set()
         assert self.may_have.wait(10)
         self._note("taken")
