@@ -50,6 +50,46 @@ async def test_a_model_that_is_being_loaded_is_waited_for_and_named() -> None:
     assert told == ["waiting for what is being loaded: beta"]
 
 
+@dataclass
+class SlowToTell(LoadingGeneration):
+    """Is ready before its front has heard what it runs."""
+
+    async def ListModels(
+        self, request: pb.ListModelsRequest, context: object
+    ) -> pb.ListModelsResponse:
+        answer = await super().ListModels(request, context)
+        if 1 < self.listings < self.known_from:
+            for model in answer.models:
+                model.state = pb.MODEL_STATE_READY
+        return answer
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_a_model_that_has_come_up_is_waited_for_until_it_says_what_it_runs() -> None:
+    generation = SlowToTell({"alpha": "r1"}, known_from=4)
+    async with serving(generation) as (address,), asyncio.timeout(60):
+        directory = await served_models(address, awaited=["alpha"], patience_s=3600)
+    assert directory.describe("alpha").revision == "r1"
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_a_model_that_fails_to_load_is_waited_for_no_longer() -> None:
+    class Failing(SlowToTell):
+        async def ListModels(
+            self, request: pb.ListModelsRequest, context: object
+        ) -> pb.ListModelsResponse:
+            answer = await super().ListModels(request, context)
+            for model in answer.models if self.listings > 2 else ():
+                model.state, model.state_reason = pb.MODEL_STATE_FAILED, "no weights"
+            return answer
+
+    generation = Failing({"alpha": "r1"}, known_from=1000)
+    async with serving(generation) as (address,), asyncio.timeout(60):
+        directory = await served_models(address, awaited=["alpha"], patience_s=3600)
+    with pytest.raises(UserInputError, match=r"'alpha' .* could not be loaded.*: no weights"):
+        directory.describe("alpha")
+
+
 async def test_models_that_the_sweep_does_not_ask_are_not_waited_for() -> None:
     generation = LoadingGeneration({"alpha": "r1"}, known_from=1000)
     async with serving(generation) as (address,):
@@ -115,11 +155,15 @@ class SleepingGeneration(ScriptedGeneration):
     Attributes:
         pinned: Revisions that the catalog pins, known while the model sleeps.
         refusal: What calls are refused with before they wake anything.
+        room: For how many models there is room at a time; others wait until a call ends.
+        awake: Models that are loaded, which are those that a call is in.
         woken: Models that were called, in order.
     """
 
     pinned: dict[str, str] = field(default_factory=dict)
     refusal: ServiceError | None = None
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(10))
+    awake: set[str] = field(default_factory=set)
     woken: list[str] = field(default_factory=list)
 
     async def ListModels(
@@ -128,7 +172,7 @@ class SleepingGeneration(ScriptedGeneration):
         answer = await super().ListModels(request, context)
         for model in answer.models:
             del model.adapters[:]
-            if model.name not in self.woken:
+            if model.name not in self.awake:
                 model.revision = self.pinned.get(model.name, "")
                 model.state = pb.MODEL_STATE_SCALED_TO_ZERO
         return answer
@@ -140,7 +184,12 @@ class SleepingGeneration(ScriptedGeneration):
             raise self.refusal
         assert Image.open(BytesIO(request.image.data)).format == "PNG"
         self.woken.append(request.model)
-        await asyncio.sleep(3600)  # what it answers is of no interest
+        async with self.room:
+            self.awake.add(request.model)
+            try:
+                await asyncio.sleep(3600)  # what it answers is of no interest
+            finally:
+                self.awake.remove(request.model)
         raise AssertionError
 
 
@@ -159,6 +208,17 @@ async def test_a_model_that_sleeps_and_is_not_pinned_is_woken_once_and_then_know
     assert sorted(generation.woken) == awaited
     assert directory.describe("alpha").revision == "r1"
     assert directory.describe("gamma").revision == "r3"
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_models_that_have_room_for_one_at_a_time_are_known_one_after_the_other() -> None:
+    revisions = {"alpha": "r1", "beta": "r2"}
+    generation = SleepingGeneration(revisions, room=asyncio.Semaphore(1))
+    awaited = ["alpha", "beta"]
+    async with serving(generation) as (address,), asyncio.timeout(60):
+        directory = await served_models(address, awaited=awaited, patience_s=3600)
+    assert {name: directory.describe(name).revision for name in awaited} == revisions
+    assert sorted(generation.woken) == awaited
 
 
 async def test_a_model_that_sleeps_and_is_pinned_is_left_asleep() -> None:

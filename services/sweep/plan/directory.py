@@ -23,6 +23,7 @@ class ModelDescription:
         configuration_digest: Names what the catalog says of how it answers, such as number format
             and default sampling.
         is_to_be_known: Whether it is not loaded, and what it runs is known only once it is.
+        failure: Why it could not be loaded; empty unless that is so.
         requires_image: Whether it refuses questions without a picture, as far as that is known.
     """
 
@@ -35,6 +36,7 @@ class ModelDescription:
     requires_image: bool = False
     adapter_revisions: Mapping[str, str] = field(default_factory=dict)
     configuration_digest: str = ""
+    failure: str = ""
 
 
 class ModelDirectory(Protocol):
@@ -76,6 +78,11 @@ class FixedDirectory:
                 f"model '{name}' in {self._source} is being loaded or scaled to zero, and its "
                 "revision is not known before it is there: try again then, or pin a commit in its "
                 "catalog entry; expart sweep run loads it"
+            )
+        if model.failure and not model.revision:
+            raise UserInputError(
+                f"model '{name}' in {self._source} could not be loaded, and its revision is not "
+                f"known: {model.failure}"
             )
         if not model.revision:
             raise UserInputError(

@@ -45,6 +45,8 @@ async def served_models(
         ServiceError: The service failed or is not there, or will not wake a model.
     """
     until, told = time.monotonic() + patience_s, ""
+    # As each was last known: one that has been seen may be asleep again when the next one is there.
+    models: dict[str, ModelDescription] = {}
     async with open_channel(address, security) as channel:
         stub = rpc.GenerationServiceStub(channel)
         waker = Waker(stub, patience_s)
@@ -52,14 +54,21 @@ async def served_models(
             while True:
                 with named("generation", address), translated():
                     answer = await stub.ListModels(pb.ListModelsRequest(), timeout=_TIMEOUT_S)
-                models = tuple(map(_description, answer.models))
-                unknown = {m.name for m in models if m.name in awaited and m.is_to_be_known}
+                for model in answer.models:
+                    if model.name in models and _tells_nothing(model):
+                        continue
+                    models[model.name] = _description(model)
+                    if not models[model.name].is_to_be_known:
+                        waker.leave(model.name)
+                unknown = {
+                    name for name in awaited if name in models and models[name].is_to_be_known
+                }
                 names = ", ".join(sorted(unknown))
                 if names != told:
                     # Those that share a GPU come one after the other.
                     until = time.monotonic() + patience_s
                 if not unknown or time.monotonic() >= until:
-                    return FixedDirectory(models, f"the generation service at {address}")
+                    return FixedDirectory(models.values(), f"the generation service at {address}")
                 if names != told:
                     note(f"waiting for what is being loaded: {names}")
                     told = names
@@ -81,8 +90,14 @@ def _description(model: pb.Model) -> ModelDescription:
         gpu_count=model.gpu_count,
         adapter_revisions=dict(model.adapter_revisions),
         configuration_digest=model.configuration_digest,
+        failure=model.state_reason if model.state == pb.MODEL_STATE_FAILED else "",
         is_to_be_known=model.state in _NOT_LOADED and not _is_known(model),
     )
+
+
+def _tells_nothing(model: pb.Model) -> bool:
+    """Whether a model may yet say what it runs: a replica that has just come up may be too busy."""
+    return not _is_known(model) and model.state in (*_NOT_LOADED, pb.MODEL_STATE_READY)
 
 
 def _is_known(model: pb.Model) -> bool:

@@ -48,6 +48,11 @@ class Waker:
                 raise error
         self._calls[model] = asyncio.create_task(self._ask(model))
 
+    def leave(self, model: str) -> None:
+        """Ends the call to a model that is loaded: the next one may need its GPU."""
+        if model in self._calls:
+            self._calls[model].cancel()
+
     async def close(self) -> None:
         """Ends the calls: the models are loaded, or not waited for any longer."""
         for call in self._calls.values():
