@@ -62,4 +62,7 @@ async def test_a_sweep_notices_a_connection_that_swallows_everything_and_goes_on
         await driver.until(generation.until_begun(200))
         assert to_scoring.swallow_all() > 0
         assert await driver.ended() == 0, driver.printed()
+        # What was swallowed was in flight: four questions of each model.
+        again = [key for key, count in generation.models.begun.items() if count > 1]
+        assert len(again) <= 4 * len(MODELS)
     assert_exactly_once(tmp_path / "results", questions_of(MODELS, QUESTIONS))
