@@ -13,8 +13,8 @@ from services.sweep.results.tables import ResultTables
 from services.sweep.run.threads import ended
 
 # In a sweep of days the small files would get too many for whoever reads, and for the log. Each
-# time it is another table's turn, so that no commit waits for long.
-_COMMITS_A_JOIN = 25
+# time it is another table's turn: of full commits that are a dozen megabytes, which take a second.
+_COMMITS_A_JOIN = 6
 
 # While commits take long, or an object store does not answer, so many commits' worth of results
 # are kept at most, and asking waits.
