@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.unit.dataset.hostile_server import Exchange, HostileServer, Script, hostile_server
+from tests.unit.dataset.hostile_server import HostileServer, Script, hostile_server
 
 COMMIT = "ab" * 20
 OTHER_COMMIT = "cd" * 20
@@ -14,7 +14,10 @@ REPOSITORY = "naist-nlp/ExpArt"
 
 @contextmanager
 def fake_hub(records: object) -> Iterator[HostileServer]:
-    """Serves one file of a dataset with two commits; HF_ENDPOINT is to be its address."""
+    """Serves one file of a dataset with two commits; HF_ENDPOINT is to be its address.
+
+    The branch main is at the later one, ``OTHER_COMMIT``.
+    """
     body = json.dumps(records).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()}"'
 
@@ -22,8 +25,10 @@ def fake_hub(records: object) -> Iterator[HostileServer]:
         text = json.dumps(value).encode()
         return lambda ask, _: ask.answer(200, text, kind="application/json")
 
-    def file(ask: Exchange, number: int) -> None:
-        ask.answer(200, body, kind="application/json", X_Repo_Commit=COMMIT, ETag=tag)
+    def file(commit: str) -> Script:
+        return lambda ask, _: ask.answer(
+            200, body, kind="application/json", X_Repo_Commit=commit, ETag=tag
+        )
 
     commits = [
         {"id": item, "authors": [], "date": "2024-02-29T00:00:00.000Z", "title": "", "message": ""}
@@ -34,5 +39,6 @@ def fake_hub(records: object) -> Iterator[HostileServer]:
         server.serve(f"{api}/commits/main", as_json(commits))
         info = {"id": REPOSITORY, "sha": OTHER_COMMIT, "siblings": []}
         server.serve(f"{api}/revision/main", as_json(info))
-        server.serve(f"/datasets/{REPOSITORY}/resolve/{COMMIT}/test_seen.json", file)
+        for commit in (COMMIT, OTHER_COMMIT):
+            server.serve(f"/datasets/{REPOSITORY}/resolve/{commit}/test_seen.json", file(commit))
         yield server

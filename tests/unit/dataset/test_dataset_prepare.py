@@ -20,7 +20,7 @@ from services.cli.settings import child_environment
 from services.core.errors import UserInputError
 from services.dataset.prepare import Preparation, Prepared, prepare
 from services.dataset.source import Source
-from tests.unit.dataset.fake_hub import COMMIT, fake_hub
+from tests.unit.dataset.fake_hub import COMMIT, OTHER_COMMIT, fake_hub
 from tests.unit.dataset.hostile_server import HostileServer, hostile_server, picture, quick
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -199,13 +199,16 @@ def from_hub(server: HostileServer, folder: Path, revision: str) -> str:
     return done.stderr
 
 
-def test_the_hub_is_asked_for_a_commit_and_the_manifest_names_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("revision", "commit"), [(COMMIT[:7], COMMIT), ("main", OTHER_COMMIT)])
+def test_the_hub_is_asked_for_a_commit_and_the_manifest_names_it(
+    tmp_path: Path, revision: str, commit: str
+) -> None:
     with fake_hub([record("1", "a.png")]) as server:
-        from_hub(server, tmp_path, COMMIT[:7])
-        assert dataset_revision(tmp_path) == f"naist-nlp/ExpArt@{COMMIT}"
+        said = from_hub(server, tmp_path, revision)
+        assert dataset_revision(tmp_path) == f"naist-nlp/ExpArt@{commit}", said
         assert len(load_dataset(tmp_path, [Split.TEST_SEEN]).questions) == 1
         asked = {path for path in server.requests if "/resolve/" in path}
-        assert asked == {f"/datasets/naist-nlp/ExpArt/resolve/{COMMIT}/test_seen.json"}
+        assert asked == {f"/datasets/naist-nlp/ExpArt/resolve/{commit}/test_seen.json"}
 
 
 def test_a_commit_that_the_hub_does_not_know_is_named(tmp_path: Path) -> None:
