@@ -51,33 +51,34 @@ def commit_of(source: SourceSpec, file: str = _CONFIG_FILE) -> str:
 
     Args:
         source: A place on the hub.
-        file: A file that is at that place.
+        file: A small file that is at that place; it is downloaded.
 
     Raises:
         UserInputError: Neither the hub nor the cache knows.
     """
     # Late: what comes along takes a quarter of a second to import, and most entries do without.
     import httpx2  # noqa: PLC0415
-    from huggingface_hub import HfApi, try_to_load_from_cache  # noqa: PLC0415
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache  # noqa: PLC0415
     from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
 
     assert source.hub is not None
     if is_commit(source.revision):
         return source.revision
     try:
-        found = HfApi().model_info(source.hub, revision=source.revision, timeout=_HUB_TIMEOUT_S)
-        commit = str(found.sha)
+        # Asked first: a download would try a hub that is out of reach for more than a minute.
+        HfApi().model_info(source.hub, revision=source.revision, timeout=_HUB_TIMEOUT_S)
+        # And this notes what the branch means, for when the hub is not there.
+        found: object = hf_hub_download(source.hub, file, revision=source.revision)
     except (httpx2.HTTPError, OSError, HFValidationError) as error:
-        cached = try_to_load_from_cache(source.hub, file, revision=source.revision)
-        if not isinstance(cached, str):
+        found = try_to_load_from_cache(source.hub, file, revision=source.revision)
+        if not isinstance(found, str):
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserInputError(
                 f"nobody knows which commit '{source.revision}' of {source.hub} is: it is not in "
                 f"this machine's cache, and the hub cannot tell ({reason}); pin a commit in the "
                 "catalog entry"
             ) from error
-        commit = Path(cached).parent.name
-    return commit
+    return Path(str(found)).parent.name  # the cache names its folders after commits
 
 
 def pin_catalog(catalog: Catalog, note: Callable[[str], object]) -> Catalog:

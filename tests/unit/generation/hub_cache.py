@@ -1,23 +1,24 @@
 """A hub's cache as a download leaves it, and a hub that answers as a test says."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx2
+import huggingface_hub
 import pytest
 from huggingface_hub import HfApi, constants
 
 
 def fill_cache(
     folder: Path, hub: str, branch: str, commit: str, *, file: str = "config.json"
-) -> None:
-    """Writes what a download of a branch leaves: what it meant, and the commit's files."""
+) -> Path:
+    """Writes what a download of a branch's file leaves: what it meant, and the file; gives that."""
     place = folder / f"models--{hub.replace('/', '--')}"
     (place / "refs").mkdir(parents=True, exist_ok=True)
     (place / "refs" / branch).write_text(commit)
     snapshot = place / "snapshots" / commit
     snapshot.mkdir(parents=True, exist_ok=True)
     (snapshot / file).write_text("{}")
+    return snapshot / file
 
 
 def use_cache(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -33,14 +34,16 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, **commits: str) -> list[str]:
     """
     asked: list[str] = []
 
-    def model_info(
-        _: HfApi, repo_id: str, *, revision: str, timeout: float | None = None
-    ) -> SimpleNamespace:
+    def model_info(_: HfApi, repo_id: str, *, revision: str, timeout: float) -> None:
         asked.append(revision)
-        assert timeout is not None
+        assert timeout <= 60
         if revision not in commits:
             raise httpx2.ConnectError(f"no way to {repo_id}")
-        return SimpleNamespace(sha=commits[revision])
+
+    def download(repo_id: str, filename: str, *, revision: str) -> str:
+        folder = Path(constants.HF_HUB_CACHE)
+        return str(fill_cache(folder, repo_id, revision, commits[revision], file=filename))
 
     monkeypatch.setattr(HfApi, "model_info", model_info)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     return asked

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from services.core.errors import UserInputError
 from services.generation.catalog import Catalog, ModelSpec, SourceSpec
@@ -12,6 +13,7 @@ from services.generation.hub_commits import (
     pinned_adapters,
     pinned_revision,
 )
+from services.generation.weights import hub_commit
 from tests.unit.generation.builders import scripted_spec
 from tests.unit.generation.hub_cache import fill_cache, use_cache, use_hub
 
@@ -37,12 +39,32 @@ def test_the_hub_is_believed_more_than_what_was_downloaded_before(
     assert commit_of(SourceSpec(hub="x/y")) == NEW
 
 
+def test_what_the_hub_said_is_known_later_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Replicas load the commit, which notes nothing of a branch.
+    use_hub(monkeypatch, main=NEW)
+    commit_of(SourceSpec(hub="x/y"))
+    use_hub(monkeypatch)
+    assert commit_of(SourceSpec(hub="x/y")) == NEW
+
+
 def test_without_the_hub_it_is_the_commit_that_was_downloaded_last(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill_cache(cache, "x/y", "main", OLD)
     use_hub(monkeypatch)
     assert commit_of(SourceSpec(hub="x/y")) == OLD
+
+
+def test_the_hubs_own_client_finds_what_was_downloaded_last_when_it_is_offline(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserInputError, match="nobody knows"):
+        commit_of(SourceSpec(hub="x/y"))
+    fill_cache(cache, "x/y", "main", OLD)
+    assert commit_of(SourceSpec(hub="x/y")) == OLD
+    # Whoever loads the commit finds the same.
+    assert hub_commit("x/y", OLD) == OLD
 
 
 def test_what_neither_knows_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
