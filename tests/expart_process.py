@@ -1,6 +1,8 @@
 """Starts ``expart`` as users do, and leaves nothing of it behind, however a test ends."""
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from uuid import uuid4
 import psutil
 
 PROJECT = Path(__file__).resolve().parents[1]
+_PR_SET_PDEATHSIG = 1
 _MARK = "EXPART_TESTS_STARTED_BY"
 
 
@@ -37,6 +40,7 @@ def expart_process(
         stderr=stderr,
         text=True,
         start_new_session=True,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509 - it takes no lock
         env={**os.environ, **variables, _MARK: mark},
     ) as process:
         try:
@@ -49,6 +53,11 @@ def expart_process(
                     with suppress(psutil.NoSuchProcess):
                         one.kill()
                 psutil.wait_procs(left, timeout=10)
+
+
+def _end_with_parent() -> None:
+    """As by Ctrl-C, should the tests be killed; what it has started it ends itself."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
 
 
 def _marked(mark: str) -> list[psutil.Process]:
