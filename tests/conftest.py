@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from deploy.demo_models.assemble import assemble
 from tests.expart_process import PROJECT, expart_process
@@ -19,6 +20,10 @@ from tests.scheduling import FileScheduling, asks_for_quickstart, longest_first
 DEMO_MODELS = ("demo-smol", "demo-tiny")
 STOP_TIMEOUT_S = 60
 _QUICKSTART = pytest.StashKey[ExitStack]()
+
+# How long an example takes says how busy the machine is: other tests run beside it.
+settings.register_profile("suite", settings.default, deadline=None)
+settings.load_profile("suite")
 
 
 @dataclass(frozen=True, slots=True)

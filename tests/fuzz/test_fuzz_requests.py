@@ -12,6 +12,7 @@ from services.rpc.status import to_rpc_status
 from services.scoring.checks import ItemLimits
 from services.scoring.convert import task_from_pb
 from services.scoring.task import decode_tasks, encode_tasks
+from tests.fuzz.bounded_work import bounded_work
 from tests.fuzz.scoring_inputs import Bytes, fuzzed_item
 
 REQUESTS = 50_000
@@ -48,23 +49,24 @@ def corrupted(message: bytes, damage: bytes) -> bytes:
 
 
 @pytest.mark.slow
-@settings(max_examples=REQUESTS, deadline=2_000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=REQUESTS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=120), damage=st.binary(max_size=6))
 def test_every_request_becomes_a_task_or_an_error_that_names_a_field(
     data: bytes, damage: bytes
 ) -> None:
     message = corrupted(request_from(data).SerializeToString(), damage)
-    try:
-        request = pb.ScoreExplanationRequest.FromString(message)
-    except DecodeError:  # answered before any code of ours sees a request
-        return
-    try:
-        task = task_from_pb(request, LIMITS, encoder="")
-    except (InvalidRequestError, MetricUnavailableError) as error:
-        status = to_rpc_status(error)
-        assert status.message
-        assert status.ByteSize() < 8_000  # what gRPC lets through as trailers
-    else:
-        assert max(len(task.candidate), len(task.reference)) <= LIMITS.max_text_chars
-        assert len(task.entities) <= LIMITS.max_entities
-        assert decode_tasks(encode_tasks([task])) == [task]
+    with bounded_work():
+        try:
+            request = pb.ScoreExplanationRequest.FromString(message)
+        except DecodeError:  # answered before any code of ours sees a request
+            return
+        try:
+            task = task_from_pb(request, LIMITS, encoder="")
+        except (InvalidRequestError, MetricUnavailableError) as error:
+            status = to_rpc_status(error)
+            assert status.message
+            assert status.ByteSize() < 8_000  # what gRPC lets through as trailers
+        else:
+            assert max(len(task.candidate), len(task.reference)) <= LIMITS.max_text_chars
+            assert len(task.entities) <= LIMITS.max_entities
+            assert decode_tasks(encode_tasks([task])) == [task]
