@@ -3,7 +3,8 @@
 from __future__ import annotations  # grpc's classes are generic for the type checker only
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
@@ -62,15 +63,16 @@ class ScoringServicer(pb_grpc.ScoringServiceServicer):
 
     async def ScoreExplanations(
         self, request_iterator: AsyncIterator[pb.ScoreExplanationsRequest], context: Context
-    ) -> AsyncIterator[pb.ScoreExplanationsResponse]:
+    ) -> AsyncGenerator[pb.ScoreExplanationsResponse]:
         """Scores explanations as they come."""
         del context
         requests = aiter(request_iterator)
         stream = ScoreStream(
             requests, self._scorer, self._limits, self._stream_window, self._draining
         )
-        async for answer in stream.answers():
-            yield answer
+        async with aclosing(stream.answers()) as answers:
+            async for answer in answers:
+                yield answer
 
     async def ListMetrics(
         self, request: pb.ListMetricsRequest, context: Context

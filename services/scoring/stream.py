@@ -1,7 +1,7 @@
 """Scores the items of a stream as they come, a bounded number of them at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
@@ -43,7 +43,7 @@ class ScoreStream:
         self._in_flight: dict[str, FutureScores] = {}
         self._answers: asyncio.Queue[pb.ScoreExplanationsResponse | None] = asyncio.Queue()
 
-    async def answers(self) -> AsyncIterator[pb.ScoreExplanationsResponse]:
+    async def answers(self) -> AsyncGenerator[pb.ScoreExplanationsResponse]:
         """Yields one answer an item, in the order in which they are ready.
 
         Raises:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Batch:
     fraction: float | None
 
 
-async def read_ahead(source: RowSource) -> AsyncIterator[Batch]:
+async def read_ahead(source: RowSource) -> AsyncGenerator[Batch]:
     """Yields the rows of a source, some at a time, and has the next ones read in the meantime.
 
     Raises whatever reading raises. The thread does not keep the process alive: it may be waiting

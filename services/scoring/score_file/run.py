@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from services.core.errors import InternalError, InvalidRequestError, ServiceError, UserInputError
@@ -115,18 +116,22 @@ class _Window:
         self._entries: deque[_Entry | None] = deque()
         self._changed = asyncio.Event()
 
-    async def feed(self, batches: AsyncIterator[Batch]) -> None:
+    async def feed(self, batches: AsyncGenerator[Batch]) -> None:
         """Submits row after row, whenever there is room."""
         try:
             before = 0.0
-            async for batch in batches:
-                for index, row in enumerate(batch.rows, 1):
-                    await self._take_room(_cost_bytes(row))
-                    scores = await self._scorer.submit(row) if isinstance(row, FileRow) else None
-                    self._append(_Entry(row, scores, _between(before, batch, index)))
-                before = batch.fraction or 0.0
+            async with aclosing(batches):
+                async for batch in batches:
+                    for index, row in enumerate(batch.rows, 1):
+                        await self._submit(row, _between(before, batch, index))
+                    before = batch.fraction or 0.0
         finally:
             self._append(None)
+
+    async def _submit(self, row: FileRow | BrokenRow, fraction: float | None) -> None:
+        await self._take_room(_cost_bytes(row))
+        scores = await self._scorer.submit(row) if isinstance(row, FileRow) else None
+        self._append(_Entry(row, scores, fraction))
 
     async def next_entry(self) -> _Entry | None:
         """Takes out the next row of the file; None after the last."""

@@ -3,7 +3,8 @@
 from __future__ import annotations  # grpc's classes are generic for the type checker only
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from zlib import crc32
 
 from grpc import aio
@@ -147,7 +148,7 @@ class ScoringClient:
             and not metric.unavailable_reason
         }
 
-    async def score(self, requests: AsyncIterator[ScoringRequest]) -> AsyncIterator[ScoringAnswer]:
+    async def score(self, requests: AsyncIterator[ScoringRequest]) -> AsyncGenerator[ScoringAnswer]:
         """Scores explanations over one stream; answers come in any order.
 
         Raises:
@@ -158,8 +159,9 @@ class ScoringClient:
             async for request in requests:
                 yield convert.scoring_message(request, self._metrics, self._options)
 
-        async for response in responses(self._stub.ScoreExplanations(messages())):
-            yield convert.scoring_answer(response)
+        async with aclosing(responses(self._stub.ScoreExplanations(messages()))) as answers:
+            async for response in answers:
+                yield convert.scoring_answer(response)
 
 
 async def _explained(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # grpc's classes are generic for the type checker only
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
@@ -72,7 +72,7 @@ def named(service: str, address: str) -> Iterator[None]:
         raise
 
 
-async def responses(call: ResponseStream[ResponseT]) -> AsyncIterator[ResponseT]:
+async def responses(call: ResponseStream[ResponseT]) -> AsyncGenerator[ResponseT]:
     """Yields a call's responses, and ends the call when the reader stops.
 
     Raises:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -145,8 +146,10 @@ class ScoringPipe(Generic[ItemT]):
     async def _stream(self) -> None:
         self._stream_number += 1
         try:
-            async for answer in self._client.score(self._requests(self._stream_number)):
-                self._take(answer)
+            requests = self._requests(self._stream_number)
+            async with aclosing(self._client.score(requests)) as answers:
+                async for answer in answers:
+                    self._take(answer)
         finally:
             self._stream_number += 1
         if self._items.sent:

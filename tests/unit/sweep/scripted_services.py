@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -103,7 +103,7 @@ class ScriptedScoring(ScoringClient):
     async def signatures(self) -> dict[str, str]:
         return {"bleu": SIGNATURE}
 
-    async def score(self, requests: AsyncIterator[ScoringRequest]) -> AsyncIterator[ScoringAnswer]:
+    async def score(self, requests: AsyncIterator[ScoringRequest]) -> AsyncGenerator[ScoringAnswer]:
         async for request in requests:
             error = self.fault(request.item_id) if self.fault else None
             scores = () if error else (MetricScore("bleu", 0.5, None, (), SIGNATURE),)

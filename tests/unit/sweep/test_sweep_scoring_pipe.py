@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 
 import pytest
@@ -41,7 +41,7 @@ class ScriptedClient(ScoringClient):
         self.asked = Counter[str]()
         self.lost_at: str = ""
 
-    async def score(self, requests: AsyncIterator[ScoringRequest]) -> AsyncIterator[ScoringAnswer]:
+    async def score(self, requests: AsyncIterator[ScoringRequest]) -> AsyncGenerator[ScoringAnswer]:
         async for request in requests:
             self.asked[request.item_id] += 1
             if request.item_id == self.lost_at:

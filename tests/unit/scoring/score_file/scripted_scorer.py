@@ -37,12 +37,14 @@ class ScriptedRowScorer:
     Args:
         failure: Gives the error of a row, or None where it gets its score.
         delay_s: Gives how long a row takes.
+        busy_count: How many rows it was given when ``is_busy`` is set.
     """
 
     def __init__(
         self,
         failure: Callable[[FileRow], Exception | None] = lambda _: None,
         delay_s: Callable[[FileRow], float] = lambda _: 0.0,
+        busy_count: int = 1,
     ) -> None:
         self.place = "a script"
         self.metrics = (LENGTH_COLUMN,)
@@ -52,12 +54,14 @@ class ScriptedRowScorer:
         self.is_busy = asyncio.Event()
         self._failure = failure
         self._delay_s = delay_s
+        self._busy_count = busy_count
 
     async def submit(self, row: FileRow) -> asyncio.Future[Scores]:
         loop = asyncio.get_running_loop()
         scores: asyncio.Future[Scores] = loop.create_future()
         self.submitted.append(row)
-        self.is_busy.set()
+        if len(self.submitted) >= self._busy_count:
+            self.is_busy.set()
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         loop.call_later(self._delay_s(row), self._settle, row, scores)

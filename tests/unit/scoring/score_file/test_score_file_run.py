@@ -149,9 +149,10 @@ async def test_a_file_without_a_row_to_score_is_an_error(
     assert names_in(tmp_path) == ["rows.jsonl"]
 
 
-async def test_cancelling_leaves_no_file_and_no_thread(tmp_path: Path) -> None:
+@pytest.mark.parametrize("busy_count", [1, 512], ids=["at the first row", "waiting for room"])
+async def test_cancelling_leaves_no_file_and_no_thread(tmp_path: Path, busy_count: int) -> None:
     path = write_rows(tmp_path, ["x"] * 50_000)
-    scorer = ScriptedRowScorer(delay_s=lambda _: 60.0)
+    scorer = ScriptedRowScorer(delay_s=lambda _: 60.0, busy_count=busy_count)
     task = asyncio.create_task(score(path, scorer, out=tmp_path / "out.jsonl"))
     await scorer.is_busy.wait()
     task.cancel()
