@@ -76,6 +76,8 @@ class StoredScores:
         plan: The present plan.
         is_generated: Which questions have an explanation.
         is_truncated: Which explanations were cut off by the token limit.
+        generated_at: When the explanation that counts was there, in microseconds; the greatest
+            integer where there is none.
         failures: What failed.
 
     Raises:
@@ -90,6 +92,7 @@ class StoredScores:
         self._signatures = Numbering()
         self.is_generated = np.zeros(count, np.bool_)
         self.is_truncated = np.zeros(count, np.bool_)
+        self.generated_at: Indices = np.full(count, np.iinfo(np.int64).max)
         self._read_generations(shards)
         self.failures = StoredFailures(shards, plan, self.is_generated)
         # When each question was last scored against its present reference, in microseconds.
@@ -153,7 +156,7 @@ class StoredScores:
         return found
 
     def _read_generations(self, shards: Sequence[ResultTables]) -> None:
-        earliest = np.full(len(self.plan), np.iinfo(np.int64).max)
+        earliest = self.generated_at
         for tables in shards:
             columns = ["key", "finish_reason", "generated_at"]
             for batch in chunks(tables.batches(Table.GENERATIONS, columns)):

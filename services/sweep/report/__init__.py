@@ -1,0 +1,1 @@
+"""The report of sweeps: numbers with their uncertainty, pictures, and the answers."""
