@@ -170,6 +170,13 @@ class Evidence:
         found[rows] = np.where(scores.is_scorable, scores.values, np.nan)
         return found
 
+    def unscorable_count(self, rows: Indices) -> int:
+        """For how many of these rows, in ascending order, at least one metric has no value."""
+        return sum(
+            int(np.count_nonzero(source.scores.is_unscorable(places)))
+            for source, _, places in self._by_source(rows)
+        )
+
     def answers(self, columns: Sequence[str]) -> Iterator[tuple[Indices, pa.RecordBatch]]:
         """Reads columns of the explanations that count, part by part, in no particular order.
 

@@ -168,14 +168,7 @@ def _labelled(contenders: Sequence[Contender], sources: Sequence[Source]) -> tup
             f"{label}, {one.sweep}" if labels.count(label) > 1 else label
             for label, one in zip(labels, contenders, strict=True)
         ]
-    again: Counter[str] = Counter()
-    found = []
-    for label, one in zip(labels, contenders, strict=True):
-        again[label] += 1
-        # Two sweeps may have one name, too.
-        shown = f"{label}, {again[label]}" if labels.count(label) > 1 else label
-        found.append(replace(one, label=shown))
-    return tuple(found)
+    return tuple(replace(one, label=label) for label, one in zip(labels, contenders, strict=True))
 
 
 def _metrics(sources: Sequence[Source], wanted: Sequence[str]) -> tuple[str, ...]:

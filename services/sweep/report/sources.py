@@ -1,7 +1,7 @@
 """Opens what a report is made from: outputs of sweeps, or the folders of single shards."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.core.errors import UserInputError
 from services.sweep.results.manifest import Manifest, latest, read_manifest
@@ -22,7 +22,7 @@ class Source:
     """One sweep of a report, from one output or from several that hold shards of it.
 
     Attributes:
-        name: The sweep's name.
+        name: The sweep's name, and its output where another one has the same name.
         outputs: Where it is, as given.
         manifest: How it came about, as noted by the shard that was planned last.
         manifests: The same of every shard that is read.
@@ -78,7 +78,18 @@ def open_sources(outputs: Sequence[str]) -> tuple[Source, ...]:
             group.append(place)
     _refuse_twice(places)
     _refuse_other_datasets(places)
-    return tuple(_source(group) for group in groups)
+    return _named_apart([_source(group) for group in groups])
+
+
+def _named_apart(sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Adds the output to the name where several sweeps have the same."""
+    names = [source.name for source in sources]
+    return tuple(
+        replace(source, name=f"{source.name} in {source.output}")
+        if names.count(source.name) > 1
+        else source
+        for source in sources
+    )
 
 
 def _open(given: str) -> _Place:
