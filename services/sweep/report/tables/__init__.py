@@ -1,0 +1,1 @@
+"""A report as tables: CSV and JSON with everything, Markdown, LaTeX and the terminal to read."""

@@ -1,0 +1,157 @@
+"""Prints a report in the terminal: the leaderboard with its intervals, and what sets rows apart."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services.metrics.entity_cooccurrence import ENTITY_COOCCURRENCE_METRICS
+from services.metrics.entity_coverage import ENTITY_COVERAGE_METRICS
+from services.metrics.entity_f1 import ENTITY_F1_METRICS
+from services.sweep.leaderboard.standings import ALL_PARTS
+from services.sweep.report.model import Report
+from services.sweep.report.tables.grid import (
+    Cell,
+    Grid,
+    Line,
+    differences_grid,
+    gaps_grid,
+    leaderboard_grid,
+    published_grid,
+)
+from services.sweep.report.tables.layout import heading
+from services.sweep.report.tables.notes import (
+    difference_note,
+    number_notes,
+    published_notes,
+    signatures,
+    sweep_notes,
+)
+
+MOST_CONTENDERS = 8
+"""With more contenders the terminal shows rows over all parts alone."""
+
+MOST_PAIRS = 6
+"""Of more pairs of contenders the terminal shows no differences."""
+
+_UNBOUNDED = 10_000
+
+_ENTITY_METRICS = frozenset(
+    metric.name
+    for metric in (*ENTITY_F1_METRICS, *ENTITY_COVERAGE_METRICS, *ENTITY_COOCCURRENCE_METRICS)
+)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Prints the leaderboard, published rows, differences and gaps.
+
+    Each table is one where the console is wide enough, and otherwise two, with the text metrics
+    and the entity metrics.
+
+    Args:
+        report: What to print.
+        console: Where to; its width decides.
+    """
+    is_crowded = len(report.contenders) > MOST_CONTENDERS
+    _print_grid(leaderboard_grid(report, part=ALL_PARTS if is_crowded else None), console)
+    notes = number_notes(report)
+    if is_crowded:
+        notes.append("Seen and unseen artworks apart are in the files.")
+    _print_notes([*notes, *sweep_notes(report)], console)
+    _print_notes(["Signatures:", *signatures(report)], console)
+    published = published_grid(report, report.metrics)
+    if published.lines:
+        _print_titled(published, console)
+        _print_notes(published_notes(report), console)
+    differences, gaps = differences_grid(report), gaps_grid(report)
+    pairs = {line.names[:2] for line in differences.lines}
+    if len(pairs) > MOST_PAIRS:
+        _print_notes([f"Differences of {len(pairs)} pairs of models are in the files."], console)
+    shown = [gaps] if len(pairs) > MOST_PAIRS else [differences, gaps]
+    shown = [grid for grid in shown if grid.lines]
+    for grid in shown:
+        _print_titled(grid, console)
+    if shown:
+        _print_notes([difference_note()], console)
+
+
+def printable(text: str) -> Text:
+    """Text for the terminal in which nothing is markup, and nothing steers the terminal."""
+    return Text(
+        "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    )
+
+
+def _print_titled(grid: Grid, console: Console) -> None:
+    console.print(grid.title, style="bold")
+    _print_grid(grid, console)
+
+
+def _print_grid(grid: Grid, console: Console) -> None:
+    whole = _table(grid, grid.metrics, len(grid.counts))
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    entity_metrics = [name for name in grid.metrics if name in _ENTITY_METRICS]
+    text_metrics = [name for name in grid.metrics if name not in _ENTITY_METRICS]
+    is_narrow = console.measure(whole, options=unbounded).maximum > console.width
+    if is_narrow and entity_metrics and text_metrics:
+        console.print(_table(grid, text_metrics, len(grid.counts)))
+        console.print()
+        console.print(_table(grid, entity_metrics, min(1, len(grid.counts))))
+    else:
+        console.print(whole)
+    console.print()
+
+
+def _print_notes(notes: Sequence[str], console: Console) -> None:
+    for note in notes:
+        console.print(printable(note), style="dim", highlight=False)
+    console.print()
+
+
+def _table(grid: Grid, metrics: Sequence[str], counts: int) -> Table:
+    """The grid's table of some of its metrics and the first of its counts."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in grid.names:
+        table.add_column(name, overflow="fold")
+    for name in grid.counts[:counts]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for metric in metrics:
+        one = heading(metric)
+        table.add_column(f"{one.top}\n{one.bottom}".rstrip("\n"), justify="right", no_wrap=True)
+    places = [grid.metrics.index(metric) for metric in metrics]
+    before: tuple[str, ...] = ()
+    for line in grid.lines:
+        if before and before[0] != line.names[0]:
+            table.add_section()
+        _add(table, line, before, counts, [line.cells[place] for place in places])
+        before = line.names
+    return table
+
+
+def _add(
+    table: Table, line: Line, before: tuple[str, ...], counts: int, cells: Sequence[Cell]
+) -> None:
+    """Adds a line, and below its values half the widths of their intervals."""
+    style = "bold" if line.is_whole else None
+    names = [printable(name) for name in _new(line.names, before)]
+    table.add_row(*names, *line.counts[:counts], *map(_value, cells), style=style)
+    if any(cell.spread for cell in cells):
+        blank = [""] * (len(line.names) + counts)
+        table.add_row(*blank, *(cell.spread for cell in cells), style="dim")
+
+
+def _new(names: tuple[str, ...], before: tuple[str, ...]) -> list[str]:
+    """Names as they are shown: from the first one on that differs from the line above."""
+    same = 0
+    while same < len(before) and names[same] == before[same]:
+        same += 1
+    # A line that differs in nothing is still a line of its own.
+    same = min(same, len(names) - 1)
+    return ["" if place < same else name for place, name in enumerate(names)]
+
+
+def _value(cell: Cell) -> Text:
+    mark = "†" * cell.is_close + "*" * cell.is_significant
+    return Text(f"{cell.value}{mark}", style="green" if cell.is_best else "")
