@@ -1,0 +1,1 @@
+"""What the stored answers tell beyond means: entities, lengths, correlations, pace."""
