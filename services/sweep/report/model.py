@@ -264,8 +264,9 @@ class EntityKnowledge:
         distinct: Distinct entities asked for.
         coverage_counts: For each contender, entities by the share of its answers that name them:
             never, up to a quarter, a half, three quarters, below always, always.
-        most_asked: The entities asked for most.
-        most_missed: Those of these that are missed most, by the number of answers.
+        most_asked: The entities asked for most, up to 1,000.
+        most_missed: Those of these that are missed most, by the number of answers; of these and
+            the following up to 25.
         most_repeated: Those named most often beyond what the references do.
         most_known: Those asked for at least five times that the greatest share of answers names.
     """
@@ -332,7 +333,8 @@ class Pace:
         rates: Answers a second in bins of time from the report's earliest ``began_at`` on.
         total_s: Time of an answer, arrival at the service to its end, at 50, 90 and 99 %.
         first_token_s: Time to the first token, the same.
-        tokens_per_s: Generated tokens a second while an answer is decoded, the median.
+        tokens_per_s: Generated tokens a second while an answer is decoded, the median; 0 where no
+            answer tells.
     """
 
     label: str

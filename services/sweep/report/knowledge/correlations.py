@@ -90,7 +90,9 @@ def _blocks(values: _Floats) -> Iterator[_Block]:
             chosen: Mask = known[:, first] & known[:, second]
             left = _normed_ranks(values, orders, rows, chosen)
             if first == second:
-                yield _Block(rows, rows, _products(left, left), int(chosen.sum()))
+                found = _products(left, left)
+                np.fill_diagonal(found, np.where(np.isnan(np.diag(found)), np.nan, 1.0))
+                yield _Block(rows, rows, found, int(chosen.sum()))
                 continue
             found = _products(left, _normed_ranks(values, orders, columns, chosen))
             yield _Block(rows, columns, found, int(chosen.sum()))
