@@ -1,0 +1,99 @@
+"""The folder that a report stands in: replaced as a whole, or left as it is."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.core.errors import StorageError, UserInputError
+from services.sweep.results.store_faults import is_disk_fault
+
+PAGE = "report.html"
+DATA_FOLDER = "report_data"
+ENTITIES = "entities.csv"
+
+# Whatever a report may consist of, in the order in which it is put in place: the page comes last,
+# so that it never stands beside data that are not its own for longer than a few renamings take.
+_FILES = (
+    DATA_FOLDER,
+    "leaderboard.csv",
+    "leaderboard.json",
+    "leaderboard.md",
+    "leaderboard.tex",
+    "comparisons.csv",
+    ENTITIES,
+    PAGE,
+)
+
+
+class NewReport:
+    """The files of a report, beside where they will stand.
+
+    Args:
+        folder: Where they are for now.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, name: str, text: str) -> None:
+        """Writes a file.
+
+        Args:
+            name: Its path in the folder; it begins with one of the names that a report has.
+            text: What stands in it.
+
+        Raises:
+            UserInputError: It cannot be written.
+            ValueError: A report has no file of this name.
+        """
+        if name.partition("/")[0] not in _FILES:
+            raise ValueError(f"a report has no file {name}")
+        file = self._folder / name
+        with _writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def replacing_report(folder: Path) -> Iterator[NewReport]:
+    """Replaces the report in a folder by what the body writes; other files there stay.
+
+    Nothing changes there unless the body ends well.
+
+    Args:
+        folder: Where the report is to stand; it is made where it does not exist.
+
+    Raises:
+        UserInputError: The folder cannot be written.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix=".report-", dir=folder)
+    with made as beside:
+        new = Path(beside)
+        yield NewReport(new)
+        with _writing(folder):
+            _put_in_place(new, folder)
+
+
+def _put_in_place(new: Path, folder: Path) -> None:
+    old = new / "old"
+    old.mkdir()
+    for name in _FILES:
+        made, before = new / name, folder / name
+        # A folder cannot be renamed onto one that holds something.
+        if before.exists() and (before.is_dir() or not made.exists()):
+            before.replace(old / name)
+        if made.exists():
+            made.replace(before)
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = StorageError if is_disk_fault(error) else UserInputError
+        where = error.filename or place
+        raise kind(f"{where}: the report cannot be written: {error.strerror or error}") from error
