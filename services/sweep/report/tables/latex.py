@@ -11,8 +11,8 @@ from services.sweep.report.tables.grid import Cell, Grid, Line, leaderboard_grid
 from services.sweep.report.tables.layout import SETTING_NAMES, heading
 from services.sweep.report.tables.notes import (
     best_note,
-    interval_note,
     published_notes,
+    resampling_note,
     signatures,
     sweep_notes,
 )
@@ -112,7 +112,7 @@ def _table(report: Report, part: str, settings: Sequence[Setting]) -> str:
         if with_published and published.lines:
             body += _group(f"{SETTING_NAMES[setting]}, published", published)
     suffix = "" if len(settings) > 1 else f"-{settings[0].value.replace('_', '-')}"
-    notes = [interval_note(report), best_note(), *sweep_notes(report)]
+    notes = [resampling_note(report.resampling), best_note(), *sweep_notes(report)]
     notes += published_notes(report) if with_published else []
     return "\n".join(
         [

@@ -1,6 +1,7 @@
 """A report's tables as Markdown, as GitHub shows it."""
 
 import re
+from collections.abc import Sequence
 
 from services.sweep.report.model import Report
 from services.sweep.report.tables.grid import (
@@ -34,7 +35,7 @@ def leaderboard_markdown(report: Report) -> str:
     parts += _section(leaderboard_grid(report), [*number_notes(report), *sweep_notes(report)])
     parts.append(
         "Signatures of the means, which hold for all tables but the published one:\n\n"
-        + "\n".join(f"- {_code(signature)}" for signature in signatures(report))
+        + markdown_signatures(signatures(report))
     )
     if report.published:
         parts += _section(published_grid(report), published_notes(report))
@@ -71,11 +72,21 @@ def markdown_table(grid: Grid) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def markdown_notes(notes: Sequence[str]) -> str:
+    """Notes as a list."""
+    return "\n".join(f"- {markdown_text(note)}" for note in notes)
+
+
+def markdown_signatures(signatures: Sequence[str]) -> str:
+    """Signatures as a list, each as code."""
+    return "\n".join(f"- {_code(signature)}" for signature in signatures)
+
+
 def _section(grid: Grid, notes: list[str]) -> list[str]:
     return [
         f"## {grid.title}",
         markdown_table(grid),
-        "\n".join(f"- {markdown_text(note)}" for note in notes),
+        markdown_notes(notes),
     ]
 
 

@@ -1,7 +1,7 @@
 """The notes under a report's tables: what the numbers are, and what is not as it should be."""
 
 from services.sweep.leaderboard.standings import ALL_PARTS
-from services.sweep.report.model import Report, SweepInfo
+from services.sweep.report.model import Report, Resampling, SweepInfo
 from services.sweep.report.tables.layout import SIGNIFICANCE_LEVEL
 
 
@@ -19,14 +19,13 @@ def number_notes(report: Report) -> list[str]:
             f"Each question is asked {replicates} times: a question's scores are averaged first, "
             "and the means are over questions."
         )
-    notes.append(interval_note(report))
+    notes.append(resampling_note(report.resampling))
     notes.append(best_note())
     return notes
 
 
-def interval_note(report: Report) -> str:
+def resampling_note(how: Resampling) -> str:
     """Says how intervals were computed."""
-    how = report.resampling
     return (
         f"Intervals are 95 % percentile intervals by the bootstrap over artworks, not questions: "
         f"{how.resamples:,} resamples of {how.artworks:,} "

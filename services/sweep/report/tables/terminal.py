@@ -55,26 +55,26 @@ def print_report(report: Report, console: Console) -> None:
         console: Where to; its width decides.
     """
     is_crowded = len(report.contenders) > MOST_CONTENDERS
-    _print_grid(leaderboard_grid(report, part=ALL_PARTS if is_crowded else None), console)
+    print_grid(leaderboard_grid(report, part=ALL_PARTS if is_crowded else None), console)
     notes = number_notes(report)
     if is_crowded:
         notes.append("Seen and unseen artworks apart are in the files.")
-    _print_notes([*notes, *sweep_notes(report)], console)
-    _print_notes(["Signatures:", *signatures(report)], console)
+    print_notes([*notes, *sweep_notes(report)], console)
+    print_notes(["Signatures:", *signatures(report)], console)
     published = published_grid(report, report.metrics)
     if published.lines:
-        _print_titled(published, console)
-        _print_notes(published_notes(report), console)
+        print_grid(published, console, is_titled=True)
+        print_notes(published_notes(report), console)
     differences, gaps = differences_grid(report), gaps_grid(report)
     pairs = {line.names[:2] for line in differences.lines}
     if len(pairs) > MOST_PAIRS:
-        _print_notes([f"Differences of {len(pairs)} pairs of models are in the files."], console)
+        print_notes([f"Differences of {len(pairs)} pairs of models are in the files."], console)
     shown = [gaps] if len(pairs) > MOST_PAIRS else [differences, gaps]
     shown = [grid for grid in shown if grid.lines]
     for grid in shown:
-        _print_titled(grid, console)
+        print_grid(grid, console, is_titled=True)
     if shown:
-        _print_notes([difference_note()], console)
+        print_notes([difference_note()], console)
 
 
 def printable(text: str) -> Text:
@@ -84,12 +84,16 @@ def printable(text: str) -> Text:
     )
 
 
-def _print_titled(grid: Grid, console: Console) -> None:
-    console.print(grid.title, style="bold")
-    _print_grid(grid, console)
+def print_grid(grid: Grid, console: Console, *, is_titled: bool = False) -> None:
+    """Prints a table in one where the console is wide enough, and otherwise in two.
 
-
-def _print_grid(grid: Grid, console: Console) -> None:
+    Args:
+        grid: The table.
+        console: Where to.
+        is_titled: Whether its title stands above it.
+    """
+    if is_titled:
+        console.print(printable(grid.title), style="bold")
     whole = _table(grid, grid.metrics, len(grid.counts))
     unbounded = console.options.update(max_width=_UNBOUNDED)
     entity_metrics = [name for name in grid.metrics if name in _ENTITY_METRICS]
@@ -104,7 +108,8 @@ def _print_grid(grid: Grid, console: Console) -> None:
     console.print()
 
 
-def _print_notes(notes: Sequence[str], console: Console) -> None:
+def print_notes(notes: Sequence[str], console: Console) -> None:
+    """Prints notes, a line each, and an empty line after them."""
     for note in notes:
         console.print(printable(note), style="dim", highlight=False)
     console.print()
