@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.sweep.report.charts.axes import (
     AXIS_HEIGHT,
+    NAMES_LEFT,
     Block,
     Entry,
     horizontal_axis,
@@ -44,16 +45,17 @@ def latency(report: Report) -> str | None:
     if not shown:
         return None
     names = pace_names(shown)
-    width = names_width(names)
-    key, height = legend(_entries(), 0.0, _TOP)
-    stack = stacked([Block("", shown)], _TOP + height + 6, _ROW)
+    speeds = [_speed(one) for one in shown]
+    width = names_width([*names, *speeds])
+    key, height = legend(list(_entries()), 0.0, _TOP)
+    top = _TOP + height + 6
+    stack = stacked([Block("", shown)], top, _ROW)
     times = [time for one in shown for time in (*one.total_s, *one.first_token_s)]
     across = of_times(times, width, WIDTH - _VALUES)
     parts: list[Markup] = []
-    for name, (one, y) in zip(names, stack.rows, strict=True):
+    for name, speed, (one, y) in zip(names, speeds, stack.rows, strict=True):
         parts.append(row_name(name, y - _HALF, width))
-        decoded = f"{rounded_text(one.tokens_per_s)} tokens/s while decoding"
-        parts.append(text(10, y + _HALF, decoded, class_="faint"))
+        parts.append(text(NAMES_LEFT, y + _HALF, speed, class_="faint"))
         parts.extend(_track(name, track, across, y + track.offset) for track in _tracks(one))
     title = "Seconds, logarithmic" if across.is_logarithmic else "Seconds"
     return picture(
@@ -63,9 +65,14 @@ def latency(report: Report) -> str | None:
         "median, and what 90 and 99 of a hundred answers stay below.",
         stack.bottom + AXIS_HEIGHT,
         key,
-        horizontal_axis(across, _TOP + height + 6, stack.bottom, title),
+        horizontal_axis(across, top, stack.bottom, title),
         *parts,
     )
+
+
+def _speed(one: Pace) -> str:
+    """How fast one answer is decoded; empty where no answer tells."""
+    return f"{rounded_text(one.tokens_per_s)} tokens/s" if one.tokens_per_s > 0 else ""
 
 
 def _entries() -> Iterator[Entry]:

@@ -33,7 +33,8 @@ def lengths(report: Report) -> str | None:
     bottom = _TOP + _HEIGHT
     tops = [point.value * 100 for one in curves for point in one.bins]
     upright = from_zero([max(tops) * 1.05], bottom, _TOP)
-    key, height = legend(_entries(report, places), _LEFT - 14, bottom + AXIS_HEIGHT + 8)
+    entries = list(_entries(report, places))
+    key, height = legend(entries, _LEFT - 14, bottom + AXIS_HEIGHT + 8)
     width = (WIDTH - _LEFT - 10 - _GAP * (len(settings) - 1)) / len(settings)
     panels = []
     for number, setting in enumerate(settings):

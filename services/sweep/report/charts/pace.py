@@ -64,8 +64,8 @@ def pace(report: Report) -> str | None:
         "chart-pace",
         "Answers a second while the sweeps ran",
         f"A strip for each of {count_text(len(shown), 'model')} over a common time from the first "
-        f"answer on; all strips have one scale, which ends at {rounded_text(frame.fastest)} answers "
-        f"a second.",
+        f"answer on; all strips have one scale, which ends at {rounded_text(frame.fastest)} "
+        f"answers a second.",
         stack.bottom + AXIS_HEIGHT,
         horizontal_axis(across, _TOP, stack.bottom, f"Time since the first answer began ({unit})"),
         *(row_name(name, y, width) for name, (_, y) in zip(names, stack.rows, strict=True)),

@@ -69,15 +69,19 @@ class Scale:
         )
 
     def _decades(self, wanted: int) -> tuple[Tick, ...]:
-        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        for steps in (_DECADE_STEPS, (1.0,)):
-            values = [step * 10.0**power for power in powers for step in steps]
-            inside = [value for value in values if self.low <= value <= self.high]
-            if len(inside) <= wanted:
-                break
+        values = self._rounded(_DECADE_STEPS)
+        if len(values) > wanted:
+            values = self._rounded((1.0,))
         return tuple(
-            Tick(value, plain(value, max(0, -math.floor(math.log10(value))))) for value in inside
+            Tick(value, plain(value, max(0, -math.floor(math.log10(value) + _SAME))))
+            for value in values
         )
+
+    def _rounded(self, steps: tuple[float, ...]) -> list[float]:
+        """Steps times powers of ten, as far as they are on the scale."""
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        values = [step * 10.0**power for power in powers for step in steps]
+        return [value for value in values if self.low <= value <= self.high]
 
 
 def spanning(

@@ -13,7 +13,11 @@ Markup = NewType("Markup", str)
 WIDTH = 960.0
 """Width of every picture, so that their texts are of one size."""
 
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What XML cannot hold, and what would hide text or turn its direction.
+_NOT_SHOWN = re.compile(
+    "[^\t\n\r\u0020-\u007e\u00a0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd"
+    "\U00010000-\U0010ffff]"
+)
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # From the middle of a line of text down to its baseline, whatever its size.
@@ -21,8 +25,8 @@ _TO_BASELINE = "0.35em"
 
 
 def words(text: str) -> Markup:
-    """Escapes a text; what XML cannot hold becomes U+FFFD."""
-    return Markup(escape(_NOT_XML.sub(_REPLACEMENT, text)))
+    """Escapes a text; controls, and what turns the direction of a text, become U+FFFD."""
+    return Markup(escape(_NOT_SHOWN.sub(_REPLACEMENT, text)))
 
 
 def number(value: float) -> str:
