@@ -20,7 +20,7 @@ class MetricChange:
         new: Mean in the new one.
         contrast: New minus old, paired by question; Holm-corrected over the models compared, for
             this metric, setting and part.
-        old_scored: Questions with a value in the old sweep, whether or not they have one in the new.
+        old_scored: Questions with a value in the old sweep, with or without one in the new.
         new_scored: The same of the new sweep.
         rose: Questions whose value is greater in the new sweep.
         fell: Questions whose value is less.
