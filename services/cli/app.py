@@ -32,6 +32,9 @@ _COMMANDS = {
     "leaderboard": Command(
         "services.cli.leaderboard_command", "Print and write the leaderboard of a sweep."
     ),
+    "report": Command(
+        "services.cli.report_command", "Write a report of sweeps, or compare two of them."
+    ),
 }
 
 

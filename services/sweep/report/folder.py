@@ -1,7 +1,7 @@
 """The folder that a report stands in: replaced as a whole, or left as it is."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ ENTITIES = "entities.csv"
 
 # Whatever a report may consist of, in the order in which it is put in place: the page comes last,
 # so that it never stands beside data that are not its own for longer than a few renamings take.
-_FILES = (
+REPORT_FILES = (
     DATA_FOLDER,
     "leaderboard.csv",
     "leaderboard.json",
@@ -24,31 +24,34 @@ _FILES = (
     ENTITIES,
     PAGE,
 )
+COMPARISON_FILES = ("comparison.json", "comparison.md")
 
 
-class NewReport:
-    """The files of a report, beside where they will stand.
+class NewFiles:
+    """Files in the making, beside where they will stand.
 
     Args:
         folder: Where they are for now.
+        names: What there may be in it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder = folder
+        self._names = names
 
     def write(self, name: str, text: str) -> None:
         """Writes a file.
 
         Args:
-            name: Its path in the folder; it begins with one of the names that a report has.
+            name: Its path in the folder; it begins with one of the names.
             text: What stands in it.
 
         Raises:
             UserInputError: It cannot be written.
-            ValueError: A report has no file of this name.
+            ValueError: It does not.
         """
-        if name.partition("/")[0] not in _FILES:
-            raise ValueError(f"a report has no file {name}")
+        if name.partition("/")[0] not in self._names:
+            raise ValueError(f"there is to be no file {name}")
         file = self._folder / name
         with _writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -56,13 +59,15 @@ class NewReport:
 
 
 @contextmanager
-def replacing_report(folder: Path) -> Iterator[NewReport]:
-    """Replaces the report in a folder by what the body writes; other files there stay.
+def replacing_files(folder: Path, names: Sequence[str]) -> Iterator[NewFiles]:
+    """Replaces what a folder has of some names by what the body writes; other files there stay.
 
     Nothing changes there unless the body ends well.
 
     Args:
-        folder: Where the report is to stand; it is made where it does not exist.
+        folder: Where the files are to stand; it is made where it does not exist.
+        names: The names; those that are not written are taken away. They are put in place in this
+            order.
 
     Raises:
         UserInputError: The folder cannot be written.
@@ -72,15 +77,15 @@ def replacing_report(folder: Path) -> Iterator[NewReport]:
         made = tempfile.TemporaryDirectory(prefix=".report-", dir=folder)
     with made as beside:
         new = Path(beside)
-        yield NewReport(new)
+        yield NewFiles(new, names)
         with _writing(folder):
-            _put_in_place(new, folder)
+            _put_in_place(new, folder, names)
 
 
-def _put_in_place(new: Path, folder: Path) -> None:
+def _put_in_place(new: Path, folder: Path, names: Sequence[str]) -> None:
     old = new / "old"
     old.mkdir()
-    for name in _FILES:
+    for name in names:
         made, before = new / name, folder / name
         # A folder cannot be renamed onto one that holds something.
         if before.exists() and (before.is_dir() or not made.exists()):
@@ -96,4 +101,4 @@ def _writing(place: Path) -> Iterator[None]:
     except OSError as error:
         kind = StorageError if is_disk_fault(error) else UserInputError
         where = error.filename or place
-        raise kind(f"{where}: the report cannot be written: {error.strerror or error}") from error
+        raise kind(f"{where}: cannot be written: {error.strerror or error}") from error

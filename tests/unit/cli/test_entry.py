@@ -71,6 +71,7 @@ HEAVY = {
         ("score", {"ray", "deltalake", "torch", "services.sweep", "services.generation"}),
         ("models", {"ray", "torch", "transformers", "vllm", "services.scoring", "services.sweep"}),
         ("leaderboard", {"ray", "grpc", "torch", "services.scoring", "services.generation"}),
+        ("report", {"ray", "grpc", "torch", "scipy", "services.scoring", "services.generation"}),
     ],
 )
 def test_a_command_loads_what_it_needs_only(command: str, unwanted: set[str]) -> None:
@@ -88,12 +89,14 @@ def test_a_command_loads_what_it_needs_only(command: str, unwanted: set[str]) ->
     assert unwanted.isdisjoint(loaded.stdout.split())
 
 
-@pytest.mark.parametrize("group", [[], ["sweep"]])
-def test_the_help_lists_every_command_in_full_and_each_can_be_called(group: list[str]) -> None:
+@pytest.mark.parametrize(("group", "count"), [([], 7), (["sweep"], 6)])
+def test_the_help_lists_every_command_in_full_and_each_can_be_called(
+    group: list[str], count: int
+) -> None:
     listing = CliRunner().invoke(make_app([*group, "--help"]), [*group, "--help"])
     listed = listing.output.partition("Commands:\n")[2].splitlines()
     commands = [line.split()[0] for line in listed]
-    assert len(commands) == 6
+    assert len(commands) == count
     assert not any(line.endswith("...") for line in listed)
     for name in commands:
         arguments = [*group, name, "--help"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.core.errors import StorageError, UserInputError
-from services.sweep.report.folder import replacing_report
+from services.sweep.report.folder import COMPARISON_FILES, REPORT_FILES, replacing_files
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -22,7 +22,7 @@ def names(folder: Path) -> list[str]:
 
 def test_a_report_is_there_when_the_body_has_ended(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "report"
-    with replacing_report(folder) as report:
+    with replacing_files(folder, REPORT_FILES) as report:
         report.write("report.html", "<p>")
         report.write("report_data/chunk/0.js", "0")
         assert not (folder / "report.html").exists()
@@ -31,16 +31,16 @@ def test_a_report_is_there_when_the_body_has_ended(tmp_path: Path) -> None:
 
 
 def test_what_the_new_report_lacks_goes_and_other_files_stay(tmp_path: Path) -> None:
-    with replacing_report(tmp_path) as report:
+    with replacing_files(tmp_path, REPORT_FILES) as report:
         for name in ("report.html", "entities.csv", "report_data/index.js", "report_data/1.js"):
             report.write(name, "old")
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
-    with replacing_report(tmp_path) as report:
+    with replacing_files(tmp_path, REPORT_FILES) as report:
         report.write("report.html", "new")
         report.write("report_data/index.js", "new")
     expected = {"report.html": "new", "report_data/index.js": "new", "notes.txt": "mine"}
     assert contents(tmp_path) == expected
-    with replacing_report(tmp_path) as report:
+    with replacing_files(tmp_path, REPORT_FILES) as report:
         report.write("report.html", "newer")
     assert contents(tmp_path) == {"report.html": "newer", "notes.txt": "mine"}
     assert not (tmp_path / "report_data").exists()
@@ -50,9 +50,12 @@ def test_what_the_new_report_lacks_goes_and_other_files_stay(tmp_path: Path) -> 
 def test_a_report_that_is_not_finished_leaves_the_old_one(
     tmp_path: Path, fault: BaseException
 ) -> None:
-    with replacing_report(tmp_path) as report:
+    with replacing_files(tmp_path, REPORT_FILES) as report:
         report.write("report.html", "old")
-    with pytest.raises((KeyboardInterrupt, UserInputError)), replacing_report(tmp_path) as report:
+    with (
+        pytest.raises((KeyboardInterrupt, UserInputError)),
+        replacing_files(tmp_path, REPORT_FILES) as report,
+    ):
         report.write("report.html", "new")
         raise fault
     assert contents(tmp_path) == {"report.html": "old"}
@@ -62,8 +65,8 @@ def test_a_report_that_is_not_finished_leaves_the_old_one(
 def test_a_folder_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("", encoding="utf-8")
     with (
-        pytest.raises(UserInputError, match="the report cannot be written") as said,
-        replacing_report(tmp_path / "out" / "report"),
+        pytest.raises(UserInputError, match="cannot be written") as said,
+        replacing_files(tmp_path / "out" / "report", REPORT_FILES),
     ):
         pass
     assert str(tmp_path / "out") in said.value.message
@@ -79,12 +82,23 @@ def test_a_full_disk_is_the_storage_s_fault(
     monkeypatch.setattr(Path, "write_text", full)
     with (
         pytest.raises(StorageError, match="No space left on device"),
-        replacing_report(tmp_path) as report,
+        replacing_files(tmp_path, REPORT_FILES) as report,
     ):
         report.write("report.html", "new")
     assert names(tmp_path) == []
 
 
 def test_a_name_that_no_report_has_is_a_mistake(tmp_path: Path) -> None:
-    with replacing_report(tmp_path) as report, pytest.raises(ValueError, match="no file notes"):
+    with (
+        replacing_files(tmp_path, REPORT_FILES) as report,
+        pytest.raises(ValueError, match="no file notes"),
+    ):
         report.write("notes.txt", "")
+
+
+def test_a_comparison_leaves_the_report_beside_it(tmp_path: Path) -> None:
+    with replacing_files(tmp_path, REPORT_FILES) as report:
+        report.write("report.html", "page")
+    with replacing_files(tmp_path, COMPARISON_FILES) as comparison:
+        comparison.write("comparison.md", "table")
+    assert contents(tmp_path) == {"report.html": "page", "comparison.md": "table"}
