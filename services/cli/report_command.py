@@ -53,12 +53,12 @@ def report(
     ],
     *,
     out: Annotated[
-        Path | None,
+        str,
         typer.Option(
             help="Folder to write to.",
             show_default="OUTPUT/report for one sweep on this machine, else ./report",
         ),
-    ] = None,
+    ] = "",
     dataset: Annotated[
         Path | None,
         typer.Option(help="The dataset's folder, where it has moved since the sweep."),
@@ -98,7 +98,7 @@ def report(
     if limits and not compare:
         raise UserInputError("--fail-below goes with --compare")
     places = [open_output(one).uri for one in outputs]
-    if out is not None and "://" in str(out):
+    if "://" in out:
         raise UserInputError(f"--out {out}: a report is written to a folder on this machine")
     options = ReportOptions(
         resamples=resamples,
@@ -110,7 +110,7 @@ def report(
     console = Console()
     if compare:
         with showing_work() as note:
-            comparison = make_comparison(places, options, out, note)
+            comparison = make_comparison(places, options, Path(out) if out else None, note)
         with printing_the_result():
             print_comparison(comparison, console)
         if broken := broken_limits(comparison, limits):
@@ -118,7 +118,7 @@ def report(
                 typer.echo(line, err=True)
             raise typer.Exit(EXIT_FELL)
         return
-    folder = out or report_folder(places)
+    folder = Path(out) if out else report_folder(places)
     with showing_work() as note:
         made = make_report(
             places, options, ViewerOptions(answers, seed, with_pictures=pictures), folder, note

@@ -142,7 +142,7 @@ class Evidence:
         found: list[Indices] = []
         columns: list[ScoreColumns] = []
         for source, begin, places in self._by_source(rows):
-            if metric not in source.scores.metrics:
+            if metric not in source.metrics:
                 continue
             present, scores = source.scores.scores(metric, places)
             if len(present):

@@ -172,7 +172,7 @@ def _labelled(contenders: Sequence[Contender], sources: Sequence[Source]) -> tup
 
 
 def _metrics(sources: Sequence[Source], wanted: Sequence[str]) -> tuple[str, ...]:
-    computed = {metric for source in sources for metric in source.scores.metrics}
+    computed = {metric for source in sources for metric in source.metrics}
     for name in wanted:
         if name not in METRICS:
             raise UserInputError(f"there is no metric '{name}'; there are {', '.join(METRICS)}")
@@ -187,7 +187,7 @@ def _metrics(sources: Sequence[Source], wanted: Sequence[str]) -> tuple[str, ...
 def _signature(sources: Sequence[Source], metric: str) -> str:
     first: tuple[str, str] | None = None
     for source in sources:
-        if metric not in source.scores.metrics:
+        if metric not in source.metrics:
             continue
         for signature in source.scores.signatures(metric):
             if first is None:

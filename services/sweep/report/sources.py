@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from services.core.errors import UserInputError
 from services.sweep.results.manifest import Manifest, latest, read_manifest
@@ -14,7 +15,7 @@ from services.sweep.results.tables import ResultTables
 from services.sweep.spec.sharding import Shard
 from services.sweep.spec.spec import SweepSpec
 
-_SHARDS = "/shards/"
+_SHARDS = "shards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Source:
         plan: Its questions.
         scores: Their last scores, failures and endings, each at its question's place in the plan.
         tables: The tables of every shard.
+        metrics: Names of the metrics that some of its answers were scored by.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Source:
     plan: StoredPlan
     scores: StoredScores
     tables: tuple[ResultTables, ...]
+    metrics: tuple[str, ...]
 
     @property
     def output(self) -> str:
@@ -93,9 +96,10 @@ def _named_apart(sources: Sequence[Source]) -> tuple[Source, ...]:
 
 
 def _open(given: str) -> _Place:
-    folder, found, label = given.rstrip("/").rpartition(_SHARDS)
-    if found and "-of-" in label:
-        store, shards = ResultStore(folder), (Shard.parse(label),)
+    parent, _, label = given.rstrip("/").rpartition("/")
+    folder, slash, name = parent.rpartition("/")
+    if name == _SHARDS and "-of-" in label:
+        store, shards = ResultStore(folder or slash or "."), (Shard.parse(label),)
     else:
         store = ResultStore(given)
         shards = store.shards()
@@ -124,12 +128,17 @@ def _refuse_twice(places: Sequence[_Place]) -> None:
     known: dict[str, str] = {}
     for place in places:
         for shard in place.shards:
-            address = place.store.folder(shard).uri
+            address = _address(place, shard)
             if address in known:
                 raise UserInputError(
                     f"{place.given}: the results of {known[address]} are given once more"
                 )
-        known |= {place.store.folder(shard).uri: place.given for shard in place.shards}
+        known |= {_address(place, shard): place.given for shard in place.shards}
+
+
+def _address(place: _Place, shard: Shard) -> str:
+    uri = place.store.folder(shard).uri
+    return uri if "://" in uri else str(Path(uri).resolve())
 
 
 def _refuse_other_datasets(places: Iterable[_Place]) -> None:
@@ -166,6 +175,7 @@ def _source(group: Sequence[_Place]) -> Source:
     # What was stored under another number of shards counts like the rest.
     tables = tuple(place.store.tables(shard) for place in group for shard in place.shards)
     spec = spec_of(last, group[0].store.uri)
+    scores = StoredScores(tables, plan)
     return Source(
         name=spec.name,
         outputs=outputs,
@@ -173,6 +183,7 @@ def _source(group: Sequence[_Place]) -> Source:
         manifests=tuple(begun[shard].manifests[shard] for shard in present),
         spec=spec,
         plan=plan,
-        scores=StoredScores(tables, plan),
+        scores=scores,
         tables=tables,
+        metrics=scores.metrics,
     )
