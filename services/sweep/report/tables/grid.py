@@ -102,11 +102,7 @@ def leaderboard_grid(
         metrics=report.metrics,
         lines=tuple(
             Line(
-                names=(
-                    report.contenders[row.contender].label,
-                    SHORT_SETTING_NAMES[row.setting],
-                    row.part,
-                ),
+                names=_names(row, report),
                 counts=tuple(str(getattr(row.counts, name)) for _, name in COUNTS),
                 cells=tuple(
                     _value_cell(row, metric, best.get((place, metric))) for metric in report.metrics
@@ -115,6 +111,35 @@ def leaderboard_grid(
             )
             for place, row in enumerate(report.rows)
             if part in {None, row.part} and setting in {None, row.setting}
+        ),
+    )
+
+
+def micro_grid(report: Report) -> Grid:
+    """The values from summed statistics, as far as the report has them."""
+    metrics = tuple(
+        metric
+        for metric in report.metrics
+        if any(
+            result.micro is not None
+            for row in report.rows
+            if (result := row.metrics.get(metric)) is not None
+        )
+    )
+    rows = report.rows if metrics else ()
+    return Grid(
+        title="Values from summed statistics",
+        names=("model", "title", "part"),
+        counts=(),
+        metrics=metrics,
+        lines=tuple(
+            Line(
+                names=_names(row, report),
+                counts=(),
+                cells=tuple(_micro_cell(row, metric) for metric in metrics),
+                is_whole=row.part == ALL_PARTS,
+            )
+            for row in rows
         ),
     )
 
@@ -196,6 +221,21 @@ def gaps_grid(report: Report) -> Grid:
                 gaps.items(), key=lambda item: (order.index(item[0][0]), item[0][1])
             )
         ),
+    )
+
+
+def _names(row: Row, report: Report) -> tuple[str, str, str]:
+    return report.contenders[row.contender].label, SHORT_SETTING_NAMES[row.setting], row.part
+
+
+def _micro_cell(row: Row, metric: str) -> Cell:
+    result = row.metrics.get(metric)
+    if result is None or result.micro is None or result.micro.value is None:
+        return Cell(NOTHING)
+    return Cell(
+        value=shown(metric, result.micro.value),
+        bounds=shown_bounds(metric, result.micro.interval),
+        spread=shown_spread(metric, result.micro.interval),
     )
 
 

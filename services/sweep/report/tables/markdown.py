@@ -10,11 +10,14 @@ from services.sweep.report.tables.grid import (
     differences_grid,
     gaps_grid,
     leaderboard_grid,
+    micro_grid,
     published_grid,
 )
 from services.sweep.report.tables.layout import heading
 from services.sweep.report.tables.notes import (
     difference_note,
+    micro_note,
+    micro_signatures,
     number_notes,
     published_notes,
     signatures,
@@ -34,9 +37,13 @@ def leaderboard_markdown(report: Report) -> str:
     parts = [f"# {markdown_text(report.title)}"]
     parts += _section(leaderboard_grid(report), [*number_notes(report), *sweep_notes(report)])
     parts.append(
-        "Signatures of the means, which hold for all tables but the published one:\n\n"
+        "Signatures of the means, and of their differences and gaps:\n\n"
         + markdown_signatures(signatures(report))
     )
+    micro = micro_grid(report)
+    if micro.lines:
+        parts += _section(micro, [micro_note()])
+        parts.append("Signatures:\n\n" + markdown_signatures(micro_signatures(report)))
     if report.published:
         parts += _section(published_grid(report), published_notes(report))
     differences = differences_grid(report)

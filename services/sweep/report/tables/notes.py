@@ -76,5 +76,19 @@ def signatures(report: Report) -> list[str]:
     return [report.signatures[name].macro for name in report.metrics if name in report.signatures]
 
 
+def micro_note() -> str:
+    """Says what the table of values from summed statistics shows."""
+    return (
+        "Computed from the statistics of all questions summed up, times 100: micro means, and "
+        "corpus BLEU. The headline is the macro mean above."
+    )
+
+
+def micro_signatures(report: Report) -> list[str]:
+    """The signatures of the values from summed statistics, in the order of the columns."""
+    known = [report.signatures[name].micro for name in report.metrics if name in report.signatures]
+    return [signature for signature in known if signature is not None]
+
+
 def _of(sweep: SweepInfo, report: Report) -> str:
     return f"{sweep.name}: " if len(report.sweeps) > 1 else ""

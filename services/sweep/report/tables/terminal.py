@@ -19,11 +19,14 @@ from services.sweep.report.tables.grid import (
     differences_grid,
     gaps_grid,
     leaderboard_grid,
+    micro_grid,
     published_grid,
 )
 from services.sweep.report.tables.layout import heading
 from services.sweep.report.tables.notes import (
     difference_note,
+    micro_note,
+    micro_signatures,
     number_notes,
     published_notes,
     signatures,
@@ -58,9 +61,15 @@ def print_report(report: Report, console: Console) -> None:
     print_grid(leaderboard_grid(report, part=ALL_PARTS if is_crowded else None), console)
     notes = number_notes(report)
     if is_crowded:
-        notes.append("Seen and unseen artworks apart are in the files.")
+        notes.append(
+            "Seen and unseen artworks apart, and values from summed statistics, are in the files."
+        )
     print_notes([*notes, *sweep_notes(report)], console)
     print_notes(["Signatures:", *signatures(report)], console)
+    micro = micro_grid(report)
+    if micro.lines and not is_crowded:
+        print_grid(micro, console, is_titled=True)
+        print_notes([micro_note(), "Signatures:", *micro_signatures(report)], console)
     published = published_grid(report, report.metrics)
     if published.lines:
         print_grid(published, console, is_titled=True)
