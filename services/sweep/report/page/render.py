@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -49,7 +49,7 @@ class _Drawn:
 
 def render_page(
     report: Report,
-    charts: Mapping[str, Chart],
+    charts: Sequence[Chart],
     *,
     charts_css: str = "",
     inline: Sequence[str] = (),
@@ -59,7 +59,7 @@ def render_page(
 
     Args:
         report: What it says.
-        charts: Its charts by id, in the order in which they are shown.
+        charts: Its charts, in the order in which they are shown.
         charts_css: What colours them.
         inline: Scripts that hand the viewer its data, ``expart.add(NAME, DATA)`` each.
         external: The viewer's data lie beside the page, in ``report_data/NAME.js``. Where there
@@ -82,7 +82,7 @@ def render_page(
         report=report,
         summary=summary_of(report),
         headline=headline(report.metrics),
-        charts=[_drawn(chart) for chart in charts.values()],
+        charts=[_drawn(chart) for chart in charts],
         numbers=_as_is(numbers_json(report)),
         style=_as_is(style),
         script=_as_is(script),

@@ -19,7 +19,7 @@ def visible(text: str) -> str:
 
 def duration(seconds: float) -> str:
     """Writes a time in the two units that fit, such as ``2 h 05 min``."""
-    if seconds < _MINUTE_S:
+    if round(seconds, 1) < _MINUTE_S:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), _MINUTE_S)
     if minutes < _MINUTES_AN_HOUR:
