@@ -10,11 +10,12 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from services.sweep.report.charts.chart import Chart
+from services.sweep.report.charts.labels import seconds_text
 from services.sweep.report.model import Report
 from services.sweep.report.page.metric_words import headline
 from services.sweep.report.page.numbers import numbers_json
 from services.sweep.report.page.summary import summary_of
-from services.sweep.report.page.texts import duration, visible
+from services.sweep.report.page.texts import visible
 
 _STYLES = ("page.css", "tables.css", "questions.css", "print.css")
 
@@ -75,7 +76,7 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(visible=visible, duration=duration)
+    environment.filters.update(visible=visible, duration=seconds_text)
     style = "\n".join([*map(_text, _STYLES), charts_css])
     script = _script()
     return environment.get_template("report.html").render(

@@ -12,7 +12,7 @@ from services.sweep.report.charts import charts, charts_css
 from services.sweep.report.model import Report
 from services.sweep.report.page.numbers import numbers_json
 from services.sweep.report.page.render import render_page
-from services.sweep.report.page.texts import duration, visible
+from services.sweep.report.page.texts import visible
 from tests.unit.sweep.report.sample_report import bare_report, crowded_report, sample_report
 
 
@@ -95,18 +95,3 @@ def test_numbers_cannot_end_the_element_they_stand_in() -> None:
 )
 def test_characters_that_hide_or_turn_others_are_named(text: str, shown: str) -> None:
     assert visible(text) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0.04, "0.0 s"),
-        (59.94, "59.9 s"),
-        (59.97, "1 min 00 s"),
-        (61.0, "1 min 01 s"),
-        (7500.0, "2 h 05 min"),
-        (360_000.0, "100 h 00 min"),
-    ],
-)
-def test_times_are_written_in_two_units(seconds: float, shown: str) -> None:
-    assert duration(seconds) == shown
