@@ -1,9 +1,13 @@
 """The options of every command that calls services which run already."""
 
+import functools
+import inspect
 import re
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_type_hints
 
 import typer
 
@@ -17,25 +21,93 @@ _HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%A-Za-z]+\]):(?P<
 _MAX_PORT = 65535
 _MAX_SHOWN_CHARS = 80
 
-Tls = Annotated[
-    bool, typer.Option("--tls", help="Call by TLS, trusting the well-known authorities.")
-]
-TlsCa = Annotated[
-    Path | None,
-    typer.Option("--tls-ca", help="Call by TLS, trusting this PEM file's authorities."),
-]
-TlsCertificate = Annotated[
-    Path | None,
-    typer.Option("--tls-certificate", help="Own certificate, where services ask for one; PEM."),
-]
-TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key; PEM.")]
-TlsServerName = Annotated[
-    str,
-    typer.Option("--tls-server-name", help="Name in the services' certificates, if not theirs."),
-]
-TokenFile = Annotated[
-    Path | None, typer.Option("--token-file", help="File with the token to send with every call.")
-]
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How a command line says that services are to be called.
+
+    What it leaves open comes from the environment.
+    """
+
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Call by TLS, trusting the well-known authorities.")
+    ] = False
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option("--tls-ca", help="Call by TLS, trusting this PEM file's authorities."),
+    ] = None
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option("--tls-certificate", help="Own certificate, where services ask for one; PEM."),
+    ] = None
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key; PEM.")] = None
+    tls_server_name: Annotated[
+        str,
+        typer.Option(
+            "--tls-server-name", help="Name in the services' certificates, if not theirs."
+        ),
+    ] = ""
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", help="File with the token to send with every call."),
+    ] = None
+
+    def given(self) -> dict[str, object]:
+        """The options by name, with what the command line says of them."""
+        return {f"--{one.name.replace('_', '-')}": getattr(self, one.name) for one in fields(self)}
+
+    def security(self, settings: CliSettings, **addresses: str) -> ClientSecurity:
+        """Reads every file once, and checks where the services are said to be.
+
+        Args:
+            settings: What the environment says.
+            addresses: The services' addresses, by the names of their options.
+
+        Raises:
+            UserInputError: Options do not go together, or a file or an address is wrong.
+        """
+        for name, address in addresses.items():
+            check_address(f"--{name}", address)
+        security = ClientSecurity(
+            tls=self.tls or settings.tls,
+            tls_ca_file=self.tls_ca or settings.tls_ca_file,
+            tls_certificate_file=self.tls_certificate or settings.tls_certificate_file,
+            tls_key_file=self.tls_key or settings.tls_key_file,
+            tls_server_name=self.tls_server_name or settings.tls_server_name,
+            token_file=self.token_file or settings.token_file,
+        )
+        security.check()
+        _note_clear_token(security, *addresses.values())
+        return security
+
+
+def with_connection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options to a command, whose argument ``connection`` is what they say."""
+    own = [
+        parameter
+        for parameter in inspect.signature(command).parameters.values()
+        if parameter.name != "connection"
+    ]
+    hints = get_type_hints(Connection, include_extras=True)
+    added = [
+        inspect.Parameter(
+            one.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=one.default,
+            annotation=hints[one.name],
+        )
+        for one in fields(Connection)
+    ]
+
+    @functools.wraps(command)
+    def called(**options: object) -> None:
+        given = {one.name: options.pop(one.name) for one in fields(Connection)}
+        command(**options, connection=Connection(**given))  # type: ignore[arg-type]
+
+    # What typer reads instead of the wrapped command's own.
+    called.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in (*own, *added)}
+    return called
 
 
 def check_address(option: str, address: str) -> None:
@@ -59,34 +131,7 @@ def check_address(option: str, address: str) -> None:
         )
 
 
-def client_security(
-    settings: CliSettings,
-    *,
-    tls: bool,
-    tls_ca: Path | None,
-    tls_certificate: Path | None,
-    tls_key: Path | None,
-    tls_server_name: str,
-    token_file: Path | None,
-) -> ClientSecurity:
-    """Puts the options together, each by default from the environment, and reads every file once.
-
-    Raises:
-        UserInputError: Options do not go together, or a file is wrong.
-    """
-    security = ClientSecurity(
-        tls=tls or settings.tls,
-        tls_ca_file=tls_ca or settings.tls_ca_file,
-        tls_certificate_file=tls_certificate or settings.tls_certificate_file,
-        tls_key_file=tls_key or settings.tls_key_file,
-        tls_server_name=tls_server_name or settings.tls_server_name,
-        token_file=token_file or settings.token_file,
-    )
-    security.check()
-    return security
-
-
-def note_clear_token(security: ClientSecurity, *addresses: str) -> None:
+def _note_clear_token(security: ClientSecurity, *addresses: str) -> None:
     """Says once, on standard error, that a token is sent where others may read it."""
     clear = [address for address in addresses if security.sends_token_in_the_clear(address)]
     if clear:

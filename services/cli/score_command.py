@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import typer
 from rich.console import Console
 
-from services.cli import connection_options, score_options
+from services.cli import score_options
+from services.cli.connection_options import Connection, with_connection_options
 from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.settings import CliSettings
 from services.cli.standard_output import check_standard_output, printing_the_result
@@ -33,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @interruptible()
+@with_connection_options
 def score(
     file: score_options.File,
     *,
@@ -53,12 +55,7 @@ def score(
     no_pairs: score_options.NoPairs = _DEFAULTS.no_pairs,
     generated_entities: score_options.GeneratedEntities = _DEFAULTS.generated_entities,
     patience: score_options.Patience = None,
-    tls: connection_options.Tls = False,
-    tls_ca: connection_options.TlsCa = None,
-    tls_certificate: connection_options.TlsCertificate = None,
-    tls_key: connection_options.TlsKey = None,
-    tls_server_name: connection_options.TlsServerName = "",
-    token_file: connection_options.TokenFile = None,
+    connection: Connection,
 ) -> None:
     """Score the rows of a file by the metrics, and print the means."""
     check_standard_output()
@@ -67,7 +64,6 @@ def score(
     job = ScoreFileJob(file, choice, out, overwrite=overwrite, skip_bad=skip_bad)
     console = Console(stderr=True)
     if scoring:
-        connection_options.check_address("--scoring", scoring)
         local = {
             "--workers": workers,
             "--encoder": encoder,
@@ -75,29 +71,12 @@ def score(
             "--encoder-device": encoder_device,
         }
         _refuse(local, "scoring on this machine")
-        security = connection_options.client_security(
-            read_settings(CliSettings),
-            tls=tls,
-            tls_ca=tls_ca,
-            tls_certificate=tls_certificate,
-            tls_key=tls_key,
-            tls_server_name=tls_server_name,
-            token_file=token_file,
-        )
-        connection_options.note_clear_token(security, scoring)
+        security = connection.security(read_settings(CliSettings), scoring=scoring)
         patience_s = score_options.DEFAULT_PATIENCE_S if patience is None else patience
         summary = _run(job, _remote(scoring, security, choice, patience_s, console), console)
     else:
-        connection = {
-            "--tls": tls,
-            "--tls-ca": tls_ca,
-            "--tls-certificate": tls_certificate,
-            "--tls-key": tls_key,
-            "--tls-server-name": tls_server_name,
-            "--token-file": token_file,
-            "--patience": patience,
-        }
-        _refuse(connection, "a scoring service: name it by --scoring")
+        remote = {**connection.given(), "--patience": patience}
+        _refuse(remote, "a scoring service: name it by --scoring")
         chosen = EncoderChoice(encoder, encoder_layer, encoder_device)
         settings = local_settings(load_settings(), choice, chosen, workers=workers)
         summary = _run(job, LocalRowScorer(choice, settings), console)

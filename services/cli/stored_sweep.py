@@ -24,7 +24,7 @@ def open_output(named: str) -> ResultStore:
     Raises:
         UserInputError: It is no address of an output, or the spec is wrong.
     """
-    return ResultStore(load_spec(Path(named)).output if _is_spec(named) else named)
+    return ResultStore(load_spec(Path(named)).output if is_spec(named) else named)
 
 
 def open_sweep(named: str) -> tuple[ResultStore, SweepSpec]:
@@ -33,12 +33,13 @@ def open_sweep(named: str) -> tuple[ResultStore, SweepSpec]:
     Raises:
         UserInputError: There is no such sweep, or the spec is wrong.
     """
-    if _is_spec(named):
+    if is_spec(named):
         spec = load_spec(Path(named))
         return ResultStore(spec.output), spec
     store = ResultStore(named)
     return store, stored_spec(store)
 
 
-def _is_spec(named: str) -> bool:
+def is_spec(named: str) -> bool:
+    """Whether a sweep is named by its spec."""
     return named.endswith((".yaml", ".yml"))

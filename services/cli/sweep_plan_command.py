@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.cli import connection_options
 from services.cli.catalog_directory import CatalogDirectory
+from services.cli.connection_options import Connection, with_connection_options
 from services.cli.interruption import interruptible
 from services.cli.settings import CliSettings
 from services.cli.stack import local_catalog
@@ -32,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @interruptible()
+@with_connection_options
 def plan(  # noqa: PLR0917 - typer passes them by name
     spec_file: Annotated[Path, typer.Argument(help="The sweep's YAML file.", metavar="SPEC")],
     generation: Annotated[
@@ -56,12 +57,8 @@ def plan(  # noqa: PLR0917 - typer passes them by name
         float | None, typer.Option(min=1, help="Tokens that an answer takes.")
     ] = None,
     as_document: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    tls: connection_options.Tls = False,
-    tls_ca: connection_options.TlsCa = None,
-    tls_certificate: connection_options.TlsCertificate = None,
-    tls_key: connection_options.TlsKey = None,
-    tls_server_name: connection_options.TlsServerName = "",
-    token_file: connection_options.TokenFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Print what a sweep would ask, what it would take, and what is done already.
 
@@ -74,17 +71,7 @@ def plan(  # noqa: PLR0917 - typer passes them by name
     if not generation:
         directory = CatalogDirectory(local_catalog(), unknown=_remark)
     else:
-        connection_options.check_address("--generation", generation)
-        security = connection_options.client_security(
-            read_settings(CliSettings),
-            tls=tls,
-            tls_ca=tls_ca,
-            tls_certificate=tls_certificate,
-            tls_key=tls_key,
-            tls_server_name=tls_server_name,
-            token_file=token_file,
-        )
-        connection_options.note_clear_token(security, generation)
+        security = connection.security(read_settings(CliSettings), generation=generation)
         directory = asyncio.run(served_models(generation, security))
     given = GivenRates(questions_per_s, image_tokens, output_tokens)
     report = report_on(plan_sweep(spec, directory, shard, retry_failed=retry_failed), given)

@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from services.cli import connection_options, rescore_options
+from services.cli import rescore_options
+from services.cli.connection_options import Connection, with_connection_options
 from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.scoring_process import scoring_process
 from services.cli.settings import CliSettings
@@ -48,6 +49,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @interruptible()
+@with_connection_options
 def rescore_answers(
     sweep: StoredSweep,
     *,
@@ -64,12 +66,7 @@ def rescore_answers(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Score again what failed to be scored for good.")
     ] = False,
-    tls: connection_options.Tls = False,
-    tls_ca: connection_options.TlsCa = None,
-    tls_certificate: connection_options.TlsCertificate = None,
-    tls_key: connection_options.TlsKey = None,
-    tls_server_name: connection_options.TlsServerName = "",
-    token_file: connection_options.TokenFile = None,
+    connection: Connection,
 ) -> None:
     """Score stored answers again by other metrics, options or references; ask no model."""
     end_as_by_ctrl_c()
@@ -93,17 +90,7 @@ def rescore_answers(
     console = Console()
     security = ClientSecurity()
     if scoring:
-        connection_options.check_address("--scoring", scoring)
-        security = connection_options.client_security(
-            settings,
-            tls=tls,
-            tls_ca=tls_ca,
-            tls_certificate=tls_certificate,
-            tls_key=tls_key,
-            tls_server_name=tls_server_name,
-            token_file=token_file,
-        )
-        connection_options.note_clear_token(security, scoring)
+        security = connection.security(settings, scoring=scoring)
     with ExitStack() as stack:
         if local:
             process = scoring_process(settings.log_folder, plaintext=True)

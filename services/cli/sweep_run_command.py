@@ -1,6 +1,5 @@
 """``expart sweep run``: asks what is left to ask, and scores it."""
 
-import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.cli import connection_options
-from services.cli.catalog_directory import CatalogDirectory
+from services.cli.connection_options import Connection, with_connection_options
 from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.settings import CliSettings
-from services.cli.stack import local_stack, pinned_catalog
 from services.cli.stoppable import run_stoppable
 from services.cli.sweep_log import LogFormat, logging_to, sweep_progress
 from services.cli.sweep_options import MetricsPort, ShardCount, ShardIndex, chosen_shard
+from services.cli.sweep_services import SweepServices, chosen_endpoints
 from services.cli.sweep_watchers import show_costs, sweep_watchers
 from services.core.errors import UserInputError
 from services.core.heap import collect_garbage_rarely
@@ -25,14 +23,12 @@ from services.sweep.leaderboard.leaderboard import (
     render_leaderboard,
     write_leaderboard,
 )
-from services.sweep.plan.directory import ModelDirectory
 from services.sweep.plan.plan import SweepPlan
 from services.sweep.plan.prepare import plan_sweep
 from services.sweep.progress.outcome import SweepOutcome
 from services.sweep.progress.progress import SweepProgress
 from services.sweep.progress.status import StatusProgress
 from services.sweep.remote.endpoints import Endpoints
-from services.sweep.remote.listing import served_models
 from services.sweep.results.memory import give_back_memory
 from services.sweep.results.store import ResultStore
 from services.sweep.run.runner import record_plan, run_sweep
@@ -58,6 +54,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @interruptible()
+@with_connection_options
 def run(  # noqa: PLR0917 - typer passes them by name
     spec_file: Annotated[Path, typer.Argument(help="The sweep's YAML file.", metavar="SPEC")],
     generation: Annotated[
@@ -83,69 +80,28 @@ def run(  # noqa: PLR0917 - typer passes them by name
         Path | None, typer.Option(help="File that log events are appended to.")
     ] = None,
     metrics_port: MetricsPort = None,
-    tls: connection_options.Tls = False,
-    tls_ca: connection_options.TlsCa = None,
-    tls_certificate: connection_options.TlsCertificate = None,
-    tls_key: connection_options.TlsKey = None,
-    tls_server_name: connection_options.TlsServerName = "",
-    token_file: connection_options.TokenFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Ask what is not answered yet, score it, and print the leaderboard."""
     end_as_by_ctrl_c()
-    if local == bool(generation or scoring) or bool(generation) != bool(scoring):
-        raise UserInputError("give either --local, or both --generation and --scoring")
     console = Console()
     settings = read_settings(CliSettings)
+    endpoints = chosen_endpoints(
+        settings, connection, local=local, generation=generation, scoring=scoring
+    )
     patience_s = load_settings().max_wait_s  # what is wrong there is said before anything is read
     spec = load_spec(spec_file)
     shard = chosen_shard(shard_index, shard_count)
-    names = tuple(dict.fromkeys(choice.model for choice in spec.models))
-    endpoints, catalog = None, None
-    directory: ModelDirectory
-    if local:
-        # The stack loads what is planned, whatever becomes of a branch of the hub meanwhile.
-        catalog = pinned_catalog(names, console)
-        directory = CatalogDirectory(catalog)
-    else:
-        connection_options.check_address("--generation", generation)
-        connection_options.check_address("--scoring", scoring)
-        security = connection_options.client_security(
-            settings,
-            tls=tls,
-            tls_ca=tls_ca,
-            tls_certificate=tls_certificate,
-            tls_key=tls_key,
-            tls_server_name=tls_server_name,
-            token_file=token_file,
-        )
-        connection_options.note_clear_token(security, generation, scoring)
-        endpoints = Endpoints(generation=generation, scoring=scoring, security=security)
-        directory = asyncio.run(
-            served_models(
-                endpoints.generation,
-                endpoints.security,
-                awaited=names,
-                patience_s=patience_s,
-                note=console.print,
-            )
-        )
+    services = SweepServices(spec, endpoints, settings, console)
+    directory = services.directory(patience_s)
     with logging_to(log_format, log_file, settings.log_folder):
         plan = plan_sweep(spec, directory, shard, retry_failed=retry_failed)
         console.print(plan.summary(), soft_wrap=True, markup=False)
         left = ""
         if plan.has_work:
             with ExitStack() as stack:
-                if endpoints is None:
-                    endpoints = stack.enter_context(
-                        local_stack(
-                            settings,
-                            names,
-                            console,
-                            catalog=catalog,
-                            at_a_time=spec.max_parallel_models,
-                            plaintext=True,
-                        )
-                    ).endpoints
+                endpoints = stack.enter_context(services.running())
                 display = stack.enter_context(sweep_progress(log_format, log_file, console))
                 progress = stack.enter_context(sweep_watchers(plan, display, metrics_port))
                 collect_garbage_rarely()
@@ -157,13 +113,23 @@ def run(  # noqa: PLR0917 - typer passes them by name
             console.print("nothing to do: every question is settled", markup=False)
         spec = plan.spec
         del plan  # at 300,000 questions it takes as much memory as what follows
-        if not left:
-            _show_results(spec, shard, console)
-            return
-        try:
-            _show_results(spec, shard, console)
-        except UserInputError as error:  # such as scores that are not all of one kind yet
-            typer.echo(error.message, err=True)
+        _end(spec, shard, left, console)
+
+
+def _end(spec: SweepSpec, shard: Shard, left: str, console: Console) -> None:
+    """Shows the results, and what is left to do.
+
+    Raises:
+        Exit: Something is.
+        UserInputError: The results of a complete sweep cannot be shown.
+    """
+    if not left:
+        _show_results(spec, shard, console)
+        return
+    try:
+        _show_results(spec, shard, console)
+    except UserInputError as error:  # such as scores that are not all of one kind yet
+        typer.echo(error.message, err=True)
     typer.echo(f"not complete: {left}; the same command does the rest", err=True)
     raise typer.Exit(EXIT_INCOMPLETE)
 

@@ -1,6 +1,5 @@
 """The manifest that a run begins with."""
 
-import json
 import platform
 from datetime import datetime
 from importlib import metadata
@@ -9,30 +8,11 @@ from pathlib import Path
 from services.benchmark.prepared import dataset_revision
 from services.sweep.plan.jobs import model_digest
 from services.sweep.plan.plan import SweepPlan
-from services.sweep.results.keys import content_digest
 from services.sweep.results.manifest import Manifest
-from services.sweep.spec.spec import SweepSpec
+from services.sweep.spec.spec_digest import spec_digest
 
 # Packages that can change a result or the way it is stored.
 _PACKAGES = ("expart-serving", "deltalake", "grpcio", "protobuf", "pyarrow")
-
-# Keys of a spec that decide neither which questions there are nor how they are asked. Scores say by
-# themselves how they were computed, and the dataset has a digest of its own.
-_ASKS_NOTHING = {
-    "name",
-    "dataset",
-    "shuffle",
-    "concurrency",
-    "min_concurrency",
-    "max_parallel_models",
-    "deadline_s",
-    "set_aside_after",
-    "prices",
-    "metrics",
-    "scoring_options",
-    "output",
-}
-
 
 def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None) -> Manifest:
     """Begins the manifest of a run; what earlier runs attested of the same models is kept.
@@ -51,7 +31,7 @@ def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None)
         }
     return Manifest(
         spec=spec,
-        spec_digest=_digest(plan.spec),
+        spec_digest=spec_digest(plan.spec),
         dataset=plan.dataset.folder,
         dataset_revision=dataset_revision(Path(plan.dataset.folder)),
         dataset_digest=plan.dataset.digest,
@@ -70,11 +50,6 @@ def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None)
         started_at=started_at if is_run or before is None else before.started_at,
         ended_at=None if is_run or before is None else before.ended_at,
     )
-
-
-def _digest(spec: SweepSpec) -> str:
-    asked = spec.model_dump(mode="json", exclude=_ASKS_NOTHING)
-    return content_digest(json.dumps(asked, sort_keys=True))
 
 
 def _versions() -> dict[str, str]:

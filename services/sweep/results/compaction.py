@@ -5,6 +5,7 @@ interrupted, it leaves the table as it was and files that the next one removes.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from deltalake import WriterProperties
@@ -51,6 +52,7 @@ def compact_tables(tables: ResultTables, keep_hours: int = KEEP_HOURS) -> Compac
         before += table.file_count
         compact_table(table, keep_hours)
         after += table.file_count
+    tables.folder.remove_leftovers(timedelta(hours=keep_hours))
     compacted = Compacted(before, after)
     _log.info(
         "shard_compacted",
@@ -112,7 +114,7 @@ def compact_table(table: FencedTable, keep_hours: int = KEEP_HOURS) -> None:
             commit_properties=properties,
         )
     )
-    table.clean_log()
+    table.clean(keep_hours)
 
 
 def _join_files(table: FencedTable, file_bytes: int) -> None:

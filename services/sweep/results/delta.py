@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -126,8 +127,8 @@ class FencedTable:
         """How many files the table consists of now."""
         return len(self.table.file_uris())
 
-    def clean_log(self) -> None:
-        """Sums the log up, and removes of it what is old.
+    def clean(self, keep_hours: int) -> None:
+        """Sums the log up, and removes what is old: of the log, and of writes that were cut short.
 
         Raises:
             UserInputError: The table cannot be written.
@@ -137,6 +138,7 @@ class FencedTable:
             self.table.cleanup_metadata()
         except (DeltaError, OSError) as error:
             raise self._cannot_write(error) from error
+        self._folder.remove_leftovers(timedelta(hours=keep_hours))
 
     def _create(self) -> bool:
         properties, name = self._properties()

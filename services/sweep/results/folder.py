@@ -1,6 +1,9 @@
 """Folders of a sweep's output: on a disk, or under a prefix of an object store."""
 
 import os
+import time
+import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -10,6 +13,10 @@ from services.sweep.results.store_faults import is_disk_fault
 
 class StoreUnavailableError(StorageError):
     """An object store did not do what it was asked, and may do it when asked again."""
+
+
+# Files that are being written, beside those whose place they are to take.
+_UNFINISHED = ".unfinished"
 
 
 class Stored(NamedTuple):
@@ -50,6 +57,10 @@ class ResultFolder(Protocol):
 
     def remove(self, name: str) -> None:
         """Removes a file, if it is there."""
+        ...
+
+    def remove_leftovers(self, older_than: timedelta) -> None:
+        """Removes what writers left in it who were killed while they wrote."""
         ...
 
 
@@ -105,7 +116,8 @@ class LocalFolder:
             UserInputError: The folder cannot be written.
         """
         file = self.path / name
-        beside = file.with_name(f".{file.name}.{os.getpid()}")
+        # Process ids are no names: pods that share a volume all have the same ones.
+        beside = file.with_name(f".{file.name}.{uuid.uuid4().hex}{_UNFINISHED}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with beside.open("wb") as stream:
@@ -130,6 +142,22 @@ class LocalFolder:
         except OSError as error:
             message = f"{self.path / name}: cannot be removed: {error.strerror}"
             raise UserInputError(message) from error
+
+    def remove_leftovers(self, older_than: timedelta) -> None:
+        """Removes what writers left in it who were killed while they wrote.
+
+        Raises:
+            UserInputError: It cannot be removed.
+        """
+        latest_s = time.time() - older_than.total_seconds()
+        try:
+            for file in self.path.glob(f".*{_UNFINISHED}"):
+                if file.stat().st_mtime < latest_s:
+                    file.unlink(missing_ok=True)
+        except FileNotFoundError:
+            pass  # whoever wrote it has just finished, or removed it
+        except OSError as error:
+            raise UserInputError(f"{self.path}: cannot be tidied: {error.strerror}") from error
 
 
 def sync_path(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -13,6 +13,7 @@ from services.sweep.results.scorings import Scoring
 from services.sweep.results.store import ResultStore
 
 FILE_NAME = "manifest.json"
+FORMAT: Literal["expart-sweep/2"] = "expart-sweep/2"
 
 
 class Attestation(BaseModel):
@@ -59,7 +60,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: str = "expart-sweep/2"
+    format: Literal["expart-sweep/2"] = FORMAT
     key_version: str = KEY_VERSION
     spec: dict[str, JsonValue]
     spec_digest: str

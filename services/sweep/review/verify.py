@@ -14,12 +14,18 @@ from services.sweep.review.verify_answers import AnswerCheck
 from services.sweep.review.verify_findings import Findings, Kind, Verification
 from services.sweep.review.verify_scores import ScoreCheck
 from services.sweep.spec.sharding import Shard
+from services.sweep.spec.spec import SweepSpec
+from services.sweep.spec.spec_digest import spec_digest
 
 
-def verify_output(store: ResultStore) -> Verification:
+def verify_output(store: ResultStore, spec: SweepSpec | None = None) -> Verification:
     """Checks that each planned question is there exactly once, with scores that belong to it.
 
     Memory grows with the number of answers, not with their texts.
+
+    Args:
+        store: The output.
+        spec: What the plan is to be of; by default whatever it is of.
 
     Raises:
         UserInputError: There is no sweep, or its tables cannot be read.
@@ -27,6 +33,8 @@ def verify_output(store: ResultStore) -> Verification:
     plan = read_stored_plan(store)
     findings = Findings()
     _check_plan(store, plan, findings)
+    if spec is not None:
+        _check_spec(store, spec, findings)
     shards = store.shards()
     tables = [store.tables(shard) for shard in shards]
     for each in tables:
@@ -81,6 +89,12 @@ def _check_plan(store: ResultStore, plan: StoredPlan, findings: Findings) -> Non
                 findings.add(Kind.PLAN_UNFINISHED, 1, [label])
             elif again is None or again == manifest or _difference(store, again, label):
                 findings.add(Kind.PLAN_CHANGED, 1, [said])
+
+
+def _check_spec(store: ResultStore, spec: SweepSpec, findings: Findings) -> None:
+    last = last_planned(store)
+    if last is not None and last.spec_digest != spec_digest(spec):
+        findings.add(Kind.SPEC_CHANGED, 1, [spec.name])
 
 
 def _difference(store: ResultStore, manifest: Manifest, label: str) -> str:

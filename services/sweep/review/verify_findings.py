@@ -26,6 +26,7 @@ class Kind(StrEnum):
 
     SHARD_NOT_BEGUN = "shard_not_begun"
     SPECS_DIFFER = "specs_differ"
+    SPEC_CHANGED = "spec_changed"
     PLAN_UNFINISHED = "plan_unfinished"
     PLAN_CHANGED = "plan_changed"
     PLANNED_TWICE = "planned_twice"
@@ -58,6 +59,7 @@ _MEANINGS = {
     Kind.SPECS_DIFFER: _Meaning(
         _O, "shards planned from something else than the last one; run them again"
     ),
+    Kind.SPEC_CHANGED: _Meaning(_O, "spec that asks something else than what was planned last"),
     Kind.PLAN_UNFINISHED: _Meaning(_O, "shards whose plan was being replaced"),
     Kind.PLAN_CHANGED: _Meaning(_F, "shards whose plan is not the one that their manifest names"),
     Kind.PLANNED_TWICE: _Meaning(_F, "questions planned more than once"),

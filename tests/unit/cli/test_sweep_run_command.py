@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from services.cli import sweep_run_command
+from services.cli import sweep_run_command, sweep_services
 from services.cli.app import run
 from services.core.errors import UserInputError
 from services.generation.catalog import Catalog
@@ -50,7 +50,7 @@ class Planned:
 def planned(monkeypatch: pytest.MonkeyPatch) -> Planned:
     seen = Planned()
     monkeypatch.setattr(sweep_run_command, "plan_sweep", seen.plan_sweep)
-    monkeypatch.setattr(sweep_run_command, "local_stack", seen.local_stack)
+    monkeypatch.setattr(sweep_services, "local_stack", seen.local_stack)
     return seen
 
 

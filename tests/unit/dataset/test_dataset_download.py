@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -20,12 +21,13 @@ from PIL import Image
 
 from services.benchmark.images import PictureStore
 from services.benchmark.prepared import read_lines
+from services.core.sandbox.inside import LENGTH_BYTES
+from services.core.sandbox.picture_budgets import memory_budget
 from services.dataset.addresses import AddressGuard, Resolver, check_url
 from services.dataset.download import download
 from services.dataset.failures import PictureError
 from services.dataset.hosts import retry_after_s
 from services.dataset.picture_checker import picture_checker
-from services.dataset.picture_worker import memory_budget
 from services.dataset.settings import DatasetSettings
 from services.dataset.store import PictureFolder
 from tests.fuzz.hostile_images import (
@@ -404,7 +406,7 @@ MEASURED = """
 import asyncio, json, resource, sys
 from pathlib import Path
 from services.dataset.picture_checker import picture_checker
-from services.dataset.picture_worker import memory_budget
+from services.core.sandbox.picture_budgets import memory_budget
 
 async def check():
     async with picture_checker(20 * 2**20, 16_000_000) as checker:
@@ -441,19 +443,23 @@ def test_a_picture_that_needs_more_than_the_budget_is_refused(
     file = tmp_path / "a.png"
     file.write_bytes(picture(size=(2000, 2000)))
     script = (
-        "import services.dataset.picture_worker as worker; worker._SPARE_MEMORY = 2**20; "
-        "worker._MEMORY_PER_PIXEL = worker._MEMORY_PER_ENCODED_BYTE = 0; "
-        "worker.main(20 * 2**20, 4_000_000)"
+        "import services.dataset.picture_worker as worker; "
+        "worker.memory_budget = lambda *_: 2**20; worker.main(20 * 2**20, 4_000_000)"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script],
-        input=json.dumps(str(file)) + "\n",
+        input=_frame(os.fsencode(file)),
         capture_output=True,
         check=True,
-        text=True,
         timeout=120,
     )
-    assert json.loads(ended.stdout.splitlines()[1])["reason"] == "TOO_COSTLY"
+    begun, answer = ended.stdout[:LENGTH_BYTES], ended.stdout[2 * LENGTH_BYTES :]
+    assert begun == bytes(LENGTH_BYTES)
+    assert json.loads(answer)["reason"] == "TOO_COSTLY"
+
+
+def _frame(content: bytes) -> bytes:
+    return len(content).to_bytes(LENGTH_BYTES, "big") + content
 
 
 def test_a_folder_that_cannot_be_written_is_the_error_of_the_run(

@@ -18,7 +18,8 @@ from services.core.errors import (
     ImageTooLargeError,
     InternalError,
 )
-from services.generation import image_check, image_worker
+from services.core.sandbox import process as sandbox_process
+from services.generation import image_worker
 from services.generation.domain import Image
 from services.generation.image_check import ImageChecker
 from services.generation.image_worker import Verdict
@@ -160,8 +161,8 @@ async def test_a_worker_that_answers_nothing_is_replaced(
     await checker.check(picture())
     (worker,) = workers()
     worker.suspend()
-    monkeypatch.setattr(image_check, "_STUCK_S", 3.0)
-    monkeypatch.setattr(image_check, "_END_S", 0.1)
+    monkeypatch.setattr(sandbox_process, "_STUCK_S", 3.0)
+    monkeypatch.setattr(sandbox_process, "_END_S", 0.1)
     await checker.check(picture("blue"))
     assert not worker.is_running()
 
@@ -211,7 +212,8 @@ async def test_nothing_runs_after_the_end() -> None:
 
 async def test_workers_end_with_the_process_that_started_them(checker: ImageChecker) -> None:
     await checker.check(picture())
-    (process,) = [each._process for each in checker._workers if each._process is not None]
+    used = [worker._process for worker in checker._workers._processes]
+    (process,) = [process for process in used if process is not None]
     assert process.stdin is not None
     process.stdin.close()  # as the kernel does for a process that is killed
     assert await asyncio.wait_for(process.wait(), 20) == 0

@@ -9,12 +9,7 @@ import pytest
 
 from services.generation.catalog import ModelSpec, load_catalog
 from services.generation.catalog_check import Verdict, check_folder
-from services.generation.catalog_document import (
-    README_FILE,
-    SCHEMA_FILE,
-    readme_with_keys,
-    schema_text,
-)
+from services.generation.catalog_document import catalog_document
 from services.generation.installed_engines import read_installed_engines
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "models"
@@ -111,18 +106,18 @@ def test_instructblip_gets_the_bare_instruction() -> None:
 
 class TestDocuments:
     def test_the_readme_lists_the_keys_as_they_are(self) -> None:
-        readme = (FOLDER / README_FILE).read_text(encoding="utf-8")
-        assert readme_with_keys(readme) == readme, "run python -m " + WRITER
+        readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+        assert catalog_document().readme_with_keys(readme) == readme, "run python -m " + WRITER
         for name in ModelSpec.model_fields:
             assert f"| `{name}` |" in readme
 
     def test_the_schema_is_current(self) -> None:
-        written = (FOLDER / SCHEMA_FILE).read_text(encoding="utf-8")
-        assert written == schema_text(), "run python -m " + WRITER
+        written = (FOLDER / "model.schema.json").read_text(encoding="utf-8")
+        assert written == catalog_document().schema_text(), "run python -m " + WRITER
         assert json.loads(written)["additionalProperties"] is False
 
     def test_links_of_the_readme_lead_somewhere(self) -> None:
-        readme = (FOLDER / README_FILE).read_text(encoding="utf-8")
+        readme = (FOLDER / "README.md").read_text(encoding="utf-8")
         headings = {line.lstrip("# ").lower() for line in readme.splitlines() if line[:1] == "#"}
         for target in re.findall(r"\]\(([^)]+)\)", readme):
             if target.startswith("#"):
@@ -132,4 +127,4 @@ class TestDocuments:
 
     def test_a_readme_without_its_marks_is_refused(self) -> None:
         with pytest.raises(ValueError, match="lacks the line"):
-            readme_with_keys("# The model catalog\n")
+            catalog_document().readme_with_keys("# The model catalog\n")

@@ -18,7 +18,7 @@ from services.sweep.plan.estimate import (
 from services.sweep.results.keys import KEY_VERSION
 from services.sweep.run.settings import load_settings
 from services.sweep.spec.controls import Control
-from services.sweep.spec.document import readme_with_keys, schema_text
+from services.sweep.spec.document import spec_document
 from services.sweep.spec.spec import FiltersSpec, LimitsSpec, SamplingSpec, SweepSpec, load_spec
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -234,11 +234,13 @@ def test_the_specs_name_the_schema_for_editors(file: Path) -> None:
 
 def test_schema_and_readme_are_in_step_with_the_types() -> None:
     folder = PROJECT / "deploy" / "sweeps"
-    assert (folder / "sweep.schema.json").read_text() == schema_text(), (
+    assert (folder / "sweep.schema.json").read_text() == spec_document().schema_text(), (
         "run python -m services.sweep.spec.document"
     )
     readme = (folder / "README.md").read_text()
-    assert readme == readme_with_keys(readme), "run python -m services.sweep.spec.document"
+    assert readme == spec_document().readme_with_keys(readme), (
+        "run python -m services.sweep.spec.document"
+    )
     assert f"`{KEY_VERSION}`" in readme
     for number in (CHARS_PER_TOKEN, TEMPLATE_TOKENS, OUTPUT_TOKENS, TOKENS_PER_S):
         assert f" {number} " in readme.replace("\n", " ").replace("tokens/s", " ")

@@ -159,6 +159,20 @@ def test_compaction_leaves_few_files_and_every_row(store: ResultStore) -> None:
     assert len(list(folder.glob("*.parquet"))) == 1
 
 
+def test_compaction_removes_what_killed_writers_left_once_it_is_old(store: ResultStore) -> None:
+    with hold_shard(store, Shard()) as tables:
+        tables.append([score("a")])
+        shard = Path(store.folder(Shard()).uri)
+        old = [folder / ".a.1.unfinished" for folder in (shard, shard / "scores")]
+        fresh = shard / "scores" / ".b.2.unfinished"
+        for file in (*old, fresh):
+            file.write_bytes(b"half")
+        for file in old:
+            os.utime(file, (0, 0))
+        compact_tables(tables)
+    assert [file.exists() for file in (*old, fresh)] == [False, False, True]
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -25,6 +25,8 @@ from services.sweep.results.tables import ResultTables
 from services.sweep.review.verify import verify_output
 from services.sweep.review.verify_findings import Finding, Kind, Verification
 from services.sweep.spec.sharding import Shard, shard_of
+from services.sweep.spec.spec import SweepSpec
+from services.sweep.spec.spec_digest import spec_digest
 from tests.unit.sweep.finished_sweep import FAILURE, GENERATION, NOW, PLAN, begin_shard
 
 SIGNATURES = {"ec_exact": "ec_exact|v:1", "length": "length|v:1"}
@@ -295,6 +297,31 @@ def test_shards_of_different_plans_are_not_one_plan(
     write_manifest(manifest.model_copy(update=changed), folder)
     finding = found(output)[Kind.SPECS_DIFFER]
     assert finding.examples == (f"{Shard(1 - own, 2).label}: another {differs}",)
+
+
+def test_a_spec_that_asks_something_else_than_was_planned_is_open(output: Path) -> None:
+    store = ResultStore(output)
+    folder = store.folder(Shard())
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    spec = a_spec(models=["alpha"])
+    write_manifest(manifest.model_copy(update={"spec_digest": spec_digest(spec)}), folder)
+    assert Kind.SPEC_CHANGED not in kinds(verify_output(store, spec))
+    # How fast and at what price asks nothing else.
+    assert Kind.SPEC_CHANGED not in kinds(verify_output(store, a_spec(["alpha"], concurrency=3)))
+    changed = verify_output(store, a_spec(["alpha", "beta"]))
+    assert Kind.SPEC_CHANGED in kinds(changed)
+    assert not changed.is_complete
+
+
+def a_spec(models: list[str], **declared: object) -> SweepSpec:
+    return SweepSpec.model_validate(
+        {"dataset": {"folder": "data"}, "output": "out", "models": models, **declared}
+    )
+
+
+def kinds(verification: Verification) -> set[Kind]:
+    return {finding.kind for finding in verification.findings}
 
 
 def test_a_plan_that_is_being_replaced_is_open_and_no_fault(output: Path) -> None:
