@@ -1,0 +1,1 @@
+"""The answers themselves, as data that a report's page reads: texts, highlights and pictures."""

@@ -1,0 +1,71 @@
+"""Packs chunks of questions, in processes of their own where there are many answers."""
+
+import os
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import count
+from multiprocessing import get_context
+
+from services.core.errors import ExpArtError
+from services.metrics.options import ScoringOptions
+from services.sweep.report.viewer.packing import DataScript, ShownQuestion, chunk_script
+
+# A process takes a second to start and a hundred megabytes.
+_ANSWERS_WORTH_A_PROCESS = 5_000
+_MOST_PROCESSES = 4
+# Chunks for each process that are under way or wait to be taken.
+_AHEAD = 2
+
+
+def chunk_scripts(
+    chunks: Iterable[Sequence[ShownQuestion]], options: ScoringOptions, *, answers: int
+) -> Iterator[DataScript]:
+    """Writes the scripts of chunks in their order, a bounded number at a time.
+
+    Args:
+        chunks: The questions of each chunk.
+        options: The choices by which answers were scored.
+        answers: How many answers there are in all, about.
+
+    Raises:
+        ExpArtError: A process ended.
+    """
+    processes = min(_MOST_PROCESSES, os.cpu_count() or 1, answers // _ANSWERS_WORTH_A_PROCESS)
+    if processes <= 1:
+        for number, questions in enumerate(chunks):
+            yield chunk_script(number, questions, options)
+        return
+    # Forking would copy threads' locks; where there are threads, as of a store, that may hang.
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(processes, context, initializer=_leave_interrupts_to_the_parent)
+    try:
+        yield from _packed(pool, chunks, options, processes * _AHEAD)
+    except BrokenProcessPool as error:
+        raise ExpArtError(
+            "a process that packs answers was ended from outside, perhaps for want of memory; "
+            "show fewer of them"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _packed(
+    pool: ProcessPoolExecutor,
+    chunks: Iterable[Sequence[ShownQuestion]],
+    options: ScoringOptions,
+    ahead: int,
+) -> Iterator[DataScript]:
+    waiting: deque[Future[DataScript]] = deque()
+    for number, questions in zip(count(), chunks, strict=False):
+        waiting.append(pool.submit(chunk_script, number, questions, options))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
