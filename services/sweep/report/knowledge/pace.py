@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -67,14 +66,7 @@ def paces(evidence: Evidence) -> tuple[Pace, ...]:
     Raises:
         UserInputError: A table cannot be read.
     """
-    # By the sweep itself: two of them may have one name.
-    source_of = np.zeros(len(evidence.contenders), np.int64)
-    for source, (begin, end) in enumerate(pairwise(evidence.offsets)):
-        source_of[evidence.contender[begin:end]] = source
-    named = [
-        (source, one.model)
-        for source, one in zip(source_of.tolist(), evidence.contenders, strict=True)
-    ]
+    named = [(one.sweep, one.model) for one in evidence.contenders]
     models = tuple(dict.fromkeys(named))
     model_of = np.array([models.index(name) for name in named], np.int64)
     numbers: list[Indices] = []
@@ -88,8 +80,8 @@ def paces(evidence: Evidence) -> tuple[Pace, ...]:
     began_us = int(times.began_us.min())
     bin_s = bin_width(float(times.ended_us.max() - began_us) / _MILLION)
     return tuple(
-        pace_of(label, evidence.sources[source].name, _at(times, rows), began_us, bin_s)
-        for at, (source, label) in enumerate(models)
+        pace_of(label, sweep, _at(times, rows), began_us, bin_s)
+        for at, (sweep, label) in enumerate(models)
         if len(rows := np.flatnonzero(number == at))
     )
 
