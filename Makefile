@@ -43,10 +43,11 @@ test: install-dev  ## Run the whole test suite
 test-fast: install-dev  ## Run the tests that take seconds
 	$(PYTEST) -m "not slow and not stack"
 
-bench: install-dev models  ## Measure services and sweeps against baselines and targets (1 h)
+bench: install-dev models  ## Measure services, sweeps and reports against baselines and targets (1 h)
 	PYTHONPATH=. python tests/bench/scoring.py
 	PYTHONPATH=. python tests/bench/generation.py
 	PYTHONPATH=. python tests/bench/sweep.py
+	PYTHONPATH=. python tests/bench/report.py
 
 protos: install-dev  ## Regenerate protos/gen from the .proto files, unless callers would break
 	buf format --write protos
