@@ -29,7 +29,7 @@ from services.sweep.report.model import Contrast
 from services.sweep.report.tables.best import is_significant
 from services.sweep.report.tables.layout import shown_p
 
-_TOP = 40.0
+_TOP = 34.0
 _VALUES_WIDTH = 146.0
 _GAP = 26.0
 _SHARE_OF_VALUES = 0.56
@@ -101,8 +101,8 @@ def dumbbell(metric: str, wording: Wording, blocks: Sequence[Block[Pair]]) -> st
         f"interval; the numbers stand beside it.",
         stack.bottom + AXIS_HEIGHT,
         key,
-        text(values.start, _TOP + height - 20, "Means", class_="strong"),
-        text(gaps.start, _TOP + height - 20, "Difference", class_="strong"),
+        text(values.start, _TOP + height - 15, "Means", class_="strong"),
+        text(gaps.start, _TOP + height - 15, "Difference", class_="strong"),
         horizontal_axis(values, top, stack.bottom, metric_axis(metric)),
         horizontal_axis(gaps, top, stack.bottom, wording.difference),
         *(block_heading(heading, y) for heading, y in stack.headings),
@@ -116,11 +116,15 @@ def _entries(wording: Wording) -> list[Entry]:
         Entry(marker(PLAIN, 0, 0), wording.first),
         Entry(marker(PLAIN, 0, 0, is_hollow=True), wording.second),
         Entry(
-            element("g", whisker(PLAIN, -13, 0, 13, 0), marker(PLAIN, 0, 0)),
+            element("g", whisker(PLAIN, (-13, 13), 0, 0), marker(PLAIN, 0, 0)),
             "difference, p < 0.05",
         ),
         Entry(
-            element("g", whisker(PLAIN, -13, 0, 13, 0), marker(PLAIN, 0, 0, is_hollow=True)),
+            element(
+                "g",
+                whisker(PLAIN, (-13, 13), 0, 0, is_hollow=True),
+                marker(PLAIN, 0, 0, is_hollow=True),
+            ),
             "difference, not significant",
         ),
     ]
@@ -185,12 +189,13 @@ def _difference(metric: str, pair: Pair, scale: Scale, y: float) -> Markup:
         return text(scale.end + 12, y, "no value", class_="faint")
     x = scale.at(on_scale(metric, gap.difference))
     shown = contrast_text(metric, gap)
+    is_hollow = not is_significant(gap)
     parts = []
     if gap.interval is not None:
         low, high = (
             scale.at(on_scale(metric, end)) for end in (gap.interval.low, gap.interval.high)
         )
-        parts.append(whisker(pair.style, low, x, high, y))
-    parts.append(marker(pair.style, x, y, is_hollow=not is_significant(gap)))
+        parts.append(whisker(pair.style, (low, high), x, y, is_hollow=is_hollow))
+    parts.append(marker(pair.style, x, y, is_hollow=is_hollow))
     parts.append(text(scale.end + 12, y, shown, class_="value"))
     return datum(f"{pair.name}: {shown}; corrected p {shown_p(gap.p_corrected)}", *parts)

@@ -154,7 +154,7 @@ def _mark(metric: str, setting: Setting, scale: Scale, row: _Line, y: float) -> 
             scale.at(on_scale(metric, end))
             for end in (estimate.interval.low, estimate.interval.high)
         )
-        parts.append(whisker(row.style, low, x, high, y))
+        parts.append(whisker(row.style, (low, high), x, y))
     parts.append(marker(row.style, x, y, is_hollow=bool(row.source)))
     parts.append(text(scale.end + 12, y, shown, class_="value"))
     return datum(f"{row.name}, {SETTINGS[setting]}: {shown}; {about}", *parts)

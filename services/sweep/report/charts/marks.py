@@ -23,7 +23,7 @@ _DASHES = ("", "7 3", "2 3", "9 3 2 3")
 RADIUS = 6.5
 """Room that a mark takes to each side, with a little air."""
 
-_CAP = 3.0
+_CAP = 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,27 @@ def marker(style: Style, x: float, y: float, *, is_hollow: bool = False) -> Mark
     )
 
 
-def whisker(style: Style, low: float, middle: float, high: float, y: float) -> Markup:
-    """Draws an interval around a mark, with caps, and leaves the mark's room free."""
+def whisker(
+    style: Style, ends: tuple[float, float], middle: float, y: float, *, is_hollow: bool = False
+) -> Markup:
+    """Draws an interval with caps, to be drawn before its mark.
+
+    It leaves the room of a hollow mark free, as it would be seen through it.
+    """
+    low, high = ends
     ink = f"whisker {style.colour}"
-    parts = [line(end, y - _CAP, end, y + _CAP, ink) for end in (low, high)]
-    if middle - RADIUS > low:
-        parts.append(line(low, y, middle - RADIUS, y, ink))
-    if middle + RADIUS < high:
-        parts.append(line(middle + RADIUS, y, high, y, ink))
-    return element("g", *parts)
+    if not is_hollow:
+        spans = [(low, high)]
+        caps = [low, high]
+    else:
+        spans = [(low, middle - RADIUS), (middle + RADIUS, high)]
+        spans = [(start, end) for start, end in spans if start < end]
+        caps = [end for end in ends if abs(end - middle) > RADIUS]
+    return element(
+        "g",
+        *(line(start, y, end, y, ink) for start, end in spans),
+        *(line(end, y - _CAP, end, y + _CAP, ink) for end in caps),
+    )
 
 
 def bond(style: Style, first: float, second: float, y: float) -> Markup:

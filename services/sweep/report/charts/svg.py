@@ -18,6 +18,8 @@ _NOT_SHOWN = re.compile(
     "[^\t\n\r\u0020-\u007e\u00a0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd"
     "\U00010000-\U0010ffff]"
 )
+_CLASS_PREFIX = "c-"
+
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # From the middle of a line of text down to its baseline, whatever its size.
@@ -42,8 +44,12 @@ def element(name: str, *children: Markup, **attributes: str | float | None) -> M
         name: Name of the element.
         children: What is in it.
         attributes: Its attributes; a trailing underscore of a name is dropped, the others become
-            hyphens, and what is none is left out.
+            hyphens, and what is none is left out. Classes get a prefix, as a page may have its
+            own of the same names.
     """
+    classes = attributes.get("class_")
+    if isinstance(classes, str):
+        attributes["class_"] = " ".join(_CLASS_PREFIX + one for one in classes.split())
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
         for key, value in attributes.items()
