@@ -65,11 +65,13 @@ def answer_changes(
 def _same_answers(evidence: Evidence, old: Indices, new: Indices) -> tuple[Indices, Indices]:
     """Rows of the old and the new answer to each question, replicate by replicate."""
     count = int(evidence.replicate.max()) + 1
-    names = [
+    old_names, new_names = (
         evidence.question[rows].astype(np.int64) * count + evidence.replicate[rows]
         for rows in (old, new)
-    ]
-    _, in_old, in_new = np.intersect1d(*names, assume_unique=True, return_indices=True)
+    )
+    _, in_old, in_new = np.intersect1d(
+        old_names, new_names, assume_unique=True, return_indices=True
+    )
     return old[in_old], new[in_new]
 
 

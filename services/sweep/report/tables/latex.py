@@ -95,9 +95,10 @@ def _character(char: str) -> str:
         return _SPECIAL[char]
     if char.isascii() and char.isprintable():
         return char
-    letter, *marks = unicodedata.normalize("NFD", char)
-    if len(marks) == 1 and letter.isascii() and letter.isalpha() and marks[0] in _ACCENTS:
-        return f"{_ACCENTS[marks[0]]}{{{letter}}}"
+    decomposed = unicodedata.normalize("NFD", char)
+    letter, mark = decomposed[0], decomposed[1:]
+    if letter.isascii() and letter.isalpha() and mark in _ACCENTS:
+        return f"{_ACCENTS[mark]}{{{letter}}}"
     return f"{{[}}U+{ord(char):04X}{{]}}"
 
 
@@ -175,7 +176,8 @@ def _row(cells: Sequence[str]) -> str:
 def _value(cell: Cell) -> str:
     text = latex_text(cell.value)
     text = rf"\textbf{{{text}}}" if cell.is_best else text
-    return text + r"\textdagger{}" * cell.is_close
+    # The mark takes no room, so that numbers stay below each other.
+    return text + r"\rlap{\textdagger}" * cell.is_close
 
 
 def _spread(cell: Cell) -> str:

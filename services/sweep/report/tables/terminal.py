@@ -1,6 +1,7 @@
 """Prints a report in the terminal: the leaderboard with its intervals, and what sets rows apart."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -124,6 +125,43 @@ def print_notes(notes: Sequence[str], console: Console) -> None:
     console.print()
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A metric's column.
+
+    Attributes:
+        place: Place of its cells in the grid's lines.
+        heading: Its heading, of one line or two.
+        mark_width: How wide its marks are: numbers without one keep that free, so that all of
+            them stay below each other.
+        width: How wide it is in all.
+    """
+
+    place: int
+    heading: str
+    mark_width: int
+    width: int
+
+    def text(self, number: str, mark: str = "", style: str = "") -> Text:
+        """A number of the column; rich would take the spaces at its end away."""
+        padded = f"{number}{mark.ljust(self.mark_width)}".rjust(self.width)
+        return Text(padded, style=style, justify="left")
+
+
+def _column(grid: Grid, metric: str) -> _Column:
+    place = grid.metrics.index(metric)
+    cells = [line.cells[place] for line in grid.lines]
+    one = heading(metric)
+    mark_width = max((len(_mark(cell)) for cell in cells), default=0)
+    numbers = [len(text) + mark_width for cell in cells for text in (cell.value, cell.spread)]
+    return _Column(
+        place=place,
+        heading=f"{one.top}\n{one.bottom}".rstrip("\n"),
+        mark_width=mark_width,
+        width=max([len(one.top), len(one.bottom), *numbers]),
+    )
+
+
 def _table(grid: Grid, metrics: Sequence[str], counts: int) -> Table:
     """The grid's table of some of its metrics and the first of its counts."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
@@ -131,29 +169,30 @@ def _table(grid: Grid, metrics: Sequence[str], counts: int) -> Table:
         table.add_column(name, overflow="fold")
     for name in grid.counts[:counts]:
         table.add_column(name, justify="right", no_wrap=True)
-    for metric in metrics:
-        one = heading(metric)
-        table.add_column(f"{one.top}\n{one.bottom}".rstrip("\n"), justify="right", no_wrap=True)
-    places = [grid.metrics.index(metric) for metric in metrics]
+    columns = [_column(grid, metric) for metric in metrics]
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
     before: tuple[str, ...] = ()
     for line in grid.lines:
         if before and before[0] != line.names[0]:
             table.add_section()
-        _add(table, line, before, counts, [line.cells[place] for place in places])
+        names = [*map(printable, _new(line.names, before)), *line.counts[:counts]]
+        _add(table, line, names, columns)
         before = line.names
     return table
 
 
-def _add(
-    table: Table, line: Line, before: tuple[str, ...], counts: int, cells: Sequence[Cell]
-) -> None:
+def _add(table: Table, line: Line, names: Sequence[str | Text], columns: Sequence[_Column]) -> None:
     """Adds a line, and below its values half the widths of their intervals."""
-    style = "bold" if line.is_whole else None
-    names = [printable(name) for name in _new(line.names, before)]
-    table.add_row(*names, *line.counts[:counts], *map(_value, cells), style=style)
+    cells = [line.cells[column.place] for column in columns]
+    values = [
+        column.text(cell.value, _mark(cell), "green" if cell.is_best else "")
+        for column, cell in zip(columns, cells, strict=True)
+    ]
+    table.add_row(*names, *values, style="bold" if line.is_whole else None)
     if any(cell.spread for cell in cells):
-        blank = [""] * (len(line.names) + counts)
-        table.add_row(*blank, *(cell.spread for cell in cells), style="dim")
+        spreads = [column.text(cell.spread) for column, cell in zip(columns, cells, strict=True)]
+        table.add_row(*("" for _ in names), *spreads, style="dim")
 
 
 def _new(names: tuple[str, ...], before: tuple[str, ...]) -> list[str]:
@@ -166,6 +205,5 @@ def _new(names: tuple[str, ...], before: tuple[str, ...]) -> list[str]:
     return ["" if place < same else name for place, name in enumerate(names)]
 
 
-def _value(cell: Cell) -> Text:
-    mark = "†" * cell.is_close + "*" * cell.is_significant
-    return Text(f"{cell.value}{mark}", style="green" if cell.is_best else "")
+def _mark(cell: Cell) -> str:
+    return "†" * cell.is_close + "*" * cell.is_significant
