@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.metrics.registry import METRICS
-from services.metrics.statistics import NoPairsConvention, mean_signature
 from services.sweep.report.cells import cells_of, counts_of
 from services.sweep.report.evidence import Evidence
 from services.sweep.report.gathering import gather_evidence
@@ -18,7 +16,6 @@ from services.sweep.report.model import (
     Comparison,
     Gap,
     MetricResult,
-    MetricSignature,
     Report,
     Resampling,
     Row,
@@ -26,6 +23,7 @@ from services.sweep.report.model import (
 from services.sweep.report.provenance import sweep_info
 from services.sweep.report.published import published_rows
 from services.sweep.report.references import FoundReferences, find_references
+from services.sweep.report.signatures import signatures_of
 from services.sweep.report.sources import open_sources
 from services.sweep.report.standings import metric_numbers
 from services.sweep.report.statistics.resampling import Resampler
@@ -125,7 +123,7 @@ def report_of(material: Material, options: ReportOptions, note: Note = _unheard)
         sweeps=sweeps,
         contenders=evidence.contenders,
         metrics=evidence.metrics,
-        signatures=_signatures(evidence, micro=options.micro),
+        signatures=signatures_of(evidence, micro=options.micro),
         rows=rows,
         comparisons=comparisons,
         gaps=gaps,
@@ -160,25 +158,3 @@ def _numbers(
         for cell, of_cell in zip(cells, results, strict=True)
     )
     return rows, tuple(comparisons), tuple(gaps)
-
-
-def _signatures(evidence: Evidence, *, micro: bool) -> dict[str, MetricSignature]:
-    replicates = sorted({int(source.plan.replicate.max()) + 1 for source in evidence.sources})
-    found = {}
-    for metric, signature in evidence.signatures.items():
-        known = METRICS[metric]
-        macro = mean_signature(signature, NoPairsConvention.LEAVE_OUT)
-        summed = None
-        if micro and known.corpus_value is not None:
-            summed = _signed(known.sign_corpus(signature), replicates)
-        found[metric] = MetricSignature(_signed(macro, replicates), summed)
-    return found
-
-
-def _signed(signature: str, replicates: Sequence[int]) -> str:
-    """Says in a signature that replicates were averaged first, where there are any."""
-    if max(replicates) == 1:
-        return signature
-    *others, last = signature.split("|")
-    counts = "+".join(map(str, replicates))
-    return "|".join((*others, f"replicates:{counts}-averaged-first", last))

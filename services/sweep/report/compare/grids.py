@@ -20,6 +20,7 @@ from services.sweep.report.tables.layout import (
     shown,
     shown_bounds,
     shown_difference,
+    shown_p,
     shown_spread,
 )
 from services.sweep.report.tables.notes import resampling_note
@@ -102,8 +103,8 @@ def comparison_notes(comparison: SweepComparison) -> list[str]:
         f"Old: {comparison.old}. New: {comparison.new}.",
         "Means over the questions that both sweeps have a value for, over all parts of the test, "
         "times 100; len: mean length in tokens. n: these questions, for the metric with the most. "
-        "rose, fell: questions whose value became greater or less. *: a significant difference, "
-        f"p < {SIGNIFICANCE_LEVEL} by a paired test after Holm's correction over the models.",
+        "p: of a paired test, after Holm's correction over the models; *: below "
+        f"{SIGNIFICANCE_LEVEL}. rose, fell: questions whose value became greater or less.",
         resampling_note(comparison.resampling),
     ]
     revisions = [
@@ -139,6 +140,7 @@ def _lines(
             str(questions),
             is_whole=True,
         ),
+        line("p", [Cell(shown_p(one.contrast.p_corrected)) if one else nothing for one in found]),
         line("rose", [Cell(str(one.rose)) if one else nothing for one in found]),
         line("fell", [Cell(str(one.fell)) if one else nothing for one in found]),
     ]

@@ -121,7 +121,7 @@ class SweepComparison:
         only_old: Those that the old sweep alone has.
         only_new: Those that the new sweep alone has.
         metrics: Names of the metrics that both have, in the order of the published tables.
-        signatures: Signature of each metric's scores, which is the same in both.
+        signatures: Signature of each metric's means, which is the same in both.
         largest: For each metric the largest changes of single questions, the largest first.
         resampling: How intervals and p-values were computed.
     """

@@ -19,6 +19,7 @@ from services.sweep.report.compare.model import (
 )
 from services.sweep.report.evidence import PARTS, Evidence
 from services.sweep.report.model import Resampling
+from services.sweep.report.signatures import signatures_of
 from services.sweep.report.statistics.holm import corrected
 from services.sweep.report.statistics.resampling import Resampler
 from services.sweep.report.statistics.samples import Sample
@@ -100,7 +101,9 @@ def compare_sweeps(
         only_new=tuple(_words(way) for way in new if way not in old),
         metrics=tuple(metric for metric in evidence.metrics if metric in compared),
         signatures={
-            metric: evidence.signatures[metric] for metric in evidence.metrics if metric in compared
+            metric: signature.macro
+            for metric, signature in signatures_of(evidence, micro=False).items()
+            if metric in compared
         },
         largest=tuple(largest),
         resampling=resampling,

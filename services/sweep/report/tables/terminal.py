@@ -176,7 +176,7 @@ def _table(grid: Grid, metrics: Sequence[str], counts: int) -> Table:
     for line in grid.lines:
         if before and before[0] != line.names[0]:
             table.add_section()
-        names = [*map(printable, _new(line.names, before)), *line.counts[:counts]]
+        names: list[str | Text] = [*map(printable, _new(line.names, before)), *line.counts[:counts]]
         _add(table, line, names, columns)
         before = line.names
     return table

@@ -170,6 +170,8 @@ def test_revisions_and_names_say_what_was_compared(comparison: SweepComparison) 
     assert comparison.new.endswith("/new")
     assert (comparison.only_old, comparison.only_new) == ((), ())
     assert list(comparison.signatures) == ["ec_exact", "length"]
+    assert comparison.signatures["length"].startswith("length|tok:nltk")
+    assert comparison.signatures["length"].endswith("|mean:macro")
 
 
 def test_it_is_printed_with_old_new_difference_and_counts(comparison: SweepComparison) -> None:
@@ -180,6 +182,7 @@ def test_it_is_printed_with_old_new_difference_and_counts(comparison: SweepCompa
     at = lines.index(["w/o", "old", "0.00", "3.0"])
     assert lines[at + 1][:2] == ["new", "25.00"]
     assert lines[at + 2][:5] == ["new", "-", "old", "4", "+25.00"]
+    assert lines[at + 4][:2] == ["p", "1.000"]
     rose = next(line for line in lines[at:] if line[0] == "rose")
     assert rose[1] == "1"
     assert ["alpha", "with", "4", "4", "0", "0", "0"] in lines
@@ -233,6 +236,7 @@ def test_replicates_are_averaged_before_they_are_compared(tmp_path: Path) -> Non
     assert (found.old, found.new, found.contrast.questions) == (3.0, 4.0, 4)
     (with_title, _) = comparison.models[0].answers
     assert (with_title.given, with_title.changed) == (8, 4)
+    assert "|replicates:2-averaged-first|" in comparison.signatures["length"]
 
 
 def test_controls_are_compared_as_models_of_their_own(tmp_path: Path) -> None:
