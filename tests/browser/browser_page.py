@@ -29,7 +29,7 @@ def running_chromium(executable: str) -> Iterator[Browser]:
             browser.close()
 
 
-@dataclass(slots=True)
+@dataclass  # no slots: Playwright remembers bound listeners on their object
 class Watched:
     """A page, and what came of it.
 

@@ -89,17 +89,17 @@ def test_fifty_thousand_answers_are_searched_filtered_sorted_and_read(
     assert _elements(page) < 3000
 
     # 623, 1623, …, 5623 and 6230 to 6239 are all that hold it, in two settings each.
-    page.get_by_label("Search").fill("painting 623")
+    page.get_by_label("Search", exact=True).fill("painting 623")
     expect(page.locator("#found")).to_contain_text("22 questions, 88 answers")
     page.get_by_role("button", name="Clear").click()
 
     # (7 q + 11 c) % 100 is 99 for exactly one q in a hundred, for each of four contenders.
-    page.get_by_label("At least").fill("99")
+    page.get_by_label("At least", exact=True).fill("99")
     expect(page.locator("#found")).to_contain_text("500 questions, 500 answers")
     page.get_by_role("button", name="Clear").click()
 
-    page.get_by_label("Sort").select_option("high")
-    page.get_by_label("Contender").select_option("model-0")
+    page.get_by_label("Sort", exact=True).select_option("high")
+    page.get_by_label("Contender", exact=True).select_option("model-0")
     expect(page.locator(".questions tbody tr").first.locator("td").last).to_have_text("99.00")
     page.get_by_role("button", name="Clear").click()
 

@@ -24,40 +24,40 @@ def _titles(page: Page) -> list[str]:
 def test_all_questions_are_listed_and_it_is_said_what_is_left_out(questions: Page) -> None:
     # 4 titles x 2 sections x 2 settings, two models each; the index says ten more are not shown.
     expect(questions.locator("#found")).to_have_text(
-        "16 questions, 32 answers · shows 32 of 42 answers"
+        "16 questions, 32 answers · this report shows 32 of 42 answers"
     )
 
 
 def test_search_finds_words_in_any_order_without_case_or_accents(questions: Page) -> None:
-    questions.get_by_label("Search").fill("description CAFE")
+    questions.get_by_label("Search", exact=True).fill("description CAFE")
     expect(questions.locator("#found")).to_contain_text("2 questions, 4 answers of 16 and 32")
     assert _titles(questions) == ["Café Terrace at Night"] * 2
 
 
 def test_failed_answers_of_a_model_are_found(questions: Page) -> None:
-    questions.get_by_label("Contender").select_option("demo-tiny")
-    questions.get_by_label("Answers").select_option("failed")
+    questions.get_by_label("Contender", exact=True).select_option("demo-tiny")
+    questions.get_by_label("Answers", exact=True).select_option("failed")
     expect(questions.locator("#found")).to_contain_text("4 questions, 4 answers")
     assert set(_titles(questions)) == {"Guernica"}
 
 
 def test_a_range_of_a_metric_finds_answers_within_it(questions: Page) -> None:
     # The value of question q by contender c is 10 q + c.
-    questions.get_by_label("At least").fill("50")
-    questions.get_by_label("At most").fill("60")
+    questions.get_by_label("At least", exact=True).fill("50")
+    questions.get_by_label("At most", exact=True).fill("60")
     expect(questions.locator("#found")).to_contain_text("2 questions, 3 answers")
 
 
 def test_questions_are_sorted_by_a_metric(questions: Page) -> None:
-    questions.get_by_label("Sort").select_option("high")
+    questions.get_by_label("Sort", exact=True).select_option("high")
     expect(questions.locator(".questions tbody .what a").first).to_have_text("Guernica")
-    questions.get_by_label("Sort").select_option("low")
+    questions.get_by_label("Sort", exact=True).select_option("low")
     expect(questions.locator(".questions tbody .what a").first).to_have_text("Mona Lisa")
 
 
 def test_a_contender_against_another_shows_the_difference(questions: Page) -> None:
-    questions.get_by_label("Contender").select_option("demo-tiny")
-    questions.get_by_label("Against").select_option("demo-smol")
+    questions.get_by_label("Contender", exact=True).select_option("demo-tiny")
+    questions.get_by_label("Against", exact=True).select_option("demo-smol")
     expect(questions.locator(".questions thead th").last).to_contain_text("Difference")
     expect(questions.locator(".questions tbody tr").first.locator("td").last).to_have_text("+1.00")
 
@@ -65,14 +65,14 @@ def test_a_contender_against_another_shows_the_difference(questions: Page) -> No
 def test_filters_are_in_the_link(watched: Watched, report_file: Path) -> None:
     page = watched.open(report_file, "#/questions?setting=without_title&text=watch&sort=high")
     expect(page.locator("#found")).to_contain_text("2 questions")
-    expect(page.get_by_label("Search")).to_have_value("watch")
+    expect(page.get_by_label("Search", exact=True)).to_have_value("watch")
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#found")).to_contain_text("16 questions")
     assert page.url.endswith("#/questions")
 
 
 def test_nothing_found_is_said_with_a_way_out(questions: Page) -> None:
-    questions.get_by_label("Search").fill("no such artwork")
+    questions.get_by_label("Search", exact=True).fill("no such artwork")
     expect(questions.locator(".empty")).to_contain_text("No question is like this")
     questions.get_by_role("button", name="Clear the filters").click()
     expect(questions.locator("#found")).to_contain_text("16 questions")
@@ -155,7 +155,7 @@ def test_a_question_that_is_not_there_is_said_to_be_missing(
 def test_all_can_be_done_from_the_keyboard(watched: Watched, report_file: Path) -> None:
     page = watched.open(report_file)
     page.keyboard.press("/")
-    expect(page.get_by_label("Search")).to_be_focused()
+    expect(page.get_by_label("Search", exact=True)).to_be_focused()
     page.keyboard.type("j watch")
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("watch")
@@ -193,7 +193,7 @@ def test_a_count_in_the_leaderboard_leads_to_its_answers(watched: Watched, tmp_p
     row = page.locator('.leaderboard tbody[data-setting="with_title"] tr').nth(1)
     row.locator("a[href*='status=failed']").click()
     expect(page.locator("#found")).to_contain_text("1 question, 1 answer")
-    expect(page.get_by_label("Contender")).to_have_value("0")
+    expect(page.get_by_label("Contender", exact=True)).to_have_value("0")
 
 
 def test_answers_beside_the_page_are_read_when_they_are_asked_for(

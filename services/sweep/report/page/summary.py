@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from services.sweep.leaderboard.standings import ALL_PARTS
 from services.sweep.report.model import Report
 from services.sweep.report.page.metric_words import MetricWords, metric_words
+from services.sweep.spec.controls import Control
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +14,11 @@ class Summary:
     """What a report is about.
 
     Attributes:
-        contenders: How many are compared, controls not counted apart.
+        contenders: How many compete: they were shown the right pictures.
+        controls: The others, which were shown other pictures or none.
+        settings: In how many settings questions were asked.
         artworks: Artworks that the questions are about.
-        questions: Questions of the row that has most, over both settings.
+        questions: Questions of the row that has most.
         planned: Answers in all.
         scored: Answers with scores.
         failed: Answers that failed.
@@ -25,6 +28,8 @@ class Summary:
     """
 
     contenders: int
+    controls: int
+    settings: int
     artworks: int
     questions: int
     planned: int
@@ -38,17 +43,17 @@ class Summary:
 def summary_of(report: Report) -> Summary:
     """Adds up the counts of a report."""
     rows = [row for row in report.rows if row.part == ALL_PARTS]
-    questions: dict[str, int] = {}
+    competing = sum(contender.control is Control.NONE for contender in report.contenders)
     failures: dict[str, int] = {}
-    for row in rows:
-        questions[row.setting] = max(questions.get(row.setting, 0), row.counts.questions)
     for sweep in report.sweeps:
         for reason, count in sweep.failures.items():
             failures[reason] = failures.get(reason, 0) + count
     return Summary(
-        contenders=len(report.contenders),
+        contenders=competing,
+        controls=len(report.contenders) - competing,
+        settings=len({row.setting for row in rows}),
         artworks=report.resampling.artworks,
-        questions=sum(questions.values()),
+        questions=max((row.counts.questions for row in rows), default=0),
         planned=sum(row.counts.planned for row in rows),
         scored=sum(row.counts.scored for row in rows),
         failed=sum(row.counts.failed for row in rows),

@@ -51,11 +51,11 @@ const option = (value, text) => make("option", { value }, shortened(text, 60));
 function drawFilters() {
   const { index } = list;
   const form = byId("filters");
-  const menu = (key, text, options) => make("label", {}, text, make("select", { name: key }, options));
+  const menu = (key, text, options) => make("label", {}, text, make("select", { name: key, "aria-label": text }, options));
   const contenders = index.contenders.map((text, place) => option(place, text));
   replace(
     form,
-    make("label", { class: "wide" }, "Search", make("input", { name: "text", type: "search", placeholder: "Title, section, artwork, name   ( / )", autocomplete: "off", spellcheck: "false" })),
+    make("label", { class: "wide" }, "Search", make("input", { name: "text", type: "search", placeholder: "Title, section, name", title: "/", autocomplete: "off", spellcheck: "false" })),
     menu("setting", "Setting", [option("", "Both"), SETTING_NAMES.map((setting) => option(setting, SETTINGS[setting]))]),
     menu("part", "Part", [option("", "All"), option("seen", "Seen"), option("unseen", "Unseen")]),
     menu("contender", "Contender", [option(-1, "Any"), contenders]),
@@ -156,10 +156,10 @@ function listRow(question, place, columns) {
     make("td", { class: "chips" },
       make("span", { class: "chip" }, SETTINGS[SETTING_NAMES[index.setting[question]]]),
       index.part[question] < 2 ? make("span", { class: "chip" }, PART_NAMES[index.part[question]]) : null),
-    columns.map(({ value, contender, isDifference }) => {
+    columns.map(({ heading, value, contender, isDifference }) => {
       const shown = value(question);
       const text = isDifference ? signed(shown, digits) : number(shown, digits);
-      return make("td", { class: "n" }, Number.isNaN(shown) && !isDifference ? statusMark(question, contender) ?? MISSING : text);
+      return make("td", { class: "n", "data-name": shortened(heading, 24) }, Number.isNaN(shown) && !isDifference ? statusMark(question, contender) ?? MISSING : text);
     }),
   );
 }
@@ -182,7 +182,7 @@ function drawList() {
   replace(byId("found"),
     `${plural(questions.length, "question")}, ${plural(list.answers, "answer")}`,
     questions.length < index.questionCount ? ` of ${count(index.questionCount)} and ${count(index.answerCount)}` : "",
-    isPartial ? make("span", { class: "muted" }, ` · shows ${count(index.shown)} of ${count(index.total)} answers`) : null,
+    isPartial ? make("span", { class: "muted" }, ` · this report shows ${count(index.shown)} of ${count(index.total)} answers`) : null,
     index.note ? make("span", { class: "muted" }, ` · ${index.note}`) : null);
   drawPages();
 }
