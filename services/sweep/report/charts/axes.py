@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from services.sweep.report.charts.labels import fitted, text_width
+from services.sweep.report.charts.names import NAMES_LEFT
 from services.sweep.report.charts.scales import Scale
 from services.sweep.report.charts.svg import WIDTH, Markup, element, line, text
 
 AXIS_HEIGHT = 40.0
 """Room under a horizontal axis for its numbers and its title."""
 
-NAMES_LEFT = 10.0
-"""Where names of rows begin."""
-
 _LABEL_GAP = 12.0
 _TITLE_GAP = 30.0
-_MIN_NAMES, _MAX_NAMES = 90.0, 240.0
+_LONGEST = 240.0
 _LEGEND_ROW = 20.0
 _LEGEND_GAP = 22.0
 
@@ -29,6 +27,7 @@ def horizontal_axis(
     bottom: float,
     title: str = "",
     *,
+    has_labels: bool = True,
     has_top_labels: bool = False,
     most: int | None = None,
 ) -> Markup:
@@ -39,6 +38,7 @@ def horizontal_axis(
         top: Where the grid lines begin.
         bottom: Where they end.
         title: What the numbers are.
+        has_labels: Whether there are numbers.
         has_top_labels: Whether the numbers stand over the lines too: for tall charts.
         most: The most numbers there may be.
     """
@@ -47,7 +47,8 @@ def horizontal_axis(
         x = scale.at(tick.value)
         zero = tick.value == 0 and scale.low < 0
         parts.append(line(x, top, x, bottom, "zero" if zero else "grid"))
-        parts.append(text(x, bottom + _LABEL_GAP, tick.label, class_="tick", anchor="middle"))
+        if has_labels:
+            parts.append(text(x, bottom + _LABEL_GAP, tick.label, class_="tick", anchor="middle"))
         if has_top_labels:
             parts.append(text(x, top - _LABEL_GAP, tick.label, class_="tick", anchor="middle"))
     parts.append(line(scale.start, bottom, scale.end, bottom, "axis"))
@@ -85,7 +86,7 @@ def legend(entries: Sequence[Entry], left: float, top: float) -> tuple[Markup, f
     """Writes a legend in as many lines as it takes; returns it and its height."""
     x, y, parts = left, top + _LEGEND_ROW / 2, []
     for entry in entries:
-        words = fitted(entry.words, _MAX_NAMES)
+        words = fitted(entry.words, _LONGEST)
         width = 36 + text_width(words) + _LEGEND_GAP
         if x > left and x + width > WIDTH:
             x, y = left, y + _LEGEND_ROW
@@ -132,17 +133,6 @@ def stacked(blocks: Sequence[Block[T]], top: float, row_height: float = 21.0) ->
             rows.append((row, y + row_height / 2))
             y += row_height
     return Stack(headings, rows, y + 4)
-
-
-def names_width(names: Sequence[str]) -> float:
-    """The room that names of rows take, from the left of the picture on."""
-    widest = max(map(text_width, names), default=0.0)
-    return NAMES_LEFT + min(max(widest, _MIN_NAMES), _MAX_NAMES) + 14
-
-
-def row_name(name: str, y: float, width: float) -> Markup:
-    """Writes a row's name into the room that :func:`names_width` gave, shortened if need be."""
-    return text(NAMES_LEFT, y, fitted(name, width - NAMES_LEFT - 8), whole=name)
 
 
 def block_heading(heading: str, y: float) -> Markup:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from services.sweep.report.charts.axes import NAMES_LEFT
 from services.sweep.report.charts.heat import Cell, empty_cell, filled_cell
-from services.sweep.report.charts.labels import count_text, fitted, metric_name, text_width
+from services.sweep.report.charts.labels import count_text, metric_name
+from services.sweep.report.charts.names import NAMES_LEFT
 from services.sweep.report.charts.scales import plain
 from services.sweep.report.charts.svg import WIDTH, Markup, picture, text
 from services.sweep.report.model import Correlations, Report
@@ -13,7 +13,7 @@ from services.sweep.report.tables.layout import heading
 _TOP = 8.0
 _ROW = 30.0
 _MIN_COLUMN, _MAX_COLUMN = 40.0, 84.0
-_NAMES = 196.0
+_NAMES = 262.0
 
 
 def correlations(report: Report) -> str | None:
@@ -29,7 +29,7 @@ def correlations(report: Report) -> str | None:
         "Rank correlations of the metrics",
         f"Spearman's rank correlation of each two of {len(found.metrics)} metrics over "
         f"{count_text(found.answers, 'answer')}, as a triangle of numbers.",
-        bottom + 28,
+        bottom + 36,
         *_cells(found, column),
         *(
             text(NAMES_LEFT, _TOP + place * _ROW + _ROW / 2 - 1, metric_name(metric))
@@ -38,13 +38,14 @@ def correlations(report: Report) -> str | None:
         *(
             text(
                 _NAMES + (place + 0.5) * column - 1,
-                bottom + 14,
-                _column_name(metric, column),
+                bottom + 12 + 14 * number,
+                words,
                 class_="small",
                 anchor="middle",
                 whole=metric_name(metric),
             )
             for place, metric in enumerate(found.metrics[:-1])
+            for number, words in enumerate((heading(metric).top, heading(metric).bottom))
         ),
     )
 
@@ -60,9 +61,3 @@ def _cells(found: Correlations, column: float) -> Iterator[Markup]:
             else:
                 shown = plain(value, 2)
                 yield filled_cell(cell, value, shown, f"{names}: {shown}")
-
-
-def _column_name(metric: str, width: float) -> str:
-    name = metric_name(metric)
-    short = name if text_width(name, 11) <= width else heading(metric).line
-    return fitted(short, width, 11)

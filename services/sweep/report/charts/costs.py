@@ -9,11 +9,10 @@ from services.sweep.report.charts.axes import (
     Block,
     Stack,
     horizontal_axis,
-    names_width,
-    row_name,
     stacked,
 )
 from services.sweep.report.charts.labels import fitted, rounded_text
+from services.sweep.report.charts.names import names_of
 from services.sweep.report.charts.scales import from_zero
 from services.sweep.report.charts.svg import WIDTH, Markup, box, datum, element, picture, text
 from services.sweep.report.model import Report
@@ -40,18 +39,18 @@ def costs(report: Report) -> str | None:
     panels = [name for name in panels if any(row.values.get(name, 0.0) > 0 for row in rows)]
     if not panels:
         return None
-    names = names_width([row.name for row in rows])
+    names = names_of([row.name for row in rows])
     stack = stacked([Block("", rows)], _TOP, _ROW)
-    width = (WIDTH - names - _GAP * (len(panels) - 1)) / len(panels)
+    width = (WIDTH - names.width - _GAP * (len(panels) - 1)) / len(panels)
     return picture(
         "chart-costs",
         "What the models took",
         f"A bar for each model in {len(panels)} panels: {', '.join(panels)}; the numbers stand "
         f"behind the bars.",
         stack.bottom + AXIS_HEIGHT - 14,
-        *(row_name(row.name, y, names) for row, y in stack.rows),
+        *(names.row(row.name, y) for row, y in stack.rows),
         *(
-            _panel(panel, stack, names + place * (width + _GAP), width)
+            _panel(panel, stack, names.width + place * (width + _GAP), width)
             for place, panel in enumerate(panels)
         ),
     )

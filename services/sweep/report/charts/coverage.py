@@ -8,11 +8,10 @@ from services.sweep.report.charts.axes import (
     Entry,
     horizontal_axis,
     legend,
-    names_width,
-    row_name,
     stacked,
 )
 from services.sweep.report.charts.labels import count_text, percent_text, text_width
+from services.sweep.report.charts.names import names_of
 from services.sweep.report.charts.scales import Scale
 from services.sweep.report.charts.svg import WIDTH, Markup, box, datum, picture, text
 from services.sweep.report.model import Report
@@ -49,12 +48,12 @@ def coverage(report: Report) -> str | None:
         0.0,
         _TOP,
     )
-    names = names_width([label for label, _ in rows])
+    names = names_of([label for label, _ in rows])
     stack = stacked([Block("", rows)], _TOP + height + 8, _ROW)
-    across = Scale(0.0, 100.0, names, WIDTH - 24)
+    across = Scale(0.0, 100.0, names.width, WIDTH - 24)
     parts: list[Markup] = []
     for (label, counts), y in stack.rows:
-        parts.append(row_name(label, y, names))
+        parts.append(names.row(label, y))
         parts.extend(_bar(label, counts, across, y))
     return picture(
         "chart-coverage",

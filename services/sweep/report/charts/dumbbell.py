@@ -11,8 +11,6 @@ from services.sweep.report.charts.axes import (
     block_heading,
     horizontal_axis,
     legend,
-    names_width,
-    row_name,
     stacked,
 )
 from services.sweep.report.charts.labels import (
@@ -23,6 +21,7 @@ from services.sweep.report.charts.labels import (
     value_text,
 )
 from services.sweep.report.charts.marks import PLAIN, Style, bond, marker, whisker
+from services.sweep.report.charts.names import names_of
 from services.sweep.report.charts.scales import Scale, spanning
 from services.sweep.report.charts.svg import WIDTH, Markup, datum, element, line, picture, text
 from services.sweep.report.model import Contrast
@@ -90,8 +89,8 @@ def dumbbell(metric: str, wording: Wording, blocks: Sequence[Block[Pair]]) -> st
         return None
     key, height = legend(_entries(wording), 0.0, 0.0)
     stack = stacked(blocks, _TOP + height)
-    names = names_width([pair.name for pair in pairs])
-    values, gaps = _scales(metric, pairs, names)
+    names = names_of([pair.name for pair in pairs])
+    values, gaps = _scales(metric, pairs, names.width)
     top = stack.headings[0][1] + 14 if stack.headings else _TOP + height
     title = f"{metric_name(metric)}: {wording.title}"
     return picture(
@@ -106,7 +105,7 @@ def dumbbell(metric: str, wording: Wording, blocks: Sequence[Block[Pair]]) -> st
         horizontal_axis(values, top, stack.bottom, metric_axis(metric)),
         horizontal_axis(gaps, top, stack.bottom, wording.difference),
         *(block_heading(heading, y) for heading, y in stack.headings),
-        *(row_name(pair.name, y, names) for pair, y in stack.rows),
+        *(names.row(pair.name, y) for pair, y in stack.rows),
         *_drawn(metric, wording, stack, values, gaps),
     )
 

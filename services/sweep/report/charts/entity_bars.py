@@ -7,11 +7,10 @@ from services.sweep.report.charts.axes import (
     AXIS_HEIGHT,
     Block,
     horizontal_axis,
-    names_width,
-    row_name,
     stacked,
 )
 from services.sweep.report.charts.labels import count_text, percent_text
+from services.sweep.report.charts.names import names_of
 from services.sweep.report.charts.scales import Scale, from_zero
 from services.sweep.report.charts.svg import WIDTH, Markup, box, datum, picture, text
 from services.sweep.report.model import EntityStanding, Report
@@ -76,8 +75,8 @@ def _share_found(one: EntityStanding) -> float:
 def _bars(name: str, title: str, axis: str, bars: Sequence[_Bar]) -> str | None:
     if not bars:
         return None
-    names = names_width([bar.name for bar in bars])
-    across = from_zero([bar.whole for bar in bars], names, WIDTH - _WORDS)
+    names = names_of([bar.name for bar in bars])
+    across = from_zero([bar.whole for bar in bars], names.width, WIDTH - _WORDS)
     stack = stacked([Block("", bars)], 6.0, _ROW)
     return picture(
         f"chart-{name}",
@@ -85,7 +84,7 @@ def _bars(name: str, title: str, axis: str, bars: Sequence[_Bar]) -> str | None:
         f"{title}: a bar for each of {count_text(len(bars), 'name')}, with its number behind it.",
         stack.bottom + AXIS_HEIGHT,
         horizontal_axis(across, 6.0, stack.bottom, axis),
-        *(row_name(bar.name, y, names) for bar, y in stack.rows),
+        *(names.row(bar.name, y) for bar, y in stack.rows),
         *(_drawn(bar, across, y) for bar, y in stack.rows),
     )
 

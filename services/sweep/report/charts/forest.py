@@ -10,8 +10,6 @@ from services.sweep.report.charts.axes import (
     Stack,
     block_heading,
     horizontal_axis,
-    names_width,
-    row_name,
     stacked,
 )
 from services.sweep.report.charts.labels import (
@@ -25,6 +23,7 @@ from services.sweep.report.charts.labels import (
     part_order,
 )
 from services.sweep.report.charts.marks import PUBLISHED, Style, marker, style_of, whisker
+from services.sweep.report.charts.names import names_of
 from services.sweep.report.charts.scales import Scale, spanning
 from services.sweep.report.charts.svg import WIDTH, Markup, datum, element, line, picture, text
 from services.sweep.report.model import Estimate, Report
@@ -57,8 +56,8 @@ def forest(report: Report, metric: str) -> str | None:
     lines = [one for block in blocks for one in block.rows]
     settings = [one for one in Setting if any(one in row.estimates for row in lines)]
     stack = stacked(blocks, _TOP)
-    names = names_width([one.name for one in lines])
-    scales = _scales(metric, lines, names, len(settings))
+    names = names_of([one.name for one in lines])
+    scales = _scales(metric, lines, names.width, len(settings))
     panels = [
         _panel(metric, setting, scale, stack)
         for setting, scale in zip(settings, scales, strict=True)
@@ -71,7 +70,7 @@ def forest(report: Report, metric: str) -> str | None:
         f"{' and '.join(SETTINGS[one] for one in settings)}; the numbers stand beside the marks.",
         stack.bottom + AXIS_HEIGHT,
         *(block_heading(heading, y) for heading, y in stack.headings),
-        *(row_name(row.name, y, names) for row, y in stack.rows),
+        *(names.row(row.name, y) for row, y in stack.rows),
         *panels,
     )
 

@@ -29,7 +29,7 @@ def filled_cell(cell: Cell, value: float, shown: str, title: str) -> Markup:
     Args:
         cell: Where it is.
         value: How deep its colour is: -1 to 1, with two colours for the two signs.
-        shown: Its number.
+        shown: Its number; may be empty.
         title: What it is about.
     """
     class_ = "heat negative" if value < 0 else "heat positive"

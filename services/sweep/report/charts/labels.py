@@ -24,18 +24,18 @@ _METRICS = {
     "ec_exact": "Entity coverage, exact",
     "ec_partial": "Entity coverage, partial",
     "ecooc_0": "Entity co-occurrence, same sentence",
-    "ecooc_1": "Entity co-occurrence, one sentence around",
-    "ecooc_2": "Entity co-occurrence, two sentences around",
+    "ecooc_1": "Entity co-occurrence, ±1 sentence",
+    "ecooc_2": "Entity co-occurrence, ±2 sentences",
     "ecooc_inf": "Entity co-occurrence, whole text",
     "length_penalty": "Length penalty",
     "length": "Length",
 }
 
 _MINUS = "\N{MINUS SIGN}"
-_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
-# Widths in a sans-serif font as shares of its size; a little generous.
-_NARROW, _WIDE, _CAPITAL, _USUAL, _FULL = 0.33, 0.9, 0.7, 0.58, 1.0
+# Widths as shares of the size, of a wide font (DejaVu Sans): others take less.
+_NARROW, _WIDE, _CAPITAL, _USUAL, _FULL = 0.37, 0.93, 0.71, 0.62, 1.0
 _NARROW_LETTERS = frozenset("fijlrtI.,:;'|!()[]{}/\\ -`")
 _WIDE_LETTERS = frozenset("mwMW@%")
 
@@ -128,7 +128,7 @@ def fitted(text: str, width: float, size: float = TEXT_SIZE) -> str:
     text = " ".join(text.split())
     if text_width(text, size) <= width:
         return text
-    room = width - text_width(_ELLIPSIS, size)
+    room = width - text_width(ELLIPSIS, size)
     head, tail = "", ""
     for place in range(len(text)):
         before, after = text[place], text[-1 - place]
@@ -138,7 +138,7 @@ def fitted(text: str, width: float, size: float = TEXT_SIZE) -> str:
         if text_width(head + after + tail, size) > room:
             break
         tail = after + tail
-    return f"{head.rstrip()}{_ELLIPSIS}{tail.lstrip()}"
+    return f"{head.rstrip()}{ELLIPSIS}{tail.lstrip()}"
 
 
 def _two_digits(value: float) -> str:

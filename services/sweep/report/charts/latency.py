@@ -5,17 +5,15 @@ from dataclasses import dataclass
 
 from services.sweep.report.charts.axes import (
     AXIS_HEIGHT,
-    NAMES_LEFT,
     Block,
     Entry,
     horizontal_axis,
     legend,
-    names_width,
-    row_name,
     stacked,
 )
 from services.sweep.report.charts.labels import rounded_text, seconds_text
 from services.sweep.report.charts.marks import PLAIN, RADIUS, Style, marker
+from services.sweep.report.charts.names import NAMES_LEFT, names_of
 from services.sweep.report.charts.pace import pace_names
 from services.sweep.report.charts.scales import Scale, of_times
 from services.sweep.report.charts.svg import WIDTH, Markup, datum, element, line, picture, text
@@ -44,17 +42,17 @@ def latency(report: Report) -> str | None:
     shown = [one for one in report.pace if max(one.total_s) > 0]
     if not shown:
         return None
-    names = pace_names(shown)
+    labels = pace_names(shown)
     speeds = [_speed(one) for one in shown]
-    width = names_width([*names, *speeds])
+    names = names_of(labels, speeds)
     key, height = legend(list(_entries()), 0.0, _TOP)
     top = _TOP + height + 6
     stack = stacked([Block("", shown)], top, _ROW)
     times = [time for one in shown for time in (*one.total_s, *one.first_token_s)]
-    across = of_times(times, width, WIDTH - _VALUES)
+    across = of_times(times, names.width, WIDTH - _VALUES)
     parts: list[Markup] = []
-    for name, speed, (one, y) in zip(names, speeds, stack.rows, strict=True):
-        parts.append(row_name(name, y - _HALF, width))
+    for name, speed, (one, y) in zip(labels, speeds, stack.rows, strict=True):
+        parts.append(names.row(name, y - _HALF))
         parts.append(text(NAMES_LEFT, y + _HALF, speed, class_="faint"))
         parts.extend(_track(name, track, across, y + track.offset) for track in _tracks(one))
     title = "Seconds, logarithmic" if across.is_logarithmic else "Seconds"

@@ -10,17 +10,19 @@ from services.sweep.report.charts.axes import (
     legend,
     vertical_axis,
 )
-from services.sweep.report.charts.labels import SETTINGS, count_text, rounded_text
+from services.sweep.report.charts.labels import SETTINGS, count_text
+from services.sweep.report.charts.length_panels import COVERAGE, length_curve, length_panels
 from services.sweep.report.charts.marks import curve, marker, style_of
 from services.sweep.report.charts.scales import Scale, from_zero, spanning
-from services.sweep.report.charts.svg import WIDTH, Markup, datum, element, picture, text
+from services.sweep.report.charts.svg import WIDTH, Markup, element, picture, text
 from services.sweep.report.model import LengthCurve, Report
 
 _LEFT = 50.0
 _TOP = 54.0
 _HEIGHT = 250.0
 _GAP = 34.0
-_COVERAGE = "Entity coverage, exact (\N{MULTIPLICATION SIGN} 100)"
+# More curves than these cannot be told apart in one panel.
+_MOST_TOGETHER = 8
 
 
 def lengths(report: Report) -> str | None:
@@ -28,8 +30,10 @@ def lengths(report: Report) -> str | None:
     curves = [one for one in report.lengths if one.bins]
     if not curves:
         return None
-    settings = [one for one in Setting if any(curve.setting is one for curve in curves)]
     places = sorted({one.contender for one in curves})
+    if len(places) > _MOST_TOGETHER:
+        return length_panels(report, curves)
+    settings = [one for one in Setting if any(curve.setting is one for curve in curves)]
     bottom = _TOP + _HEIGHT
     tops = [point.value * 100 for one in curves for point in one.bins]
     upright = from_zero([max(tops) * 1.05], bottom, _TOP)
@@ -71,27 +75,19 @@ def _panel(
     *,
     has_labels: bool,
 ) -> Markup:
-    title = _COVERAGE if has_labels else ""
+    title = COVERAGE if has_labels else ""
     parts = [
         text(across.start, 10, SETTINGS[setting], class_="strong"),
         vertical_axis(upright, across.start, across.end, title, has_labels=has_labels),
         horizontal_axis(across, _TOP, upright.start, "Mean length of the answers (tokens)"),
     ]
-    parts += [
-        _curve(report.contenders[one.contender].label, one, across, upright) for one in curves
-    ]
-    return element("g", *parts)
-
-
-def _curve(label: str, one: LengthCurve, across: Scale, upright: Scale) -> Markup:
-    style = style_of(one.contender)
-    places = [(across.at(point.length), upright.at(point.value * 100)) for point in one.bins]
-    marks = [
-        datum(
-            f"{label}, {SETTINGS[one.setting]}: coverage {rounded_text(point.value * 100)} at "
-            f"{rounded_text(point.length)} tokens; {count_text(point.answers, 'answer')}",
-            marker(style, x, y),
+    drawn = (
+        length_curve(
+            report.contenders[one.contender].label,
+            one,
+            style_of(one.contender),
+            (across, upright),
         )
-        for point, (x, y) in zip(one.bins, places, strict=True)
-    ]
-    return element("g", curve(style, places), *marks)
+        for one in curves
+    )
+    return element("g", *parts, *drawn)

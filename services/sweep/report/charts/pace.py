@@ -7,11 +7,10 @@ from services.sweep.report.charts.axes import (
     AXIS_HEIGHT,
     Block,
     horizontal_axis,
-    names_width,
-    row_name,
     stacked,
 )
 from services.sweep.report.charts.labels import count_text, rounded_text, seconds_text
+from services.sweep.report.charts.names import names_of
 from services.sweep.report.charts.scales import Scale, from_zero
 from services.sweep.report.charts.svg import (
     WIDTH,
@@ -53,11 +52,11 @@ def pace(report: Report) -> str | None:
     shown = [one for one in report.pace if any(rate > 0 for rate in one.rates)]
     if not shown:
         return None
-    names = pace_names(shown)
-    width = names_width(names)
+    labels = pace_names(shown)
+    names = names_of(labels)
     lasted = max(one.bin_s * len(one.rates) for one in shown)
     unit, unit_s = next((each for each in _UNITS if lasted >= 2 * each[1]), _UNITS[-1])
-    across = Scale(0.0, lasted / unit_s, width, WIDTH - _VALUES)
+    across = Scale(0.0, lasted / unit_s, names.width, WIDTH - _VALUES)
     frame = _Frame(across, unit_s, max(rate for one in shown for rate in one.rates))
     stack = stacked([Block("", shown)], _TOP, _ROW)
     return picture(
@@ -68,8 +67,8 @@ def pace(report: Report) -> str | None:
         f"answers a second.",
         stack.bottom + AXIS_HEIGHT,
         horizontal_axis(across, _TOP, stack.bottom, f"Time since the first answer began ({unit})"),
-        *(row_name(name, y, width) for name, (_, y) in zip(names, stack.rows, strict=True)),
-        *(_strip(name, one, frame, y) for name, (one, y) in zip(names, stack.rows, strict=True)),
+        *(names.row(name, y) for name, (_, y) in zip(labels, stack.rows, strict=True)),
+        *(_strip(name, one, frame, y) for name, (one, y) in zip(labels, stack.rows, strict=True)),
     )
 
 

@@ -103,7 +103,7 @@ def text(
     whole: str = "",
     turned: float | None = None,
 ) -> Markup:
-    """Writes a line of text.
+    """Writes a line of text; nothing where there is none.
 
     Args:
         x: Where it starts, has its middle or ends, as ``anchor`` says.
@@ -114,6 +114,8 @@ def text(
         whole: The text at full length, where ``shown`` is short for it.
         turned: Degrees clockwise around that point.
     """
+    if not shown:
+        return Markup("")
     title = element("title", words(whole)) if whole and whole != shown else Markup("")
     return element(
         "text",

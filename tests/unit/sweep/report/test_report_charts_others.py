@@ -35,9 +35,9 @@ def test_correlations_are_a_triangle_whose_colour_deepens_with_them() -> None:
         "Length and BLEU: \N{MINUS SIGN}1.00",
         "Length and Entity F1: 0.00",
     ]
-    # Columns of 84 from 196 on, rows of 30 from 8 on, 2 units apart; 5 % deep at 0, 62 % at 1.
+    # Columns of 84 from 262 on, rows of 30 from 8 on, 2 units apart; 5 % deep at 0, 62 % at 1.
     boxes = drawn.boxes()
-    assert [(box.x, box.y) for box in boxes] == [(196, 8), (196, 38), (280, 38)]
+    assert [(box.x, box.y) for box in boxes] == [(262, 8), (262, 38), (346, 38)]
     assert [(box.width, box.height) for box in boxes] == [(82, 28)] * 3
     assert [box.opacity for box in boxes] == pytest.approx([0.335, 0.62, 0.05], abs=0.006)
     assert [box.classes for box in boxes] == ["heat positive", "heat negative", "heat positive"]
