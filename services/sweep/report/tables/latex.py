@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from services.benchmark.records import Part, Setting
 from services.sweep.leaderboard.standings import ALL_PARTS
@@ -17,8 +18,8 @@ from services.sweep.report.tables.notes import (
     sweep_notes,
 )
 
-MOST_LINES = 24
-"""With more contenders times settings than these each setting has a table, to fit on a page."""
+MOST_LINES = 16
+"""More rows of contenders than these are divided among several tables, to fit on pages."""
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -70,14 +71,50 @@ _PART_NAMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one table shows.
+
+    Attributes:
+        part: Part of the test.
+        grids: The rows of each setting.
+        name: What it is of, for its caption.
+        label: The same for references to it.
+    """
+
+    part: str
+    grids: Mapping[Setting, Grid]
+    name: str
+    label: str
+
+
 def leaderboard_latex(report: Report) -> str:
-    """A table over all artworks and one for each part of the test; shares are times 100."""
-    parts = [part for part in _PART_NAMES if any(row.part == part for row in report.rows)]
-    settings = [s for s in Setting if any(row.setting is s for row in report.rows)]
-    lines = len(report.contenders) * len(settings)
-    groups = [(setting,) for setting in settings] if lines > MOST_LINES else [tuple(settings)]
-    tables = [_table(report, part, group) for part in parts for group in groups]
+    """Tables over all artworks, and of each part of the test; shares are times 100.
+
+    There is one of each, or several where contenders are many.
+    """
+    tables = [_table(report, one) for name in _PART_NAMES for one in _parts(report, name)]
     return "\n".join(["% Needs \\usepackage{booktabs}.", *tables])
+
+
+def _parts(report: Report, part: str) -> list[_Part]:
+    grids = {setting: leaderboard_grid(report, part=part, setting=setting) for setting in Setting}
+    grids = {setting: grid for setting, grid in grids.items() if grid.lines}
+    if not grids:
+        return []
+    name = _PART_NAMES[part]
+    if sum(len(grid.lines) for grid in grids.values()) <= MOST_LINES:
+        return [_Part(part, grids, name, part)]
+    return [
+        _Part(
+            part,
+            {setting: replace(grid, lines=grid.lines[first : first + MOST_LINES])},
+            f"{name}, {SETTING_NAMES[setting]}" + ", continued" * bool(first),
+            f"{part}-{setting.value.replace('_', '-')}" + f"-{first}" * bool(first),
+        )
+        for setting, grid in grids.items()
+        for first in range(0, len(grid.lines), MOST_LINES)
+    ]
 
 
 def latex_text(text: str) -> str:
@@ -102,19 +139,21 @@ def _character(char: str) -> str:
     return f"{{[}}U+{ord(char):04X}{{]}}"
 
 
-def _table(report: Report, part: str, settings: Sequence[Setting]) -> str:
-    grids = [leaderboard_grid(report, part=part, setting=setting) for setting in settings]
+def _table(report: Report, shown: _Part) -> str:
     metrics = report.metrics
-    with_published = part == ALL_PARTS
+    with_published = shown.part == ALL_PARTS
     body: list[str] = []
-    for setting, grid in zip(settings, grids, strict=True):
+    for setting, grid in shown.grids.items():
         body += _group(SETTING_NAMES[setting], grid)
         published = published_grid(report, metrics, setting)
         if with_published and published.lines:
             body += _group(f"{SETTING_NAMES[setting]}, published", published)
-    suffix = "" if len(settings) > 1 else f"-{settings[0].value.replace('_', '-')}"
     notes = [resampling_note(report.resampling), best_note(), *sweep_notes(report)]
     notes += published_notes(report) if with_published else []
+    caption = (
+        f"{report.title}: {shown.name}. Macro means over questions, times 100, and half the width "
+        "of their 95 % intervals; n: answers scored; len: mean length in tokens."
+    )
     return "\n".join(
         [
             r"\begin{table*}[t]",
@@ -126,8 +165,8 @@ def _table(report: Report, part: str, settings: Sequence[Setting]) -> str:
             *body,
             r"\bottomrule",
             r"\end{tabular}",
-            rf"\caption{{{_caption(report, part, settings)}}}",
-            rf"\label{{tab:leaderboard-{part}{suffix}}}",
+            rf"\caption{{{latex_text(caption)}}}",
+            rf"\label{{tab:leaderboard-{shown.label}}}",
             r"\begin{flushleft}\tiny",
             *(rf"{latex_text(note)}\par" for note in notes),
             *(rf"{_signature(signature)}\par" for signature in signatures(report)),
@@ -135,14 +174,6 @@ def _table(report: Report, part: str, settings: Sequence[Setting]) -> str:
             r"\end{table*}",
             "",
         ]
-    )
-
-
-def _caption(report: Report, part: str, settings: Sequence[Setting]) -> str:
-    of = "" if len(settings) > 1 else f", {SETTING_NAMES[settings[0]]}"
-    return latex_text(
-        f"{report.title}: {_PART_NAMES[part]}{of}. Macro means over questions, times 100, and half "
-        "the width of their 95 % intervals; n: answers scored; len: mean length in tokens."
     )
 
 
@@ -177,7 +208,7 @@ def _value(cell: Cell) -> str:
     text = latex_text(cell.value)
     text = rf"\textbf{{{text}}}" if cell.is_best else text
     # The mark takes no room, so that numbers stay below each other.
-    return text + r"\rlap{\textdagger}" * cell.is_close
+    return text + r"\rlap{$^\dagger$}" * cell.is_close
 
 
 def _spread(cell: Cell) -> str:

@@ -181,8 +181,8 @@ def test_latex_prints_models_by_settings_over_all_artworks_first() -> None:
     ]
     assert lines[2:4] == [r"\midrule", r"\multicolumn{9}{l}{\emph{With Title}} \\"]
     assert lines[4] == (
-        r"a\_b\%\$\#\textbackslash{} & 192 & \textbf{1.12}\rlap{\textdagger} & \textbf{15.60}"
-        r"\rlap{\textdagger} & 18.00 & \textbf{16.00}\rlap{\textdagger} & 1.60 & -- & 92.0 \\"
+        r"a\_b\%\$\#\textbackslash{} & 192 & \textbf{1.12}\rlap{$^\dagger$} & \textbf{15.60}"
+        r"\rlap{$^\dagger$} & 18.00 & \textbf{16.00}\rlap{$^\dagger$} & 1.60 & -- & 92.0 \\"
     )
     assert lines[5] == (
         r" &  & {\tiny $\pm$0.20} & {\tiny $\pm$1.00} & {\tiny $\pm$3.00} & {\tiny $\pm$2.00} & "
@@ -207,11 +207,24 @@ def test_latex_has_signatures_under_every_table() -> None:
     assert text.count(signature) == text.count(r"\begin{table*}") == 3
 
 
-@pytest.mark.parametrize("contenders", [1, 3, MOST_LINES // 2, MOST_LINES // 2 + 1])
-def test_latex_tables_are_well_formed(contenders: int) -> None:
+@pytest.mark.parametrize(
+    ("contenders", "tables"),
+    [
+        (1, 3),
+        (MOST_LINES // 2, 3),  # both settings of a part still fit into one table
+        (MOST_LINES // 2 + 1, 3 * 2),
+        (MOST_LINES, 3 * 2),
+        (MOST_LINES + 1, 3 * 2 * 2),
+    ],
+)
+def test_latex_tables_are_well_formed_and_not_too_long(contenders: int, tables: int) -> None:
     text = leaderboard_latex(crowded_report(contenders))
-    assert text.count(r"\begin{table*}") == (6 if contenders > MOST_LINES // 2 else 3)
-    assert len(set(re.findall(r"\\label\{.*?\}", text))) == text.count(r"\label")
+    assert text.count(r"\begin{table*}") == tables
+    assert len(set(re.findall(r"\\label\{.*?\}", text))) == tables
+    # Each contender stands in both settings of each part of the test once.
+    for number in range(contenders):
+        assert text.count(f"\nmodel-{number} &") == 3 * 2
+    assert all(table.count("\nmodel-") <= MOST_LINES for table in text.split(r"\end{table*}"))
     check_latex(text)
 
 
