@@ -23,8 +23,8 @@ install-dev:  ## The same, and the tools of check and test
 models: install  ## Assemble the demo models in var/models
 	@for name in $(DEMO_MODELS); do python -m deploy.demo_models.assemble $$name var/models/$$name; done
 
-quickstart: models  ## Run a multi-model sweep on this machine and print its leaderboard
-	@expart sweep run deploy/sweeps/quickstart.yaml --local
+quickstart: models  ## Run a multi-model sweep on this machine and report its results
+	@expart sweep run deploy/sweeps/quickstart.yaml --local --report
 
 check: install-dev  ## Lint, types, architecture, contract, generated code and lock files
 	ruff format --check .

@@ -10,6 +10,7 @@ from services.cli.interruption import end_as_by_ctrl_c, interruptible
 from services.cli.report_writing import (
     make_comparison,
     make_report,
+    print_made,
     report_folder,
     showing_work,
 )
@@ -19,7 +20,6 @@ from services.core.errors import UserInputError
 from services.sweep.report.build import ReportOptions
 from services.sweep.report.compare.limits import broken_limits, parse_limits
 from services.sweep.report.compare.terminal import print_comparison
-from services.sweep.report.tables.terminal import print_report
 from services.sweep.report.viewer.data import DEFAULT_ANSWERS, ViewerOptions
 
 # A metric fell by more than it may.
@@ -124,5 +124,4 @@ def report(
             places, options, ViewerOptions(answers, seed, with_pictures=pictures), folder, note
         )
     with printing_the_result():
-        print_report(made.report, console)
-        console.print(f"report: {made.page}", soft_wrap=True, markup=False, highlight=False)
+        print_made(made, console)

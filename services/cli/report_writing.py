@@ -19,6 +19,7 @@ from services.sweep.report.gathering import gather_evidence
 from services.sweep.report.model import Report, Resampling
 from services.sweep.report.sources import open_sources
 from services.sweep.report.statistics.resampling import Resampler
+from services.sweep.report.tables.terminal import print_report
 from services.sweep.report.viewer.data import ViewerOptions
 
 _FOLDER = "report"
@@ -79,6 +80,25 @@ def make_report(
         report = report_of(material, options, note)
         write_report(files, material, report, answers, note)
     return MadeReport(report, folder / PAGE)
+
+
+def print_new_report(output: str, console: Console) -> None:
+    """Makes a report of one sweep where it stands by default, and prints it.
+
+    Raises:
+        UserInputError: The results make no report, or it cannot be written.
+    """
+    with showing_work() as note:
+        made = make_report(
+            [output], ReportOptions(), ViewerOptions(), report_folder([output]), note
+        )
+    print_made(made, console)
+
+
+def print_made(made: MadeReport, console: Console) -> None:
+    """Prints a report, and where its page is."""
+    print_report(made.report, console)
+    console.print(f"report: {made.page}", soft_wrap=True, markup=False, highlight=False)
 
 
 def make_comparison(

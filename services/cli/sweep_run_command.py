@@ -81,6 +81,14 @@ def run(  # noqa: PLR0917 - typer passes them by name
     ] = None,
     metrics_port: MetricsPort = None,
     *,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report",
+            help="Write a report at the end, as expart report does, and print it instead of the "
+            "leaderboard.",
+        ),
+    ] = False,
     connection: Connection,
 ) -> None:
     """Ask what is not answered yet, score it, and print the leaderboard."""
@@ -113,10 +121,10 @@ def run(  # noqa: PLR0917 - typer passes them by name
             console.print("nothing to do: every question is settled", markup=False)
         spec = plan.spec
         del plan  # at 300,000 questions it takes as much memory as what follows
-        _end(spec, shard, left, console)
+        _end(spec, shard, left, console, with_report=report)
 
 
-def _end(spec: SweepSpec, shard: Shard, left: str, console: Console) -> None:
+def _end(spec: SweepSpec, shard: Shard, left: str, console: Console, *, with_report: bool) -> None:
     """Shows the results, and what is left to do.
 
     Raises:
@@ -124,32 +132,40 @@ def _end(spec: SweepSpec, shard: Shard, left: str, console: Console) -> None:
         UserInputError: The results of a complete sweep cannot be shown.
     """
     if not left:
-        _show_results(spec, shard, console)
+        _show_results(spec, shard, console, with_report=with_report)
         return
     try:
-        _show_results(spec, shard, console)
+        _show_results(spec, shard, console, with_report=with_report)
     except UserInputError as error:  # such as scores that are not all of one kind yet
         typer.echo(error.message, err=True)
     typer.echo(f"not complete: {left}; the same command does the rest", err=True)
     raise typer.Exit(EXIT_INCOMPLETE)
 
 
-def _show_results(spec: SweepSpec, shard: Shard, console: Console) -> None:
+def _show_results(spec: SweepSpec, shard: Shard, console: Console, *, with_report: bool) -> None:
     output = spec.output
     give_back_memory()
     show_costs(spec, console)
     if shard.count > 1:
+        shown = "report" if with_report else "leaderboard"
         console.print(
-            f"results: {output}, shard {shard.label}; expart leaderboard {output} shows those "
-            "of all shards",
+            f"results: {output}, shard {shard.label}; expart {shown} {output} shows those of all "
+            "shards",
             soft_wrap=True,
             markup=False,
         )
         return
     give_back_memory()
     board = build_leaderboard(output)
-    render_leaderboard(board, console)
+    if not with_report:
+        render_leaderboard(board, console)
     write_leaderboard(board, output)  # last: a disk may be full, and everything else is said
+    if with_report:
+        give_back_memory()
+        # Late: what draws charts and packs answers is not loaded while questions are asked.
+        from services.cli.report_writing import print_new_report  # noqa: PLC0415
+
+        print_new_report(output, console)
     console.print(f"results: {output}", soft_wrap=True, markup=False)
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from expart.generation.v1 import generation_service_pb2 as pb
 from services.core.errors import InvalidRequestError
+from services.sweep.results.store import ResultStore
+from services.sweep.spec.spec import load_spec
 from tests.contract.scoring_server import wait_until
 from tests.integration.counted_generation import CountedGeneration, counted_generation
 from tests.integration.expart_host import ExpartShell, before_the_end
@@ -137,3 +139,30 @@ async def test_what_failed_for_good_is_planned_and_asked_again_on_request(
     assert retried.code == 0, retried
     assert generation.completed.total() == QUESTIONS
     assert generation.asked.total() == QUESTIONS + failed
+
+
+async def test_a_report_comes_at_the_end_on_request(
+    shell: ExpartShell, tmp_path: Path, spec: Path
+) -> None:
+    generation = ScriptedGeneration({"alpha": "r1"})
+    async with serving(generation, ScriptedScoring()) as (generating, scoring):
+        ended = await shell.expart(
+            *("sweep", "run", str(spec), "--generation", generating, "--scoring", scoring),
+            "--report",
+        )
+    assert ended.code == 0, ended
+    output = ResultStore(load_spec(spec).output).uri
+    assert f"report: {output}/report/report.html\nresults: {output}\n" in ended.printed
+    assert "Signatures:" in ended.printed
+    page = Path(output) / "report" / "report.html"
+    assert "alpha" in page.read_text(encoding="utf-8")
+    # A shard has no report of its own there.
+    sharded = write_spec(tmp_path / "sharded", ["alpha"], tmp_path / "dataset")
+    async with serving(generation, ScriptedScoring()) as (generating, scoring):
+        ended = await shell.expart(
+            *("sweep", "run", str(sharded), "--generation", generating, "--scoring", scoring),
+            *("--report", "--shard-index", "0", "--shard-count", "2"),
+        )
+    assert ended.code == 0, ended
+    assert f"expart report {load_spec(sharded).output} shows those of all shards" in ended.printed
+    assert not (Path(load_spec(sharded).output) / "report").exists()

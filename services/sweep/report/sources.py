@@ -99,7 +99,8 @@ def _open(given: str) -> _Place:
     parent, _, label = given.rstrip("/").rpartition("/")
     folder, slash, name = parent.rpartition("/")
     if name == _SHARDS and "-of-" in label:
-        store, shards = ResultStore(folder or slash or "."), (Shard.parse(label),)
+        store = ResultStore(folder or slash or ".")
+        shards: tuple[Shard, ...] = (Shard.parse(label),)
     else:
         store = ResultStore(given)
         shards = store.shards()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from services.benchmark.records import Part, Setting
+from services.metrics.registry import METRICS
 from services.sweep.leaderboard.standings import ALL_PARTS
 from services.sweep.report.cells import Cell, scores_by_pair, scores_by_question
 from services.sweep.report.evidence import PARTS, SETTINGS, Evidence
@@ -64,7 +65,8 @@ def metric_numbers(
     known = [number for number, found in enumerate(scores) if len(found.scores)]
     samples = [scores[number].sample for number in known]
     macros = resampler.estimates(samples)
-    micros = resampler.micro(metric, samples) if micro else None
+    is_summed = micro and METRICS[metric].corpus_value is not None
+    micros = resampler.micro(metric, samples) if is_summed else None
     results: list[MetricResult | None] = [None] * len(cells)
     for at, number in enumerate(known):
         results[number] = MetricResult(
