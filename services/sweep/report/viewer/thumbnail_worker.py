@@ -17,8 +17,6 @@ MADE, BROKEN, CHANGED = b"made", b"broken", b"changed"
 EDGE_PX = 480
 """Longer edge of a thumbnail, unless the picture itself is smaller."""
 
-# What a JPEG is decoded to before it is made smaller: quicker, and sharp nevertheless.
-_DRAFT_PX = 2 * EDGE_PX
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF")
 # Those that can be made smaller as they are; what has a palette, or 16 bits, is converted first.
 _SCALABLE_MODES = frozenset(("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr"))
@@ -49,7 +47,9 @@ def thumbnail(data: bytes) -> bytes:
     with Pillow.open(BytesIO(data), formats=_FORMATS) as image:
         if image.width * image.height > _MAX_PIXELS:
             raise ValueError("too many pixels")
-        image.draft(None, (_DRAFT_PX, _DRAFT_PX))
+        # A JPEG is decoded to no more than twice what is wanted, which is quicker.
+        edge = max(image.size)
+        image.draft(None, (image.width * EDGE_PX // edge, image.height * EDGE_PX // edge))
         image.load()
         small = image if image.mode in _SCALABLE_MODES else _scalable(image)
         small.thumbnail((EDGE_PX, EDGE_PX), reducing_gap=2.0)
