@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import count
 from multiprocessing import get_context
 
@@ -40,7 +41,7 @@ def chunk_scripts(
         return
     # Forking would copy threads' locks; where there are threads, as of a store, that may hang.
     context = get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, initializer=_leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(processes, context)
     try:
         yield from _packed(pool, chunks, options, processes * _AHEAD)
     except BrokenProcessPool as error:
@@ -60,12 +61,22 @@ def _packed(
 ) -> Iterator[DataScript]:
     waiting: deque[Future[DataScript]] = deque()
     for number, questions in zip(count(), chunks, strict=False):
-        waiting.append(pool.submit(chunk_script, number, questions, options))
+        with _interrupts_held():  # a process is started with the first jobs
+            waiting.append(pool.submit(chunk_script, number, questions, options))
         if len(waiting) > ahead:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Has Ctrl-C wait; processes that are started meanwhile are never told of it.
+
+    It is for the parent, which ends them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
