@@ -70,7 +70,7 @@ def _values(cost: ModelCost, currency: str) -> Mapping[str, float]:
     values = {
         "Tokens read per answer": cost.prompt_tokens / cost.questions,
         "Tokens written per answer": cost.generated_tokens / cost.questions,
-        "GPU-seconds per 1,000 answers": cost.gpu_s / cost.questions * 1000,
+        "GPU-s per 1,000 answers": cost.gpu_s / cost.questions * 1000,
     }
     if cost.money_per_thousand is not None:
         values[f"{currency} per 1,000 answers".strip()] = cost.money_per_thousand

@@ -32,6 +32,7 @@ _TOP = 34.0
 _VALUES_WIDTH = 146.0
 _GAP = 26.0
 _SHARE_OF_VALUES = 0.56
+_NEAR = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,8 @@ def _ends(metric: str, wording: Wording, pair: Pair, scale: Scale, y: float) -> 
     if first is not None:
         parts.append(marker(pair.style, first, y))
     if second is not None:
-        parts.append(marker(pair.style, second, y, is_hollow=True))
+        is_near = first is not None and abs(first - second) < _NEAR
+        parts.append(marker(pair.style, second, y, is_hollow=True, is_large=is_near))
     return datum(
         f"{pair.name}: {wording.first} {value_text(metric, pair.first)}, "
         f"{wording.second} {value_text(metric, pair.second)}",

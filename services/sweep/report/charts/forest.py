@@ -28,7 +28,8 @@ from services.sweep.report.charts.scales import Scale, spanning
 from services.sweep.report.charts.svg import WIDTH, Markup, datum, element, line, picture, text
 from services.sweep.report.model import Estimate, Report
 
-_TOP = 44.0
+_TOP = 26.0
+_TOP_WITH_NUMBERS = 44.0
 _VALUES_WIDTH = 132.0
 _GAP = 18.0
 # Beyond this the numbers of the axis are out of sight from the first rows.
@@ -56,6 +57,8 @@ def forest(report: Report, metric: str) -> str | None:
     lines = [one for block in blocks for one in block.rows]
     settings = [one for one in Setting if any(one in row.estimates for row in lines)]
     stack = stacked(blocks, _TOP)
+    if stack.bottom > _TALL:
+        stack = stacked(blocks, _TOP_WITH_NUMBERS)
     names = names_of([one.name for one in lines])
     scales = _scales(metric, lines, names.width, len(settings))
     panels = [
@@ -127,7 +130,7 @@ def _panel(metric: str, setting: Setting, scale: Scale, stack: Stack[_Line]) -> 
     parts = [
         text(scale.start, 12, SETTINGS[setting], class_="strong"),
         horizontal_axis(
-            scale, top if not is_tall else _TOP, stack.bottom, metric_axis(metric),
+            scale, _TOP_WITH_NUMBERS if is_tall else top, stack.bottom, metric_axis(metric),
             has_top_labels=is_tall,
         ),
     ]  # fmt: skip

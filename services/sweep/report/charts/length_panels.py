@@ -23,7 +23,7 @@ COVERAGE = "Entity coverage, exact (\N{MULTIPLICATION SIGN} 100)"
 _COLUMNS = 4
 _LEFT = 40.0
 _RIGHT = 10.0
-_TOP = 58.0
+_TOP = 72.0
 _GAP = 22.0
 _PANEL = 104.0
 _ROW = 142.0
@@ -62,7 +62,7 @@ def length_panels(report: Report, curves: Sequence[LengthCurve]) -> str:
         f"{count_text(len(places), 'contender')}.",
         bottom + AXIS_HEIGHT - 34,
         key,
-        text(0.0, 30, f"{COVERAGE}; across, the mean length in tokens", class_="small"),
+        text(0.0, 32, f"{COVERAGE}; across, the mean length in tokens", class_="small"),
         *panels,
     )
 

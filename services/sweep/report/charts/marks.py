@@ -61,13 +61,15 @@ def style_of(place: int) -> Style:
     )
 
 
-def marker(style: Style, x: float, y: float, *, is_hollow: bool = False) -> Markup:
-    """Draws a mark around a point."""
+def marker(
+    style: Style, x: float, y: float, *, is_hollow: bool = False, is_large: bool = False
+) -> Markup:
+    """Draws a mark around a point; a large one is seen around another in the same place."""
     return element(
         "path",
         class_=f"marker {style.colour}{' hollow' if is_hollow else ''}",
         d=style.shape,
-        transform=f"translate({number(x)} {number(y)})",
+        transform=f"translate({number(x)} {number(y)}){' scale(1.5)' if is_large else ''}",
     )
 
 

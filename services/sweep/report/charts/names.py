@@ -33,9 +33,9 @@ class Names:
 
 def names_of(names: Sequence[str], beside: Sequence[str] = ()) -> Names:
     """Finds the room for names, and for what else stands beneath them, and shortens them to it."""
-    widest = max(map(text_width, (*names, *beside)), default=0.0)
-    room = min(max(widest, _MIN_WIDTH), _MAX_WIDTH)
-    return Names(NAMES_LEFT + room + _AIR, fitted_apart(names, room))
+    short = fitted_apart(names, _MAX_WIDTH)
+    widest = max(map(text_width, (*short.values(), *beside)), default=0.0)
+    return Names(NAMES_LEFT + max(widest, _MIN_WIDTH) + _AIR, short)
 
 
 def fitted_apart(names: Sequence[str], width: float, size: float = TEXT_SIZE) -> Mapping[str, str]:

@@ -18,14 +18,14 @@ _TITLES = Wording(
     "titles", "With against Without Title", "With Title", "Without Title", "With minus Without"
 )
 _PARTS = Wording(
-    "parts", "seen against unseen artworks", "seen artworks", "unseen artworks", "seen minus unseen"
+    "parts", "seen against unseen artworks", "seen artworks", "unseen artworks", "Seen minus unseen"
 )
 _GROUNDING = Wording(
     "grounding",
     "the artwork's own picture against another, or none",
     "own picture",
     "wrong or no picture",
-    "drop without the right picture",
+    "Drop without the right picture",
 )
 _CONTROLS = {
     GapKind.WRONG_IMAGE: (Control.WRONG_IMAGE, "another artwork's picture"),

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 SVG = "{http://www.w3.org/2000/svg}"
 
-_POINT = re.compile(r"translate\((\S+) (\S+)\)")
+_POINT = re.compile(r"translate\((\S+) (\S+)\)(?: scale\(1\.5\))?")
 
 
 class Mark(NamedTuple):

@@ -27,7 +27,7 @@ def test_means_and_intervals_stand_where_the_axis_says() -> None:
     # From 0 to 25, and 4 % more: 0 to 26. Names take 114 units and numbers 132 of the 960, so
     # that 714 units are left: 357 for 13, half of that for 6.5.
     middle = drawn.datum("a, With Title").mark()
-    assert (middle.x, middle.y) == (471.0, 78.5)
+    assert (middle.x, middle.y) == (471.0, 60.5)
     assert drawn.datum("b, With Title").mark().x == 292.5
     caps = {line.x1 for line in drawn.datum("a").lines("whisker") if line.x1 == line.x2}
     assert caps == {292.5, 649.5}
@@ -38,9 +38,9 @@ def test_rows_of_a_part_follow_each_other_under_its_heading() -> None:
     drawn = _drawn(report_of(means, means))
     places = {one.text: one.y for one in drawn.texts()}
     # A heading takes 24 units, a row 21; all questions come first, 4 units after them seen ones.
-    assert places["All questions"] == 44 + 12
-    assert [one.y for one in drawn.marks()] == [78.5, 99.5, 78.5 + 70, 99.5 + 70]
-    assert places["Seen artworks"] == 56 + 70
+    assert places["All questions"] == 26 + 12
+    assert [one.y for one in drawn.marks()] == [60.5, 81.5, 60.5 + 70, 81.5 + 70]
+    assert places["Seen artworks"] == 38 + 70
 
 
 def test_settings_stand_beside_each_other_on_one_scale() -> None:

@@ -184,7 +184,7 @@ def test_costs_are_bars_of_what_one_answer_or_a_thousand_took() -> None:
     assert (longest.x, longest.width) == (114, 132.5)
     assert (half.x, half.width) == (114, 66.25)
     assert drawn.datum("m: 20.0 EUR per 1,000 answers").boxes()[0].x == 114 + 3 * 218.5
-    assert drawn.datum("m: 500 GPU-seconds per 1,000 answers").shown() == ["500"]
+    assert drawn.datum("m: 500 GPU-s per 1,000 answers").shown() == ["500"]
 
 
 def test_money_is_shown_only_where_there_is_a_price() -> None:
@@ -212,3 +212,18 @@ def test_a_sweep_across_midnight_has_one_time_axis() -> None:
     late = NOW + timedelta(hours=30)
     one = _pace(rates=(1.0,) * 60, bin_s=3600.0, began_at=NOW, ended_at=late)
     assert "Time since the first answer began (days)" in _drawn(pace(_paced(one))).shown()
+
+
+def test_many_contenders_have_a_panel_each_with_both_settings() -> None:
+    bins = (LengthBin(20, 0.1, 5), LengthBin(40, 0.2, 5))
+    curves = [LengthCurve(n, setting, bins) for n in range(9) for setting in Setting]
+    report = replace(report_of(*[{}] * 9), lengths=tuple(curves))
+    drawn = _drawn(lengths(report))
+    marks = [one.mark() for one in drawn.data()]
+    assert len(marks) == 9 * 2 * 2
+    # Filled with the title and hollow without; four panels a row, the fifth under the first.
+    assert [mark.is_hollow for mark in marks[:4]] == [False, False, True, True]
+    first, second, fifth = marks[0], marks[4], marks[16]
+    assert (second.y, fifth.x) == (first.y, first.x)
+    assert second.x - first.x == pytest.approx((960 - 40 - 10 - 66) / 4 + 22, abs=0.01)
+    assert fifth.y - first.y == 142

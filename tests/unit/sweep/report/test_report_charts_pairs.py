@@ -6,7 +6,7 @@ from services.benchmark.records import Setting
 from services.sweep.report.charts.pairs import grounding, parts, titles
 from services.sweep.report.model import GapKind, Interval
 from services.sweep.spec.controls import Control
-from tests.unit.sweep.report.drawn_chart import Drawn, Mark
+from tests.unit.sweep.report.drawn_chart import SVG, Drawn, Mark
 from tests.unit.sweep.report.sample_report import bare_report, sample_report
 from tests.unit.sweep.report.small_reports import gap, report_of, with_gaps
 
@@ -46,6 +46,12 @@ def test_equal_values_are_two_marks_in_one_place() -> None:
     drawn = _drawn(titles(_ASKED_BOTH_WAYS, "ef1"))
     filled, hollow = _ends(drawn, "b: With Title 13.00")
     assert filled.x == hollow.x == pytest.approx(114 + 377.44 / 2, abs=0.01)
+    # The hollow one is half as large again: it is seen around the other.
+    drawn_marks = drawn.datum("b: With").root.iter(f"{SVG}path")
+    assert [mark.attrib["transform"].endswith(" scale(1.5)") for mark in drawn_marks] == [
+        False,
+        True,
+    ]
     assert drawn.datum("b: With").lines("bond") == []
 
 
