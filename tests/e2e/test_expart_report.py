@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from services.sweep.results.store import ResultStore
 from services.sweep.spec.sharding import Shard
-from tests.expart_process import PROJECT
+from tests.contract.scoring_server import wait_until
+from tests.expart_process import PROJECT, expart_process
 from tests.unit.sweep.report.reported_sweep import MINI, finish_sweep
 
 pytestmark = pytest.mark.slow
@@ -118,3 +120,16 @@ def test_a_model_that_got_worse_fails_the_check(one: Path, tmp_path: Path) -> No
     assert expart("report", one, one, *limited, folder=tmp_path).returncode == 2
     ended = expart("report", tmp_path / "new", one, *limited, folder=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_ctrl_c_leaves_the_report_that_was_there(one: Path, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("the old one", encoding="utf-8")
+    # More draws than there is time for.
+    options = ("--resamples", "1000000", "--out", str(tmp_path))
+    with expart_process("report", str(one), *options) as process:
+        wait_until(lambda: any(tmp_path.glob(".report-*")), "it does not begin")
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)
+    assert (process.returncode, *said) == (130, "", "expart: interrupted\n")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == "the old one"

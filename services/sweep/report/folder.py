@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from services.core.errors import StorageError, UserInputError
@@ -72,14 +72,21 @@ def replacing_files(folder: Path, names: Sequence[str]) -> Iterator[NewFiles]:
     Raises:
         UserInputError: The folder cannot be written.
     """
+    is_new = not folder.exists()
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         made = tempfile.TemporaryDirectory(prefix=".report-", dir=folder)
-    with made as beside:
-        new = Path(beside)
-        yield NewFiles(new, names)
-        with _writing(folder):
-            _put_in_place(new, folder, names)
+    try:
+        with made as beside:
+            new = Path(beside)
+            yield NewFiles(new, names)
+            with _writing(folder):
+                _put_in_place(new, folder, names)
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # somebody else may have put something there
+                folder.rmdir()
+        raise
 
 
 def _put_in_place(new: Path, folder: Path, names: Sequence[str]) -> None:

@@ -60,6 +60,11 @@ def test_a_report_that_is_not_finished_leaves_the_old_one(
         raise fault
     assert contents(tmp_path) == {"report.html": "old"}
     assert names(tmp_path) == ["report.html"]
+    new = replacing_files(tmp_path / "new", REPORT_FILES)
+    with pytest.raises((KeyboardInterrupt, UserInputError)), new as report:
+        report.write("report.html", "new")
+        raise fault
+    assert names(tmp_path) == ["report.html"]
 
 
 def test_a_folder_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
