@@ -37,7 +37,7 @@ ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 # Widths as shares of the size, of a wide font (DejaVu Sans): others take less.
 _NARROW, _WIDE, _CAPITAL, _USUAL, _FULL = 0.37, 0.93, 0.71, 0.62, 1.0
 _NARROW_LETTERS = frozenset("fijlrtI.,:;'|!()[]{}/\\ -`")
-_WIDE_LETTERS = frozenset("mwMW@%")
+_WIDE_LETTERS = frozenset("mwMW@%<>=+~#")
 
 
 def metric_name(metric: str) -> str:

@@ -12,7 +12,7 @@ _DECADE_STEPS = (1.0, 2.0, 5.0)
 _SAME = 1e-9
 # From this ratio on a linear scale would press most of the values against its start.
 _SPREAD_OF_A_LOG_SCALE = 40.0
-_PIXELS_PER_TICK = 48.0
+_PIXELS_PER_TICK = 44.0
 
 
 class Tick(NamedTuple):
@@ -49,7 +49,7 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
     def ticks(self, most: int | None = None) -> tuple[Tick, ...]:
-        """Round values on the scale, about one every 48 units, at most ``most``."""
+        """Round values on the scale, about one every 44 units, at most ``most``."""
         wanted = max(2, round(abs(self.end - self.start) / _PIXELS_PER_TICK))
         wanted = wanted if most is None else min(wanted, most)
         return self._decades(wanted) if self.is_logarithmic else self._multiples(wanted)
