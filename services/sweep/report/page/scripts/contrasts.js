@@ -6,7 +6,7 @@ const gapSorts = new Map();
 
 function contrastWords(contrast, metric) {
   const known = interval(contrast.low, contrast.high, metric.digits);
-  return `${signed(contrast.difference, metric.digits)} ${metric.unit}${known ? `, 95 % interval ${known}` : ""}, ${pSentence(contrast.corrected)} (uncorrected ${pValue(contrast.p)}), ${plural(contrast.questions, "question")} about ${plural(contrast.artworks, "artwork")}`;
+  return `${signed(contrast.difference, metric.digits)} ${metric.unit}${known ? `, 95\u00a0% interval ${known}` : ""}, ${pSentence(contrast.corrected)} (uncorrected ${pValue(contrast.p)}), ${plural(contrast.questions, "question")} about ${plural(contrast.artworks, "artwork")}`;
 }
 
 function matrixCell(first, second, { metric, setting }) {
@@ -51,7 +51,7 @@ function contrastCells(contrast, metric, extent) {
 }
 
 const contrastHeadings = (metric, extent) => [
-  make("th", { scope: "col", class: "drawn", data: { sortable: "no" } }, make("span", { class: "hidden-text" }, "95 % interval"), axis(extent)),
+  make("th", { scope: "col", class: "drawn", data: { sortable: "no" } }, make("span", { class: "hidden-text" }, "95\u00a0% interval"), axis(extent)),
   make("th", { scope: "col", class: "n" }, "Difference"),
   make("th", { scope: "col", class: "n", title: "Corrected by Holm" }, "p"),
   make("th", { scope: "col", class: "n" }, "Questions"),

@@ -30,7 +30,8 @@ const pValue = (p) => {
 
 const pSentence = (p) => {
   if (isMissing(p)) return "no p-value";
-  return /^[<>]/.test(pValue(p)) ? `p ${pValue(p)}` : `p = ${pValue(p)}`;
+  const text = pValue(p).replace(" ", "\u00a0");
+  return /^[<>]/.test(text) ? `p\u00a0${text}` : `p\u00a0=\u00a0${text}`;
 };
 
 const isSure = (contrast) =>

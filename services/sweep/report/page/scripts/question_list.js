@@ -189,7 +189,7 @@ function drawList() {
 
 function drawPages() {
   const pages = Math.ceil(list.questions.length / PAGE_LENGTH);
-  const turn = (text, page, title) => make("button", { type: "button", title, disabled: page < 0 || page >= pages, on: { click: () => showPage(page) } }, text);
+  const turn = (text, page, title) => make("button", { type: "button", title, "aria-label": title, disabled: page < 0 || page >= pages, on: { click: () => showPage(page) } }, text);
   replace(byId("pages"), pages < 2 ? null : [
     turn("‹", list.page - 1, "Previous page"),
     make("span", {}, `${list.page + 1} / ${pages}`),

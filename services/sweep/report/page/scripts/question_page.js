@@ -1,35 +1,54 @@
 // One question: its picture, instruction and reference, and every answer beside the others.
 
 // A longer text is cut there, until its reader asks for the rest: it may be one word of a megabyte.
+// The rest stands in pieces, of which browsers lay out those in sight alone.
 const SHOWN_LENGTH = 20000;
+const PIECE_LENGTH = 20000;
 const KINDS = ["", "exact", "part"];
 const FOUND = [["○", "missed"], ["◐", "found in part"], ["●", "found exactly"]];
 const PICTURE = /^data:image\/(webp|png|jpeg|gif|avif);base64,[A-Za-z0-9+/=]+$/;
 
-function spanElement([text, kind, entity], entities) {
-  if (!kind) return text;
-  const meaning = `${entities[entity]?.text ?? ""}: ${FOUND[kind === 1 ? 2 : 1][1]}`;
-  return make("mark", { class: KINDS[kind] ?? "", data: { entity }, title: shortened(meaning, 300) }, text);
+// Where longer words may break: browsers need the square of a word's length to find a place.
+const LONG_WORD = /\S{100}/gu;
+
+function breakable(text) {
+  const words = text.match(LONG_WORD);
+  if (!words) return text;
+  const rest = text.split(LONG_WORD);
+  return rest.flatMap((before, place) => (place < words.length ? [before, words[place], make("wbr")] : [before]));
 }
 
-function cutSpans(spans, length) {
+function spanElement([text, kind, entity], entities) {
+  if (!kind) return breakable(text);
+  const meaning = `${entities[entity]?.text ?? ""}: ${FOUND[kind === 1 ? 2 : 1][1]}`;
+  return make("mark", { class: KINDS[kind] ?? "", data: { entity }, title: shortened(meaning, 300) }, breakable(text));
+}
+
+// The spans of a stretch of the text.
+function cutSpans(spans, begin, end) {
   const cut = [];
-  let left = length;
+  let at = 0;
   for (const [text, kind, entity] of spans) {
-    if (left <= 0) break;
-    cut.push([text.slice(0, left), kind, entity]);
-    left -= text.length;
+    const part = text.slice(Math.max(begin - at, 0), Math.max(end - at, 0));
+    if (part) cut.push([part, kind, entity]);
+    at += text.length;
   }
   return cut;
 }
 
 function highlighted(spans, entities, className) {
   const length = sum(spans.map(([text]) => text.length));
-  const elements = (some) => some.map((span) => spanElement(span, entities));
-  const box = make("div", { class: `text ${className}`, dir: "auto" });
-  if (length <= SHOWN_LENGTH) return fill(box, elements(spans));
-  const more = make("button", { type: "button", on: { click: () => replace(box, elements(spans)) } }, `Show all ${count(length)} characters`);
-  return fill(box, elements(cutSpans(spans, SHOWN_LENGTH)), "… ", more);
+  const elements = (begin, end) => cutSpans(spans, begin, end).map((span) => spanElement(span, entities));
+  const box = fill(make("div", { class: `text ${className}`, dir: "auto" }), elements(0, SHOWN_LENGTH));
+  if (length <= SHOWN_LENGTH) return box;
+  const showAll = () => {
+    more.remove();
+    for (let begin = SHOWN_LENGTH; begin < length; begin += PIECE_LENGTH) {
+      box.append(make("div", { class: "piece", dir: "auto" }, elements(begin, begin + PIECE_LENGTH)));
+    }
+  };
+  const more = make("button", { type: "button", on: { click: showAll } }, `Show all ${count(length)} characters`);
+  return fill(box, more);
 }
 
 // Where an entity is pointed at, it lights up in every text.
@@ -99,7 +118,7 @@ function answerCard(question, item, answer, place) {
       status === "scored" ? null : make("span", { class: `status ${status}` }, status),
       at !== undefined && index.truncated[at] ? make("span", { class: "status truncated", title: "Ended by the token limit" }, "cut off") : null),
     "image" in answer ? picture(answer.image, "The picture that was shown instead", "shown-picture") : null,
-    answer.failure ? make("p", { class: "failure" }, shortened(answer.failure, 2000)) : null,
+    answer.failure ? make("p", { class: "failure" }, breakable(shortened(answer.failure, 2000))) : null,
     answer.spans?.length ? highlighted(answer.spans, item.entities, "explanation") : answer.failure ? null : make("p", { class: "muted" }, status === "pending" ? "There is no answer yet." : "The answer is empty."),
     provenance(answer),
   );
@@ -203,7 +222,7 @@ async function drawQuestion(question) {
     make("aside", { class: "given", "aria-label": "Question" },
       picture(item.image, index.title[question] || "The artwork", "artwork"),
       make("h2", {}, "Instruction"),
-      make("p", { class: "text", dir: "auto" }, shortened(item.instruction, SHOWN_LENGTH)),
+      make("p", { class: "text", dir: "auto" }, breakable(shortened(item.instruction, SHOWN_LENGTH))),
       make("h2", {}, "Reference"),
       highlighted(item.reference, item.entities, "reference"),
       make("h2", {}, "Entities"),

@@ -138,13 +138,13 @@ function verdict(rows, metric, setting) {
   const unit = metric.unit === "tokens" ? " tokens" : ` ${metric.short}`;
   const reached = `${number(value, metric.digits)}${unit}`;
   const known = interval(low, high, metric.digits);
-  if (rows.length === 1) return [strong(first), ` reaches ${reached}${known ? `, 95 % interval ${known}` : ""}.`];
+  if (rows.length === 1) return [strong(first), ` reaches ${reached}${known ? `, 95\u00a0% interval ${known}` : ""}.`];
   if (!metric.ranks) return [`Explanations are ${number(Math.min(...rows.map((row) => macroOf(row, metric.name)[0])), 1)} to ${number(Math.max(...rows.map((row) => macroOf(row, metric.name)[0])), 1)} ${metric.unit} on average; more is not better.`];
   const lead = contrastOf(metric.name, setting, chosen.part, first, second);
   if (!lead || lead.difference === null) return [strong(first), ` has the highest mean, ${reached}; nothing can be compared on the same questions.`];
   const gap = `${number(lead.difference, metric.digits)} ${metric.unit}`;
   const sure = interval(lead.low, lead.high, metric.digits);
-  const how = ` (95 % interval ${sure || "unknown"}, ${pSentence(lead.corrected)})`;
+  const how = ` (95\u00a0% interval ${sure || "unknown"}, ${pSentence(lead.corrected)})`;
   if (isSure(lead)) return [strong(first), ` leads with ${reached}, ${gap} ahead of `, strong(second), `${how}.`];
   const close = rows
     .slice(1)
@@ -159,7 +159,7 @@ function rankingRow(row, place, rows, { metric, setting, extent }) {
   const questions = row.values[metric.name];
   const behind = place && metric.ranks ? contrastOf(metric.name, setting, chosen.part, row.contender, rows[0].contender) : null;
   const tied = place > 0 && metric.ranks && !isSure(behind);
-  const words = `${number(mean[0], metric.digits)}${mean[1] === null ? "" : `, 95 % interval ${interval(mean[1], mean[2], metric.digits)}`}; ${plural(questions.questions, "question")} about ${plural(questions.artworks, "artwork")}`;
+  const words = `${number(mean[0], metric.digits)}${mean[1] === null ? "" : `, 95\u00a0% interval ${interval(mean[1], mean[2], metric.digits)}`}; ${plural(questions.questions, "question")} about ${plural(questions.artworks, "artwork")}`;
   return make(
     "tr",
     { class: tied ? "tied" : null, title: `${label(row.contender)}: ${words}` },
@@ -182,7 +182,7 @@ function rankingPanel(setting, extent) {
     headingRow(
       make("th", { scope: "col" }, "Contender"),
       make("th", { scope: "col", class: "n" }, metric.short),
-      make("th", { scope: "col", class: "drawn" }, make("span", { class: "hidden-text" }, "95 % interval"), axis(extent)),
+      make("th", { scope: "col", class: "drawn" }, make("span", { class: "hidden-text" }, "95\u00a0% interval"), axis(extent)),
       make("th", { scope: "col", class: "n" }, "To the first"),
       make("th", { scope: "col", class: "n", title: "Corrected by Holm over all pairs" }, "p"),
     ),
