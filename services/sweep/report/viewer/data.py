@@ -102,8 +102,8 @@ class ViewerData:
     def note(self) -> str:
         """What is left out, in sentences; complete once all the scripts are written."""
         sample = (
-            f"{self.shown:,} of {self.total:,} answers are shown: those to a random sample of "
-            "questions, with more of the failed ones than there would be."
+            "The answers shown are all those to a random sample of questions, a tenth of them to "
+            "questions with failed answers as far as there are any."
         )
         return " ".join(filter(None, [sample * self._choice.is_sample, self._pictures.note]))
 

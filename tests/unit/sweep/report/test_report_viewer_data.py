@@ -210,7 +210,9 @@ def test_a_sample_says_that_it_is_one(evidence: Evidence, references: References
     index = content(list(shown.scripts())[-1])
     assert (index["shown"], index["total"], len(index["answers"]["status"])) == (8, 16, 8)
     assert (shown.shown, shown.total) == (8, 16)
-    assert index["note"].startswith("8 of 16 answers are shown: ")
+    assert index["note"].startswith(
+        "The answers shown are all those to a random sample of questions"
+    )
     assert len(index["questions"]["name"]) == 2
 
 
