@@ -1,7 +1,7 @@
 """Works out how two sweeps of the same questions differ."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -22,7 +22,7 @@ from services.sweep.report.model import Resampling
 from services.sweep.report.signatures import signatures_of
 from services.sweep.report.statistics.holm import corrected
 from services.sweep.report.statistics.resampling import Resampler
-from services.sweep.report.statistics.samples import Sample
+from services.sweep.report.statistics.samples import Floats, Sample
 from services.sweep.spec.controls import Control
 
 MOST_QUESTIONS = 10
@@ -54,6 +54,11 @@ class _Pair:
     new: Sample
     old_scored: int
     new_scored: int
+
+    @property
+    def moved(self) -> Floats:
+        """New minus old, question by question."""
+        return self.new.values - self.old.values
 
 
 def compare_sweeps(
@@ -193,7 +198,12 @@ def _at(sample: Sample, places: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Sa
 def _metric_changes(
     metric: str, pairs: Sequence[_Pair], resampler: Resampler
 ) -> Iterator[tuple[_Pair, MetricChange]]:
-    samples = [sample for pair in pairs for sample in (pair.new, pair.old)]
+    # A difference against nothing is resampled once, where two samples would be twice.
+    samples = [
+        replace(pair.new, values=values)
+        for pair in pairs
+        for values in (pair.moved, np.zeros(len(pair.new)))
+    ]
     contrasts = resampler.paired(samples, [(2 * n, 2 * n + 1) for n in range(len(pairs))])
     for _, group in groupby(
         zip(pairs, contrasts, strict=True), lambda item: (item[0].setting, item[0].part)
@@ -201,8 +211,7 @@ def _metric_changes(
         family = list(group)
         tested = corrected([contrast for _, contrast in family])
         for (pair, _), contrast in zip(family, tested, strict=True):
-            moved = pair.new.values - pair.old.values
-            rose, fell = (int(np.count_nonzero(sign * moved > _TOLERANCE)) for sign in (1, -1))
+            rose, fell = (int(np.count_nonzero(sign * pair.moved > _TOLERANCE)) for sign in (1, -1))
             yield (
                 pair,
                 MetricChange(
@@ -216,7 +225,7 @@ def _metric_changes(
                     new_scored=pair.new_scored,
                     rose=rose,
                     fell=fell,
-                    same=len(moved) - rose - fell,
+                    same=len(pair.moved) - rose - fell,
                 ),
             )
 
@@ -227,7 +236,7 @@ def _largest(evidence: Evidence, metric: str, pairs: Sequence[_Pair]) -> list[Qu
     for pair in pairs:
         if pair.part != ALL_PARTS:
             continue
-        moved = np.abs(pair.new.values - pair.old.values)
+        moved = np.abs(pair.moved)
         for place in np.argsort(-moved, kind="stable")[:MOST_QUESTIONS].tolist():
             if moved[place] <= _TOLERANCE:
                 break
