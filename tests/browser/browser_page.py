@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_TIMEOUT_MS = 60_000
+TIMEOUT_MS = 60_000
 WIDE = (1600, 1000)
 
 
@@ -69,7 +69,7 @@ def watched_page(
         color_scheme="dark" if is_dark else "light",
         offline=True,
     )
-    context.set_default_timeout(_TIMEOUT_MS)
+    context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     watched = Watched(page)
     page.on("console", watched.note)

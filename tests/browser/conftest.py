@@ -4,10 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
-from tests.browser.browser_page import Watched, installed_chromium, running_chromium, watched_page
+from tests.browser.browser_page import (
+    TIMEOUT_MS,
+    Watched,
+    installed_chromium,
+    running_chromium,
+    watched_page,
+)
 from tests.browser.report_pages import mini_page
+
+# Other tests run beside these on a small machine.
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="module")

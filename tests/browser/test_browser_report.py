@@ -97,6 +97,21 @@ def test_signatures_and_notes_are_there(page: Page) -> None:
     expect(page.locator(".signatures")).to_contain_text("ef1|case:mixed|rules:expart-1")
 
 
+def test_comparisons_and_gaps_carry_the_signature_of_their_metric(page: Page) -> None:
+    page.locator("#metric").select_option("bleu")
+    assert (
+        page.locator("[data-signature]").all_inner_texts()
+        == ["bleu|case:mixed|rules:expart-1|replicates:2-averaged-first"] * 2
+    )
+
+
+def test_micro_values_replace_the_means_where_there_are_any(page: Page) -> None:
+    # The sample's micro value is half its macro mean of 26.
+    page.get_by_label("Micro instead of macro").check()
+    row = page.locator('.leaderboard tbody[data-setting="with_title"] tr', has_text="<b>")
+    expect(row).to_contain_text("13.00")
+
+
 def test_gaps_of_all_kinds_are_shown(page: Page) -> None:
     headings = page.locator("#gap-tables h3").all_inner_texts()
     assert headings == [

@@ -26,7 +26,7 @@ def numbers_json(report: Report) -> str:
     document = {
         "contenders": [asdict(contender) for contender in report.contenders],
         "headline": headline(report.metrics),
-        "metrics": [asdict(metric_words(name)) for name in report.metrics],
+        "metrics": [_metric(report, name) for name in report.metrics],
         "rows": [_row(row) for row in report.rows],
         "published": [_published(row, report.metrics) for row in report.published],
         "pairs": {
@@ -55,6 +55,11 @@ def embeddable(document: str) -> str:
     for character in "<>&":
         document = document.replace(character, f"\\u{ord(character):04x}")
     return document
+
+
+def _metric(report: Report, name: str) -> Mapping[str, object]:
+    signature = report.signatures.get(name)
+    return asdict(metric_words(name)) | {"signature": signature.macro if signature else ""}
 
 
 def _row(row: Row) -> Mapping[str, object]:

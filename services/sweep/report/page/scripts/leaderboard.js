@@ -145,6 +145,7 @@ function drawLeaderboard() {
 }
 
 function startLeaderboard() {
+  byId("micro-choice").hidden = !numbers.rows.some((row) => Object.values(row.values).some((result) => result.micro));
   onChoice(drawLeaderboard);
   for (const id of ["show-intervals", "show-micro"]) byId(id).addEventListener("change", drawLeaderboard);
 }

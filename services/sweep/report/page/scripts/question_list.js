@@ -68,6 +68,8 @@ function drawFilters() {
     menu("sort", "Sort", [option("file", "As in the dataset"), option("high", "Highest first"), option("low", "Lowest first"), option("title", "By title")]),
     make("button", { type: "reset" }, "Clear"),
   );
+  // The list's headings stay below the filters, however many lines these take.
+  new ResizeObserver(() => document.body.style.setProperty("--filters", `${form.offsetHeight}px`)).observe(form);
   let waiting = 0;
   form.addEventListener("input", () => {
     clearTimeout(waiting);

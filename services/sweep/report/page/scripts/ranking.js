@@ -206,6 +206,7 @@ function drawRanking() {
   replace(byId("meaning"), make("b", {}, metric.long), `. ${metric.meaning} `, metric.unit === "points" ? "Shares are times 100." : "");
   replace(byId("panels"), settingsShown.map((setting) => rankingPanel(setting, extentOf(values))));
   for (const place of document.querySelectorAll("[data-metric-name]")) replace(place, `in ${metric.long}`);
+  for (const place of document.querySelectorAll("[data-signature]")) replace(place, metric.signature);
 }
 
 function drawControls() {
