@@ -21,6 +21,7 @@ from services.sweep.report.model import Interval, Resampling
 from services.sweep.report.sources import open_sources
 from services.sweep.report.statistics.resampling import Resampler
 from services.sweep.spec.controls import Control
+from services.sweep.spec.sharding import Shard
 from tests.unit.sweep.report.reported_sweep import finish_sweep
 
 # Artworks of the seen part, in the order of the file; each has one question there.
@@ -40,15 +41,15 @@ def three_words(job: Job) -> str | None:
     return words(3)
 
 
-def finish(output: Path, answer: Answer = three_words, **declared: object) -> Path:
+def finish(folder: Path, answer: Answer = three_words, /, **declared: object) -> Path:
     settings = {
         "splits": ["test_seen"],
         "filters": {"artworks": list(ARTWORKS)},
         "metrics": ["ec_exact", "length"],
         **declared,
     }
-    finish_sweep(output, artworks=None, answer=answer, **settings)  # type: ignore[arg-type]
-    return output
+    finish_sweep(folder, artworks=None, answer=answer, **settings)  # type: ignore[arg-type]
+    return folder
 
 
 def compare(old: Path, new: Path, *more: Path) -> SweepComparison:
@@ -276,3 +277,12 @@ def test_other_numbers_of_sweeps_are_refused(tmp_path: Path) -> None:
     outputs = [finish(tmp_path / name, models=("alpha",)) for name in ("a", "b", "c")]
     with pytest.raises(UserInputError, match="these are 3 sweeps"):
         compare(outputs[0], outputs[1], outputs[2])
+
+
+def test_two_shards_of_one_sweep_are_refused(tmp_path: Path) -> None:
+    shards = [
+        finish(tmp_path / f"machine-{index}", name="one", shard=Shard(index, 2))
+        for index in range(2)
+    ]
+    with pytest.raises(UserInputError, match="these are shards of one"):
+        compare(*shards)
