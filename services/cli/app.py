@@ -11,7 +11,7 @@ import typer
 
 from services.cli.called_command import Command, add_called
 from services.cli.exit_codes import EXIT_FAILED, EXIT_WRONG_INPUT
-from services.cli.settings import quieten_grpc
+from services.cli.settings import quieten_grpc, return_freed_memory
 from services.core.errors import (
     ExpArtError,
     PermissionDeniedError,
@@ -45,8 +45,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def make_app(arguments: Sequence[str]) -> typer.Typer:
     """Makes the app; of the commands it loads only the one that is called."""
-    # gRPC reads it when it is first imported.
+    # Libraries look at these when they are first imported.
     quieten_grpc()
+    return_freed_memory()
     app = typer.Typer(
         name="expart",
         no_args_is_help=True,

@@ -1,6 +1,6 @@
 """``expart sweep run``: asks what is left to ask, and scores it."""
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +28,6 @@ from services.sweep.plan.prepare import plan_sweep
 from services.sweep.progress.outcome import SweepOutcome
 from services.sweep.progress.progress import SweepProgress
 from services.sweep.progress.status import StatusProgress
-from services.sweep.remote.endpoints import Endpoints
 from services.sweep.results.memory import give_back_memory
 from services.sweep.results.store import ResultStore
 from services.sweep.run.runner import record_plan, run_sweep
@@ -108,12 +107,8 @@ def run(  # noqa: PLR0917 - typer passes them by name
         console.print(plan.summary(), soft_wrap=True, markup=False)
         left = ""
         if plan.has_work:
-            with ExitStack() as stack:
-                endpoints = stack.enter_context(services.running())
-                display = stack.enter_context(sweep_progress(log_format, log_file, console))
-                progress = stack.enter_context(sweep_watchers(plan, display, metrics_port))
-                collect_garbage_rarely()
-                left = _run(plan, endpoints, progress).left
+            shown = sweep_progress(log_format, log_file, console)
+            left = _run(plan, services, shown, metrics_port)
         else:
             # Whoever looks at the status must not find there how an earlier driver ended.
             with StatusProgress(ResultStore(spec.output), shard, spec.name) as status:
@@ -169,19 +164,36 @@ def _show_results(spec: SweepSpec, shard: Shard, console: Console, *, with_repor
     console.print(f"results: {output}", soft_wrap=True, markup=False)
 
 
-def _run(plan: SweepPlan, endpoints: Endpoints, progress: SweepProgress) -> SweepOutcome:
-    """Runs the plan.
+def _run(
+    plan: SweepPlan,
+    services: SweepServices,
+    shown: AbstractContextManager[SweepProgress],
+    metrics_port: int | None,
+) -> str:
+    """Runs the plan, and says what is left of it; the plan is nobody's afterwards but the caller's.
 
     Raises:
         KeyboardInterrupt: It was stopped; everything that had arrived is stored.
     """
-    outcome = run_stoppable(lambda stop: run_sweep(plan, endpoints, progress, stop), progress.note)
-    if outcome.stopped:
-        planned = sum(model.planned for model in outcome.models)
-        settled = planned - outcome.unasked - outcome.to_ask_again
-        progress.note(
-            f"stopped: {settled:,} of {planned:,} questions are settled and "
-            "stored; the same command goes on"
+    with (
+        services.running() as endpoints,
+        shown as display,
+        sweep_watchers(plan, display, metrics_port) as progress,
+    ):
+        collect_garbage_rarely()
+        outcome = run_stoppable(
+            lambda stop: run_sweep(plan, endpoints, progress, stop), progress.note
         )
-        raise KeyboardInterrupt
-    return outcome
+        if outcome.stopped:
+            _note_stopped(outcome, progress)
+            raise KeyboardInterrupt
+    return outcome.left
+
+
+def _note_stopped(outcome: SweepOutcome, progress: SweepProgress) -> None:
+    planned = sum(model.planned for model in outcome.models)
+    settled = planned - outcome.unasked - outcome.to_ask_again
+    progress.note(
+        f"stopped: {settled:,} of {planned:,} questions are settled and "
+        "stored; the same command goes on"
+    )

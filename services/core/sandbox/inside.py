@@ -4,17 +4,15 @@ Beyond its memory an allocation fails, and beyond its time of computation the pr
 Requests and answers are bytes behind their length, on standard input and output.
 """
 
-import ctypes
 import resource
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-LENGTH_BYTES = 4
+from services.core.heap import return_large_blocks
 
-# From malloc.h: allocations of so many bytes or more are made, and returned, one by one.
-_M_MMAP_THRESHOLD = -3
+LENGTH_BYTES = 4
 
 
 def serve(answer: Callable[[bytes], bytes], memory_bytes: int | None) -> None:
@@ -25,7 +23,7 @@ def serve(answer: Callable[[bytes], bytes], memory_bytes: int | None) -> None:
         memory_bytes: What the process may take besides what it has now; no bound where none.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
-    _give_memory_back()
+    return_large_blocks()  # or 200 MB a process stay, as was measured
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_bytes is not None:
         _limit_memory(memory_bytes)
@@ -50,13 +48,3 @@ def _limit_memory(more_bytes: int) -> None:
         now = int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         most = min(now + more_bytes, sys.maxsize)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
-def _give_memory_back() -> None:
-    """Has glibc return the memory of a large picture to the machine; elsewhere nothing is done.
-
-    By default it learns from large pictures to keep what they took: 200 MB a process were measured.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 2**20)

@@ -14,6 +14,7 @@ from services.sweep.spec.spec_digest import spec_digest
 # Packages that can change a result or the way it is stored.
 _PACKAGES = ("expart-serving", "deltalake", "grpcio", "protobuf", "pyarrow")
 
+
 def new_manifest(plan: SweepPlan, started_at: datetime, before: Manifest | None) -> Manifest:
     """Begins the manifest of a run; what earlier runs attested of the same models is kept.
 
