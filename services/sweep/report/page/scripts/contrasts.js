@@ -1,6 +1,7 @@
 // Differences: every pair of contenders, and each contender asked in two ways.
 
 const LARGEST_MATRIX = 40;
+const LARGEST_BESIDE_ANOTHER = 8;
 const pairSort = {};
 const gapSorts = new Map();
 
@@ -101,7 +102,8 @@ function drawComparisons() {
   const metric = metricByName.get(chosen.metric);
   const panels = metric ? settingsShown.map((setting) => comparisonsOf(setting, metric)).filter(Boolean) : [];
   const place = byId("comparison-tables");
-  place.className = panels.some((panel) => panel.querySelector(".matrix")) ? "stacked" : "panels";
+  const isLarge = panels.some((panel) => panel.querySelectorAll(".matrix tbody tr").length > LARGEST_BESIDE_ANOTHER);
+  place.className = isLarge ? "stacked" : "panels";
   replace(place, panels.length ? panels : make("p", { class: "note" }, "Nothing can be compared: there are no two contenders with the same questions scored."));
 }
 
@@ -143,7 +145,7 @@ function gapPanel(kind, metric) {
       "tr",
       { title: `${label(contender)}: ${contrastWords(contrast, metric)}` },
       make("th", { scope: "row" }, name(label(contender))),
-      hasSetting ? make("td", {}, SETTINGS[setting]) : null,
+      hasSetting ? make("td", { class: "setting" }, SETTINGS[setting]) : null,
       contrastCells(contrast, metric, extent),
     ))),
   );
