@@ -65,7 +65,7 @@ function drawFilters() {
     make("span", { class: "bounds" }, "Between", make("span", {},
       make("input", { name: "min", type: "number", step: "any", "aria-label": "At least" }),
       make("input", { name: "max", type: "number", step: "any", "aria-label": "At most" }))),
-    menu("sort", "Sort", [option("file", "As in the dataset"), option("high", "Highest first"), option("low", "Lowest first"), option("title", "By title")]),
+    menu("sort", "Sort", [option("file", "Dataset order"), option("high", "Highest first"), option("low", "Lowest first"), option("title", "By title")]),
     make("button", { type: "reset" }, "Clear"),
   );
   // The list's headings stay below the filters, however many lines these take.
