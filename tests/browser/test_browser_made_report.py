@@ -12,6 +12,8 @@ from tests.browser.browser_page import Watched
 from tests.expart_process import PROJECT
 from tests.unit.sweep.report.reported_sweep import finish_sweep, truthful
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "</script><script>window.attacked = 1</script>"
 
 
