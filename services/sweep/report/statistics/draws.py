@@ -8,8 +8,8 @@ import numpy.typing as npt
 from services.sweep.report.statistics.recall import Recall
 from services.sweep.report.statistics.samples import Floats
 
-# Factors that are floats at a time while they are multiplied: 8 MB.
-BLOCK_NUMBERS = 2**20
+# Factors that are floats at a time while they are multiplied: 32 MB.
+BLOCK_NUMBERS = 2**22
 
 # Resamples that are drawn before they are put in their places together.
 _DRAWN_TOGETHER = 128

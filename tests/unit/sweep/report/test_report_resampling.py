@@ -201,6 +201,19 @@ def test_an_interval_lies_within_the_values(one: Sample) -> None:
         assert found.interval.high <= one.values.max() + slack
 
 
+@given(st.lists(st.floats(-1e4, 1e4, width=16), min_size=2, max_size=9), st.integers(1, 8))
+def test_the_interval_of_two_artworks_holds_the_mean(values: list[float], first: int) -> None:
+    # A quarter of the resamples draws the one artwork only, and another the other.
+    first = min(first, len(values) - 1)
+    one = sample(values, [0] * first + [1] * (len(values) - first))
+    [found] = Resampler(2, 300).estimates([one])
+    means = sorted([np.mean(values[:first]), np.mean(values[first:])])
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx(tuple(means), abs=1e-9)
+    assert found.value is not None
+    assert found.interval.low - 1e-9 <= found.value <= found.interval.high + 1e-9
+
+
 @given(samples())
 def test_doubled_values_have_a_doubled_interval(one: Sample) -> None:
     twice = sample((2 * one.values).tolist(), one.artworks.tolist())
