@@ -51,8 +51,8 @@ _ENTITY_METRICS = frozenset(
 def print_report(report: Report, console: Console) -> None:
     """Prints the leaderboard, published rows, differences and gaps.
 
-    Each table is one where the console is wide enough, and otherwise two, with the text metrics
-    and the entity metrics.
+    Each table is one where the console is wide enough, and otherwise several, with the text metrics
+    before the entity metrics.
 
     Args:
         report: What to print.
@@ -95,7 +95,7 @@ def printable(text: str) -> Text:
 
 
 def print_grid(grid: Grid, console: Console, *, is_titled: bool = False) -> None:
-    """Prints a table in one where the console is wide enough, and otherwise in two.
+    """Prints a table in one where the console is wide enough, and otherwise in several.
 
     Args:
         grid: The table.
@@ -104,18 +104,40 @@ def print_grid(grid: Grid, console: Console, *, is_titled: bool = False) -> None
     """
     if is_titled:
         console.print(printable(grid.title), style="bold")
-    whole = _table(grid, grid.metrics, len(grid.counts))
-    unbounded = console.options.update(max_width=_UNBOUNDED)
-    entity_metrics = [name for name in grid.metrics if name in _ENTITY_METRICS]
-    text_metrics = [name for name in grid.metrics if name not in _ENTITY_METRICS]
-    is_narrow = console.measure(whole, options=unbounded).maximum > console.width
-    if is_narrow and entity_metrics and text_metrics:
-        console.print(_table(grid, text_metrics, len(grid.counts)))
-        console.print()
-        console.print(_table(grid, entity_metrics, min(1, len(grid.counts))))
-    else:
-        console.print(whole)
+    for number, metrics in enumerate(_portions(grid, console)):
+        if number:
+            console.print()
+        console.print(_table(grid, metrics, _counts_shown(grid, is_first=not number)))
     console.print()
+
+
+def _portions(grid: Grid, console: Console) -> list[list[str]]:
+    """Deals the metrics out to tables that are each as wide as the console at most."""
+    if _fits(grid, grid.metrics, console, is_first=True):
+        return [list(grid.metrics)]
+    kinds = [
+        [name for name in grid.metrics if (name in _ENTITY_METRICS) is is_of_entities]
+        for is_of_entities in (False, True)
+    ]
+    found: list[list[str]] = [[]]
+    for names in kinds:
+        if found[-1] and _fits(grid, names, console, is_first=False):
+            found.append([])  # of one kind, where that needs no more tables
+        for name in names:
+            if found[-1] and not _fits(grid, [*found[-1], name], console, is_first=len(found) == 1):
+                found.append([])
+            found[-1].append(name)
+    return found
+
+
+def _fits(grid: Grid, metrics: Sequence[str], console: Console, *, is_first: bool) -> bool:
+    table = _table(grid, metrics, _counts_shown(grid, is_first=is_first))
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    return console.measure(table, options=unbounded).maximum <= console.width
+
+
+def _counts_shown(grid: Grid, *, is_first: bool) -> int:
+    return len(grid.counts) if is_first else min(1, len(grid.counts))
 
 
 def print_notes(notes: Sequence[str], console: Console) -> None:
@@ -164,7 +186,7 @@ def _column(grid: Grid, metric: str) -> _Column:
 
 def _table(grid: Grid, metrics: Sequence[str], counts: int) -> Table:
     """The grid's table of some of its metrics and the first of its counts."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
     for name in grid.names:
         table.add_column(name, overflow="fold")
     for name in grid.counts[:counts]:

@@ -42,7 +42,7 @@ def test_numbers_stay_below_each_other_whether_or_not_they_have_a_mark() -> None
     lines = printed(sample_report())
     rows = [line for line in lines if " 116 " in line or " 76 " in line][:6]
     # R-L: 16.00†, 15.00†, 13.00†, 12.00†, then 14.00 and 14.00 of the other model.
-    ends = {re.search(r"1[2-6]\.00", line[60:]).end() for line in rows}  # type: ignore[union-attr]
+    ends = {re.search(r"1[2-6]\.00", line[50:]).end() for line in rows}  # type: ignore[union-attr]
     assert len(rows) == 6
     assert len(ends) == 1
 
