@@ -25,7 +25,7 @@ def test_the_first_screen_says_who_leads_by_how_much_and_how_sure(page: Page) ->
     verdict = page.locator("#panels .panel").first.locator(".verdict")
     expect(verdict).to_have_text(
         '<b>&"x leads with 26.00 EF1, 8.00 points ahead of a_b%$#\\ '
-        "(95 % interval 7.00 to 9.00, p < 0.001)."
+        "on the same questions (95 % interval 7.00 to 9.00, p < 0.001)."
     )
     box = verdict.bounding_box()
     assert box is not None

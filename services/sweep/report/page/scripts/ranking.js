@@ -144,7 +144,7 @@ function verdict(rows, metric, setting) {
   if (!lead || lead.difference === null) return [strong(first), ` has the highest mean, ${reached}; nothing can be compared on the same questions.`];
   const gap = `${number(lead.difference, metric.digits)} ${metric.unit}`;
   const sure = interval(lead.low, lead.high, metric.digits);
-  const how = ` (95\u00a0% interval ${sure || "unknown"}, ${pSentence(lead.corrected)})`;
+  const how = ` on the same questions (95\u00a0% interval ${sure || "unknown"}, ${pSentence(lead.corrected)})`;
   if (isSure(lead)) return [strong(first), ` leads with ${reached}, ${gap} ahead of `, strong(second), `${how}.`];
   const close = rows
     .slice(1)
@@ -183,7 +183,7 @@ function rankingPanel(setting, extent) {
       make("th", { scope: "col" }, "Contender"),
       make("th", { scope: "col", class: "n" }, metric.short),
       make("th", { scope: "col", class: "drawn" }, make("span", { class: "hidden-text" }, "95\u00a0% interval"), axis(extent)),
-      make("th", { scope: "col", class: "n" }, "To the first"),
+      make("th", { scope: "col", class: "n", title: "On the questions that both have answered, so not quite the difference of the means" }, "To the first"),
       make("th", { scope: "col", class: "n", title: "Corrected by Holm over all pairs" }, "p"),
     ),
     make("tbody", {}, rows.map((row, place) => rankingRow(row, place, rows, { metric, setting, extent }))),
