@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 
 from services.benchmark.records import Part, Setting
 from services.metrics.registry import METRICS
@@ -123,20 +123,35 @@ class _Contrasts:
 
     def comparisons(self, samples: Mapping[_Place, Sample]) -> list[Comparison]:
         """Every pair of contenders, in each setting and part."""
-        found = []
-        for setting in SETTINGS:
-            for part in _ALL_PARTS:
-                rivals = [one for one in self._rivals if (one, setting, part) in samples]
-                if len(rivals) < 2:  # noqa: PLR2004 - a pair
-                    continue
-                chosen = [samples[one, setting, part] for one in rivals]
-                pairs = list(combinations(range(len(rivals)), 2))
-                contrasts = corrected(self._resampler.paired(chosen, pairs))
-                found += [
-                    Comparison(self._metric, setting, part, rivals[one], rivals[two], contrast)
-                    for (one, two), contrast in zip(pairs, contrasts, strict=True)
-                ]
-        return found
+        places = list(samples)
+        at = {place: number for number, place in enumerate(places)}
+        families = [
+            [
+                (setting, part, one, two)
+                for one, two in combinations(self._rivals, 2)
+                if (one, setting, part) in at and (two, setting, part) in at
+            ]
+            for setting in SETTINGS
+            for part in _ALL_PARTS
+        ]
+        # All at once: reading the draws takes as long for one family as for all of them.
+        contrasts = iter(
+            self._resampler.paired(
+                [samples[place] for place in places],
+                [
+                    (at[one, setting, part], at[two, setting, part])
+                    for family in families
+                    for setting, part, one, two in family
+                ],
+            )
+        )
+        return [
+            Comparison(self._metric, setting, part, one, two, contrast)
+            for family in families
+            for (setting, part, one, two), contrast in zip(
+                family, corrected(list(islice(contrasts, len(family)))), strict=True
+            )
+        ]
 
     def title_gaps(self, samples: Mapping[_Place, Sample]) -> list[Gap]:
         """With Title minus Without Title, in each part."""

@@ -27,6 +27,9 @@ _LEAST_ASKED = 5
 # Upper ends of the shares that are counted together; never and always stand alone.
 _SHARES = (0.0, 0.25, 0.5, 0.75)
 
+# Most entities do not occur, which Python says at once of texts as short as most are.
+_PLAIN_CHARS = 8_000
+
 _Counts = npt.NDArray[np.int64]
 
 
@@ -72,7 +75,15 @@ def count_occurrences(
         # In which sentences they occur does not matter, so that none need be found.
         normal = normalise_typography(text)
         searchable = SearchableText(normal, [(0, len(normal))], options.case)
-        found.extend([len(searchable.occurrences(entity, boundary)) for entity in entities])
+        plain = searchable.text if len(normal) < _PLAIN_CHARS else None
+        found.extend(
+            [
+                len(searchable.occurrences(entity, boundary))
+                if plain is None or entity in plain
+                else 0
+                for entity in entities
+            ]
+        )
     return np.array(found, np.int64)
 
 
