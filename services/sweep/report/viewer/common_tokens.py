@@ -5,14 +5,15 @@ bounded alike.
 """
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 
 # NLTK writes a quotation mark as one of the first two; the last is a plain one.
 _QUOTES = frozenset(("``", "''"))
 _PLAIN_QUOTES = ("``", "''", '"')
 _SPACE = re.compile(r"\s*")
+_WORD = re.compile(r"\S+")
 
 
 def token_positions(tokens: Sequence[str], wanted: Sequence[Sequence[str]]) -> dict[str, list[int]]:
@@ -95,17 +96,44 @@ def _length(row: int, count: int) -> int:
     return count - (row & ((1 << count) - 1)).bit_count()
 
 
-def token_places(text: str, tokens: Sequence[str]) -> list[tuple[int, int]]:
-    """Where the tokens of a text stand in it: where each begins and ends.
+class TokenPlaces:
+    """Says where the tokens of a text stand in it.
 
     Args:
         text: The text.
         tokens: Its tokens in their order, as a tokeniser found them; between two of them there is
             nothing but whitespace. One that is not there takes no room.
 
-    >>> token_places('Is "Paris" it?', ["Is", "``", "Paris", "''", "it", "?"])
+    >>> places = TokenPlaces('Is "Paris" it?', ["Is", "``", "Paris", "''", "it", "?"])
+    >>> [places.of(token) for token in range(6)]
     [(0, 2), (3, 4), (4, 9), (9, 10), (11, 13), (13, 14)]
     """
+
+    def __init__(self, text: str, tokens: Sequence[str]) -> None:
+        # Offsets that leave whitespace out: of the tokens, and of what stands between whitespace.
+        self._begins = [0, *accumulate(map(len, tokens))]
+        words = text.split()
+        self._words = [0, *accumulate(map(len, words))]
+        self._starts: Sequence[int] | None = None
+        self._places: list[tuple[int, int]] | None = None
+        if self._begins[-1] != self._words[-1]:
+            self._places = _places_one_by_one(text, tokens)
+        elif len(text) != self._words[-1] + len(words) - 1:  # not just single spaces between them
+            self._starts = [word.start() for word in _WORD.finditer(text)]
+
+    def of(self, token: int) -> tuple[int, int]:
+        """Where a token begins and ends."""
+        if self._places is not None:
+            return self._places[token]
+        begin, end = self._begins[token : token + 2]
+        word = bisect_right(self._words, begin) - 1
+        start = self._words[word] + word if self._starts is None else self._starts[word]
+        at = start + begin - self._words[word]
+        return at, at + end - begin
+
+
+def _places_one_by_one(text: str, tokens: Sequence[str]) -> list[tuple[int, int]]:
+    """The same where tokens are longer or shorter than what they stand for."""
     places: list[tuple[int, int]] = []
     at = 0
     for token in tokens:

@@ -24,8 +24,8 @@ from services.sweep.report.viewer.alignment import (
     typographic_alignment,
 )
 from services.sweep.report.viewer.common_tokens import (
+    TokenPlaces,
     leftmost_common,
-    token_places,
     token_positions,
 )
 
@@ -138,11 +138,11 @@ class Highlighter:
         positions = token_positions(folded, [self._tokens[entity] for entity in missed])
         if not positions:
             return
-        places = token_places(searched.typographic, found)
+        places = TokenPlaces(searched.typographic, found)
         for entity in missed:
             common = leftmost_common(self._tokens[entity], positions)
             for first, last in _runs(common):
-                begin, end = searched.written_at(places[first][0], places[last][1])
+                begin, end = searched.written_at(places.of(first)[0], places.of(last)[1])
                 yield _Stretch((1, -len(common), entity), begin, end, Mark.PART)
 
 

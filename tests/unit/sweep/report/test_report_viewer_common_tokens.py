@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from services.metrics.options import TokenizerRule
 from services.metrics.splitting import split_tokens
 from services.sweep.report.viewer.common_tokens import (
+    TokenPlaces,
     leftmost_common,
-    token_places,
     token_positions,
 )
 from tests.properties import hard_texts
@@ -55,12 +55,13 @@ def test_a_long_text_takes_time_that_grows_with_it() -> None:
 
 def test_tokens_of_hard_texts_are_found_where_they_stand() -> None:
     quotes = {"``", "''"}
-    for number, text in enumerate(hard_texts.texts(900, seed=23)):
-        rule = list(TokenizerRule)[number % 3]
+    for turn, text in enumerate(hard_texts.texts(900, seed=23)):
+        rule = list(TokenizerRule)[turn % 3]
         tokens = split_tokens(text, rule)
-        places = token_places(text, tokens)
+        places = TokenPlaces(text, tokens)
         before = 0
-        for token, (begin, end) in zip(tokens, places, strict=True):
+        for number, token in enumerate(tokens):
+            begin, end = places.of(number)
             assert not text[before:begin].strip()
             written = text[begin:end]
             assert written == token or (token in quotes and written in {'"', *quotes})
@@ -69,4 +70,14 @@ def test_tokens_of_hard_texts_are_found_where_they_stand() -> None:
 
 
 def test_a_token_that_is_not_there_takes_no_room() -> None:
-    assert token_places("a  b", ["a", "x", "b"]) == [(0, 1), (3, 3), (3, 4)]
+    places = TokenPlaces("a  b", ["a", "x", "b"])
+    assert [places.of(token) for token in range(3)] == [(0, 1), (3, 3), (3, 4)]
+
+
+def test_whitespace_of_any_kind_may_stand_between_tokens() -> None:
+    single, mixed = (
+        TokenPlaces("ab c.", ["ab", "c", "."]),
+        TokenPlaces(" ab\n\tc. ", ["ab", "c", "."]),
+    )
+    assert [single.of(token) for token in range(3)] == [(0, 2), (3, 4), (4, 5)]
+    assert [mixed.of(token) for token in range(3)] == [(1, 3), (5, 6), (6, 7)]
