@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,6 +99,27 @@ def test_the_commands_do_what_is_said_and_the_results_are_read_as_shown(
     )
     assert re.search(rf"^{MODEL} +with_title +0\.", read.stdout, flags=re.MULTILINE)
     assert "rouge_l" in read.stdout
+    _make_the_reports(tmp_path)
+
+
+def _make_the_reports(folder: Path) -> None:
+    shutil.copytree(folder / "OUTPUT", folder / "OTHER")
+    (commands,) = blocks("sh report", README)
+    made = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert made.returncode == 0, made.stderr
+    assert (folder / "OUTPUT" / "report" / "report.html").exists()
+    beside = README.partition("- **Beside it** lie")[2].partition("Answers that")[0]
+    names = {path.name for path in (folder / "OUTPUT" / "report").iterdir()}
+    assert {"comparisons.csv", "entities.csv"} <= set(re.findall(r"`(\w+\.csv)`", beside)) & names
+    assert {f"leaderboard.{kind}" for kind in ("csv", "json", "md", "tex")} <= names
 
 
 def test_what_is_shown_of_specs_is_right() -> None:

@@ -9,7 +9,7 @@ from services.sweep.report.compare.grids import (
     questions_grid,
 )
 from services.sweep.report.compare.model import SweepComparison
-from services.sweep.report.tables.terminal import print_grid, print_notes
+from services.sweep.report.tables.terminal import print_grid, print_notes, print_signatures
 
 
 def print_comparison(comparison: SweepComparison, console: Console) -> None:
@@ -23,4 +23,4 @@ def print_comparison(comparison: SweepComparison, console: Console) -> None:
         if grid.lines:
             print_grid(grid, console, is_titled=True)
     print_notes(comparison_notes(comparison), console)
-    print_notes(["Signatures:", *comparison.signatures.values()], console)
+    print_signatures(list(comparison.signatures.values()), console)

@@ -66,11 +66,12 @@ def print_report(report: Report, console: Console) -> None:
             "Seen and unseen artworks apart, and values from summed statistics, are in the files."
         )
     print_notes([*notes, *sweep_notes(report)], console)
-    print_notes(["Signatures:", *signatures(report)], console)
+    print_signatures(signatures(report), console)
     micro = micro_grid(report)
     if micro.lines and not is_crowded:
         print_grid(micro, console, is_titled=True)
-        print_notes([micro_note(), "Signatures:", *micro_signatures(report)], console)
+        print_notes([micro_note()], console)
+        print_signatures(micro_signatures(report), console)
     published = published_grid(report, report.metrics)
     if published.lines:
         print_grid(published, console, is_titled=True)
@@ -144,6 +145,13 @@ def print_notes(notes: Sequence[str], console: Console) -> None:
     """Prints notes, a line each, and an empty line after them."""
     for note in notes:
         console.print(printable(note), style="dim", highlight=False)
+    console.print()
+
+
+def print_signatures(lines: Sequence[str], console: Console) -> None:
+    """Prints signatures unbroken, so that they can be copied and searched for."""
+    for line in ("Signatures:", *lines):
+        console.print(printable(line), style="dim", highlight=False, soft_wrap=True)
     console.print()
 
 
