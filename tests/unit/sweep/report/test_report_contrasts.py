@@ -237,6 +237,7 @@ def test_numbers_depend_neither_on_blocks_nor_on_what_else_is_compared(
     monkeypatch.setattr(draws, "BLOCK_NUMBERS", 123)
     for module in (paired, unpaired):
         monkeypatch.setattr(module, "BATCH", 3)
+    monkeypatch.setattr(paired, "PAIRS", 2)
     assert Resampler(40, 300).paired(several, chosen) == found
     assert Resampler(40, 300).unpaired(several, chosen) == apart
 
