@@ -46,37 +46,32 @@ class Overlaps:
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
-        numbers: dict[bytes, int] = {}
-        self.sets = [
-            numbers.setdefault(sample.questions.tobytes(), len(numbers)) for sample in samples
-        ]
+        sets: dict[bytes, Sample] = {}
+        for sample in samples:
+            sets.setdefault(sample.questions.tobytes(), sample)
+        numbers = {questions: number for number, questions in enumerate(sets)}
+        self.sets = [numbers[sample.questions.tobytes()] for sample in samples]
         self._samples = samples
         self._found: dict[tuple[int, int], Overlap] = {}
+        # A row a set, a column a question: looking each up elsewhere takes several times as long,
+        # and there are tens of thousands of pairs.
+        count = max((int(sample.questions.max(initial=-1)) for sample in samples), default=-1) + 1
+        self._holds: _Mask = np.zeros((len(sets), count), np.bool_)
+        for number, sample in enumerate(sets.values()):
+            self._holds[number, sample.questions] = True
 
     def between(self, first: int, second: int) -> Overlap:
         """Finds what two samples share, given their places."""
         key = self.sets[first], self.sets[second]
         if key not in self._found:
-            self._found[key] = _overlap(self._samples[first], self._samples[second])
+            one, other = self._samples[first], self._samples[second]
+            in_first = self._holds[key[1], one.questions]
+            in_second = self._holds[key[0], other.questions]
+            artworks = one.artworks[in_first]
+            self._found[key] = Overlap(
+                artworks,
+                int(np.count_nonzero(np.bincount(artworks))),
+                None if in_first.all() else in_first,
+                None if in_second.all() else in_second,
+            )
         return self._found[key]
-
-
-def _overlap(first: Sample, second: Sample) -> Overlap:
-    in_first, in_second = _among(first, second), _among(second, first)
-    artworks = first.artworks[in_first]
-    return Overlap(
-        artworks,
-        int(np.count_nonzero(np.bincount(artworks))),
-        None if in_first.all() else in_first,
-        None if in_second.all() else in_second,
-    )
-
-
-def _among(one: Sample, other: Sample) -> _Mask:
-    """Which questions of one sample another has, too."""
-    # Questions are numbered from 0 up without great gaps, and NumPy's own way takes three times as
-    # long: there are tens of thousands of pairs.
-    is_there = np.zeros(1 + max(sample.questions.max(initial=-1) for sample in (one, other)), bool)
-    is_there[other.questions] = True
-    found: _Mask = is_there[one.questions]
-    return found
