@@ -47,7 +47,18 @@ def write_dataset(folder: Path, questions: int) -> None:
 def answer_text(rng: random.Random, entities: Sequence[str], share: float) -> str:
     """A text that names about this share of the entities, and says other things."""
     known = [entity for entity in entities if rng.random() < share]
-    return make_text(rng, max(10, round(rng.gauss(_WORDS, 25))), known, _vocabulary())
+    return _text(rng, max(10, round(rng.gauss(_WORDS, 25))), known)
+
+
+def _text(rng: random.Random, word_count: int, entities: Sequence[str]) -> str:
+    """A text that names each of the entities once or twice."""
+    sentences = make_text(rng, word_count, (), _vocabulary()).split(". ")
+    for entity in entities:
+        for _ in range(rng.choice((1, 1, 2))):
+            place = rng.randrange(len(sentences))
+            first, space, rest = sentences[place].partition(" ")
+            sentences[place] = f"{first} {entity}{space}{rest}"
+    return ". ".join(sentences)
 
 
 def _record(rng: random.Random, number: int, artwork: int) -> dict[str, object]:
@@ -64,7 +75,7 @@ def _record(rng: random.Random, number: int, artwork: int) -> dict[str, object]:
         "image": f"images/{artwork}.jpg",
         "instruction_with_title": f"Explain the {section} of {title}.",
         "instruction_without_title": f"Explain the {section} of this artwork.",
-        "reference": make_text(rng, _WORDS, entities, _vocabulary()),
+        "reference": _text(rng, _WORDS, entities),
         "entities": entities,
     }
 
