@@ -82,12 +82,14 @@ def _blocks(values: _Floats) -> Iterator[_Block]:
     """Correlates every two columns; those that have values at the same rows together."""
     is_known = ~np.isnan(values)
     orders = np.argsort(values, axis=0, kind="stable")
-    known, which = np.unique(is_known, axis=1, return_inverse=True)
-    members = [np.flatnonzero(which.reshape(-1) == number) for number in range(known.shape[1])]
+    alike: dict[bytes, list[int]] = {}
+    for number, column in enumerate(is_known.T):
+        alike.setdefault(column.tobytes(), []).append(number)
+    members = [np.array(numbers, np.int64) for numbers in alike.values()]
     for first, rows in enumerate(members):
         for second in range(first, len(members)):
             columns = members[second]
-            chosen: Mask = known[:, first] & known[:, second]
+            chosen: Mask = is_known[:, rows[0]] & is_known[:, columns[0]]
             left = _normed_ranks(values, orders, rows, chosen)
             if first == second:
                 found = _products(left, left)
