@@ -11,7 +11,7 @@ import typer
 
 from services.cli.called_command import Command, add_called
 from services.cli.exit_codes import EXIT_FAILED, EXIT_WRONG_INPUT
-from services.cli.settings import quieten_grpc, return_freed_memory
+from services.cli.settings import compute_on_one_thread, quieten_grpc, return_freed_memory
 from services.core.errors import (
     ExpArtError,
     PermissionDeniedError,
@@ -23,6 +23,8 @@ from services.core.errors import (
 # The user must change what the command is given: an argument, a file, a token, a certificate.
 _WRONG_INPUT = (UserInputError, UnauthenticatedError, PermissionDeniedError)
 
+_REPORT = "report"
+
 _COMMANDS = {
     "serve": Command("services.cli.serve_command", "Start both services on this machine."),
     "models": Command("services.cli.models_command", "List and check the model catalog."),
@@ -32,7 +34,7 @@ _COMMANDS = {
     "leaderboard": Command(
         "services.cli.leaderboard_command", "Print and write the leaderboard of a sweep."
     ),
-    "report": Command(
+    _REPORT: Command(
         "services.cli.report_command", "Write a report of sweeps, or compare two of them."
     ),
 }
@@ -47,7 +49,10 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     """Makes the app; of the commands it loads only the one that is called."""
     # Libraries look at these when they are first imported.
     quieten_grpc()
-    return_freed_memory()
+    if _REPORT in arguments[:1]:
+        compute_on_one_thread()
+    else:  # a report computes with large arrays that come and go, and ends soon
+        return_freed_memory()
     app = typer.Typer(
         name="expart",
         no_args_is_help=True,

@@ -56,6 +56,16 @@ def return_freed_memory() -> None:
     return_large_blocks()
 
 
+def compute_on_one_thread() -> None:
+    """Keeps numpy's products of matrices to one thread each, unless the user said otherwise.
+
+    OpenBLAS's threads wait for each other by spinning: where the processors are not all free, as in
+    a container that may use a part of them, a product takes several times as long with two threads
+    as with one.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251 - this module may
+
+
 def quieten_grpc() -> None:
     """Keeps gRPC's own log lines from the terminal, unless the user asked for them.
 
