@@ -49,10 +49,11 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     """Makes the app; of the commands it loads only the one that is called."""
     # Libraries look at these when they are first imported.
     quieten_grpc()
-    if _REPORT in arguments[:1]:
+    is_report = _REPORT in arguments[:1]
+    # A report computes with large arrays that come and go, and ends soon.
+    return_freed_memory(large_blocks=not is_report)
+    if is_report:
         compute_on_one_thread()
-    else:  # a report computes with large arrays that come and go, and ends soon
-        return_freed_memory()
     app = typer.Typer(
         name="expart",
         no_args_is_help=True,

@@ -45,15 +45,20 @@ _ALLOCATORS = {
 }
 
 
-def return_freed_memory() -> None:
+def return_freed_memory(*, large_blocks: bool) -> None:
     """Has this process give memory back as soon as it is free, unless the user said otherwise.
 
     The libraries look when they are first imported. A sweep's driver lives for hours beside others,
     and what it no longer needs is theirs.
+
+    Args:
+        large_blocks: Whether to return those at once, too. Whoever takes them again and again pays
+            for it: the machine clears them each time.
     """
     for name, value in _ALLOCATORS.items():
         os.environ.setdefault(name, value)  # noqa: TID251 - this module may
-    return_large_blocks()
+    if large_blocks:
+        return_large_blocks()
 
 
 def compute_on_one_thread() -> None:
