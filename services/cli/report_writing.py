@@ -13,7 +13,7 @@ from services.sweep.report.compare.json_document import comparison_json
 from services.sweep.report.compare.markdown import comparison_markdown
 from services.sweep.report.compare.model import SweepComparison
 from services.sweep.report.compare.sweeps import compare_sweeps
-from services.sweep.report.files import write_report
+from services.sweep.report.files import packing_answers, write_report
 from services.sweep.report.folder import COMPARISON_FILES, PAGE, REPORT_FILES, replacing_files
 from services.sweep.report.gathering import gather_evidence
 from services.sweep.report.model import Report, Resampling
@@ -76,9 +76,12 @@ def make_report(
     """
     material = read_material(outputs, options, note)
     # Whether it can be written shows before the work is done.
-    with replacing_files(folder, REPORT_FILES) as files:
+    with (
+        replacing_files(folder, REPORT_FILES) as files,
+        packing_answers(files, material, answers) as packed,
+    ):
         report = report_of(material, options, note)
-        write_report(files, material, report, answers, note)
+        write_report(files, report, packed, note)
     return MadeReport(report, folder / PAGE)
 
 
