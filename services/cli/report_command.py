@@ -1,5 +1,6 @@
 """``expart report``: a report of one sweep or several, or what changed from one to the next."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from services.cli.standard_output import check_standard_output, printing_the_res
 from services.cli.stored_sweep import open_output
 from services.core.errors import UserInputError
 from services.sweep.report.build import ReportOptions
-from services.sweep.report.compare.limits import broken_limits, parse_limits
+from services.sweep.report.compare.limits import Limit, broken_limits, parse_limits
 from services.sweep.report.compare.terminal import print_comparison
 from services.sweep.report.viewer.data import DEFAULT_ANSWERS, ViewerOptions
 
@@ -97,6 +98,15 @@ def report(
     limits = parse_limits(fail_below or ())
     if limits and not compare:
         raise UserInputError("--fail-below goes with --compare")
+    if compare:
+        page_options = {
+            "--micro": micro,
+            "--dataset": dataset is not None,
+            "--answers": answers != DEFAULT_ANSWERS,
+            "--no-pictures": not pictures,
+        }
+        for name in (name for name, is_given in page_options.items() if is_given):
+            raise UserInputError(f"{name} does not go with --compare, which makes no page")
     places = [open_output(one).uri for one in outputs]
     if "://" in out:
         raise UserInputError(f"--out {out}: a report is written to a folder on this machine")
@@ -107,16 +117,8 @@ def report(
         dataset=dataset,
         metrics=tuple(name.strip() for name in metrics.split(",") if name.strip()),
     )
-    console = Console()
     if compare:
-        with showing_work() as note:
-            comparison = make_comparison(places, options, Path(out) if out else None, note)
-        with printing_the_result():
-            print_comparison(comparison, console)
-        if broken := broken_limits(comparison, limits):
-            for line in broken:
-                typer.echo(line, err=True)
-            raise typer.Exit(EXIT_FELL)
+        _compare(places, options, limits, Path(out) if out else None)
         return
     folder = Path(out) if out else report_folder(places)
     with showing_work() as note:
@@ -124,4 +126,26 @@ def report(
             places, options, ViewerOptions(answers, seed, with_pictures=pictures), folder, note
         )
     with printing_the_result():
-        print_made(made, console)
+        print_made(made, Console())
+
+
+def _compare(
+    places: Sequence[str],
+    options: ReportOptions,
+    limits: Sequence[Limit],
+    folder: Path | None,
+) -> None:
+    """Prints what changed.
+
+    Raises:
+        Exit: A metric fell by more than it may.
+        UserInputError: The sweeps cannot be compared, or the folder cannot be written.
+    """
+    with showing_work() as note:
+        comparison = make_comparison(places, options, folder, note)
+    with printing_the_result():
+        print_comparison(comparison, Console())
+    if broken := broken_limits(comparison, limits):
+        for line in broken:
+            typer.echo(line, err=True)
+        raise typer.Exit(EXIT_FELL)

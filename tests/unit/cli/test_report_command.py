@@ -156,3 +156,11 @@ def test_a_dataset_that_moved_is_named(tmp_path: Path) -> None:
     said = refusal(report(tmp_path / "out", "--dataset", tmp_path))
     assert "test_seen" in said
     assert "is missing" in said
+
+
+@pytest.mark.parametrize(
+    "options", [("--micro",), ("--dataset", "data"), ("--answers", "0"), ("--no-pictures",)]
+)
+def test_options_of_the_page_are_refused_where_none_is_made(options: tuple[str, ...]) -> None:
+    ended = report("one", "two", "--compare", *options)
+    assert refusal(ended) == f"{options[0]} does not go with --compare, which makes no page"
