@@ -13,7 +13,7 @@ Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 # A look-up costs as much as several thousand rows: tables of many small files are read together.
-_CHUNK_ROWS = 128 * 1024
+_CHUNK_ROWS = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
