@@ -91,7 +91,9 @@ class Caller:
                 self.answered += 1
             except aio.AioRpcError as error:
                 failure = error_from_rpc(error)
-                told = failure.reason is ErrorReason.DRAINING
+                # gRPC itself cancels what reaches a server just as it closes its connections.
+                is_cut = error.code() is StatusCode.CANCELLED
+                told = failure.reason is ErrorReason.DRAINING or is_cut
                 if not (told and self._retries_draining):
                     self.failures.append(f"{error.code()}: {error.details()}")
             await asyncio.sleep(0.05)
