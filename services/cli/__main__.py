@@ -7,7 +7,6 @@ from importlib import import_module
 from types import FrameType
 
 from services.cli.exit_codes import EXIT_INTERRUPTED
-from services.cli.left_out import leave_out
 
 # With the first list that it is given, pyarrow loads pandas where that is installed: a second, and
 # 40 MB of a driver's memory, for nothing that these commands do.
@@ -21,7 +20,7 @@ def main() -> None:
     if is_interruptible:
         signal.signal(signal.SIGINT, _leave_at_once)
     if sys.argv[1:2] and sys.argv[1] in _WITHOUT_PANDAS:
-        leave_out("pandas")
+        import_module("services.cli.left_out").leave_out("pandas")
     app = import_module("services.cli.app").make_app(sys.argv[1:])
     if is_interruptible:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -54,14 +54,14 @@ async def serve(settings: ScoringSettings) -> None:
     try:
         port = await server.start()
         address = f"{settings.address.rpartition(':')[0]}:{port}"
+        _log.info(
+            "scoring_started",
+            address=address,
+            worker_count=settings.workers,
+            worker_pids=scorer.worker_pids,
+            encoder=scorer.encoder,
+        )
         with _announced(address, settings.address_file):
-            _log.info(
-                "scoring_started",
-                address=address,
-                worker_count=settings.workers,
-                worker_pids=scorer.worker_pids,
-                encoder=scorer.encoder,
-            )
             await stopped.wait()
     finally:
         await server.stop(settings.stop_grace_s)
