@@ -7,7 +7,8 @@ from services.sweep.report.charts.labels import count_text, metric_name
 from services.sweep.report.charts.names import NAMES_LEFT
 from services.sweep.report.charts.scales import plain
 from services.sweep.report.charts.svg import WIDTH, Markup, picture, text
-from services.sweep.report.model import Correlations, Report
+from services.sweep.report.knowledge.model import Correlations
+from services.sweep.report.model import Report
 from services.sweep.report.tables.layout import heading
 
 _TOP = 8.0

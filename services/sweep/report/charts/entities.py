@@ -7,7 +7,8 @@ from services.sweep.report.charts.heat import Cell, empty_cell, filled_cell
 from services.sweep.report.charts.labels import count_text, percent_text, text_width
 from services.sweep.report.charts.names import Names, fitted_apart, names_of
 from services.sweep.report.charts.svg import WIDTH, Markup, picture, text
-from services.sweep.report.model import EntityStanding, Report
+from services.sweep.report.knowledge.model import EntityStanding
+from services.sweep.report.model import Report
 
 _ROW = 24.0
 _MAX_COLUMN = 120.0

@@ -13,7 +13,8 @@ from services.sweep.report.charts.labels import count_text, percent_text
 from services.sweep.report.charts.names import names_of
 from services.sweep.report.charts.scales import Scale, from_zero
 from services.sweep.report.charts.svg import WIDTH, Markup, box, datum, picture, text
-from services.sweep.report.model import EntityStanding, Report
+from services.sweep.report.knowledge.model import EntityStanding
+from services.sweep.report.model import Report
 
 _MOST = 15
 _ROW = 23.0

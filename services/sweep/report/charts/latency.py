@@ -17,7 +17,8 @@ from services.sweep.report.charts.names import NAMES_LEFT, names_of
 from services.sweep.report.charts.pace import pace_names
 from services.sweep.report.charts.scales import Scale, of_times
 from services.sweep.report.charts.svg import WIDTH, Markup, datum, element, line, picture, text
-from services.sweep.report.model import Pace, Report
+from services.sweep.report.knowledge.model import Pace
+from services.sweep.report.model import Report
 
 _TOP = 8.0
 _ROW = 44.0

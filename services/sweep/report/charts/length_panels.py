@@ -16,7 +16,8 @@ from services.sweep.report.charts.marks import PLAIN, Style, curve, marker, styl
 from services.sweep.report.charts.names import fitted_apart
 from services.sweep.report.charts.scales import Scale, from_zero, spanning
 from services.sweep.report.charts.svg import WIDTH, Markup, datum, element, picture, text
-from services.sweep.report.model import LengthCurve, Report
+from services.sweep.report.knowledge.model import LengthCurve
+from services.sweep.report.model import Report
 
 COVERAGE = "Entity coverage, exact (\N{MULTIPLICATION SIGN} 100)"
 

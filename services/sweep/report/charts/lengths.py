@@ -15,7 +15,8 @@ from services.sweep.report.charts.length_panels import COVERAGE, length_curve, l
 from services.sweep.report.charts.marks import curve, marker, style_of
 from services.sweep.report.charts.scales import Scale, from_zero, spanning
 from services.sweep.report.charts.svg import WIDTH, Markup, element, picture, text
-from services.sweep.report.model import LengthCurve, Report
+from services.sweep.report.knowledge.model import LengthCurve
+from services.sweep.report.model import Report
 
 _LEFT = 50.0
 _TOP = 54.0

@@ -22,7 +22,8 @@ from services.sweep.report.charts.svg import (
     picture,
     text,
 )
-from services.sweep.report.model import Pace, Report
+from services.sweep.report.knowledge.model import Pace
+from services.sweep.report.model import Report
 
 _TOP = 6.0
 _ROW = 46.0

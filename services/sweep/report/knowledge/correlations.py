@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.sweep.report.evidence import SETTINGS, Evidence
-from services.sweep.report.model import Correlations
+from services.sweep.report.knowledge.model import Correlations
 from services.sweep.results.stored_columns import Indices, Mask
 
 _Floats = npt.NDArray[np.float64]

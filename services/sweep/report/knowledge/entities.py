@@ -16,7 +16,7 @@ from services.metrics.matching import fold_case, normalise_entity, normalise_typ
 from services.metrics.occurrences import SearchableText
 from services.metrics.options import ScoringOptions
 from services.sweep.report.evidence import Evidence
-from services.sweep.report.model import EntityKnowledge, EntityStanding
+from services.sweep.report.knowledge.model import EntityKnowledge, EntityStanding
 from services.sweep.results.stored_columns import Indices
 
 # Files list the entities that are asked for most, charts a few of them.

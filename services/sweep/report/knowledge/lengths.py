@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.sweep.report.evidence import SETTINGS, Evidence
-from services.sweep.report.model import LengthBin, LengthCurve
+from services.sweep.report.knowledge.model import LengthBin, LengthCurve
 
 _LENGTH = "length"
 _COVERAGE = "ec_exact"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from services.sweep.report.evidence import Evidence
-from services.sweep.report.model import Pace
+from services.sweep.report.knowledge.model import Pace
 from services.sweep.results.stored_columns import Indices, microseconds
 
 _NUMBERS = (

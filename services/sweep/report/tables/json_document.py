@@ -4,11 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 
 from services.sweep.leaderboard.standings import reported
+from services.sweep.report.knowledge.model import EntityKnowledge, EntityStanding
 from services.sweep.report.model import (
     Comparison,
     Contrast,
-    EntityKnowledge,
-    EntityStanding,
     Estimate,
     Gap,
     Interval,

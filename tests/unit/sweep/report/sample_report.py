@@ -12,23 +12,25 @@ from itertools import combinations
 
 from services.benchmark.records import Setting
 from services.sweep.progress.costs import ModelCost
+from services.sweep.report.knowledge.model import (
+    Correlations,
+    EntityKnowledge,
+    EntityStanding,
+    LengthBin,
+    LengthCurve,
+    Pace,
+)
 from services.sweep.report.model import (
     Comparison,
     Contender,
     Contrast,
-    Correlations,
     Counts,
-    EntityKnowledge,
-    EntityStanding,
     Estimate,
     Gap,
     GapKind,
     Interval,
-    LengthBin,
-    LengthCurve,
     MetricResult,
     MetricSignature,
-    Pace,
     PublishedRow,
     Report,
     Resampling,

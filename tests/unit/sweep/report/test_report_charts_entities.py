@@ -6,7 +6,8 @@ import pytest
 from services.sweep.report.charts.coverage import coverage
 from services.sweep.report.charts.entities import entities
 from services.sweep.report.charts.entity_bars import known, missed, repeated
-from services.sweep.report.model import EntityKnowledge, EntityStanding, Report
+from services.sweep.report.knowledge.model import EntityKnowledge, EntityStanding
+from services.sweep.report.model import Report
 from tests.unit.sweep.report.drawn_chart import Drawn
 from tests.unit.sweep.report.sample_report import bare_report
 from tests.unit.sweep.report.small_reports import report_of

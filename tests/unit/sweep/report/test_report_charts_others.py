@@ -10,7 +10,8 @@ from services.sweep.report.charts.costs import costs
 from services.sweep.report.charts.latency import latency
 from services.sweep.report.charts.lengths import lengths
 from services.sweep.report.charts.pace import pace
-from services.sweep.report.model import Correlations, LengthBin, LengthCurve, Pace, Report
+from services.sweep.report.knowledge.model import Correlations, LengthBin, LengthCurve, Pace
+from services.sweep.report.model import Report
 from tests.unit.sweep.report.drawn_chart import SVG, Drawn
 from tests.unit.sweep.report.sample_report import NOW, bare_report, sample_report
 from tests.unit.sweep.report.small_reports import report_of

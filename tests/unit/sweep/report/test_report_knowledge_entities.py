@@ -12,7 +12,7 @@ from services.metrics.options import BoundaryRule, CaseRule, ScoringOptions
 from services.sweep.report.evidence import Evidence
 from services.sweep.report.gathering import gather_evidence
 from services.sweep.report.knowledge.entities import count_occurrences, entity_knowledge
-from services.sweep.report.model import EntityKnowledge, EntityStanding
+from services.sweep.report.knowledge.model import EntityKnowledge, EntityStanding
 from services.sweep.report.references import find_references
 from services.sweep.report.sources import open_sources
 from tests.unit.sweep.report.asked_dataset import Asked, write_questions

@@ -8,7 +8,7 @@ import pytest
 from services.benchmark.records import Setting
 from services.sweep.report.gathering import gather_evidence
 from services.sweep.report.knowledge.lengths import length_bins, length_curves
-from services.sweep.report.model import LengthBin
+from services.sweep.report.knowledge.model import LengthBin
 from services.sweep.report.sources import open_sources
 from tests.unit.sweep.report.reported_sweep import finish_sweep
 
