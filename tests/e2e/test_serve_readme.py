@@ -38,6 +38,19 @@ fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP)
 """
 
 
+# `ray stop` returns while the last of what it ended is still on its way; `sleep` lets the shell, which
+# is everybody's parent here, take notice of their ends.
+COUNT_PROCESSES = """
+for _ in {1..100}; do
+  left=(/proc/[0-9]*)
+  if (( ${#left[@]} == 1 )); then break; fi
+  sleep 0.1
+done
+for process in "${left[@]}"; do tr '\\0' ' ' <$process/cmdline || true; echo; done
+echo processes left: ${#left[@]}
+"""
+
+
 def block(name: str) -> str:
     (found,) = re.findall(rf"^```sh {name}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
     return str(found)
@@ -80,7 +93,7 @@ def test_models_are_deployed_to_a_cluster_as_shown(checkout: Path) -> None:
     lines = [
         f"{sys.executable} -c '{LOOPBACK}'",
         block("cluster"),
-        "left=(/proc/[0-9]*); echo processes left: ${#left[@]}",
+        COUNT_PROCESSES,
     ]
     result = subprocess.run(
         [*ALONE, "bash", "-euo", "pipefail", "-c", "\n".join(lines)],
