@@ -113,5 +113,5 @@ def over_grpc(count: int, workers: int, parts: int = 3) -> None:
     alone = (before_rate + after_rate) / 2
     # All parts have as many items: the whole stream's rate is their harmonic mean.
     whole = len(rates) / sum(1 / rate for rate in rates)
-    say(f"  in process, one core: {before_rate:.0f} and {after_rate:.0f} explanations/s of its time")
+    say(f"  in process, one core: {before_rate:.0f} before, {after_rate:.0f} after")
     say(f"  the stream: {whole:.0f} explanations/s, {whole / alone:.0%} of one core in process")
