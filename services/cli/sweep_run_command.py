@@ -114,6 +114,8 @@ def run(  # noqa: PLR0917 - typer passes them by name
             with StatusProgress(ResultStore(spec.output), shard, spec.name) as status:
                 record_plan(plan, status)
             console.print("nothing to do: every question is settled", markup=False)
+        if plan.left_out:
+            left = "; ".join(filter(None, [left, f"without {', '.join(plan.left_out)}"]))
         spec = plan.spec
         del plan  # at 300,000 questions it takes as much memory as what follows
         _end(spec, shard, left, console, with_report=report)

@@ -38,8 +38,8 @@ fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP)
 """
 
 
-# `ray stop` returns while the last of what it ended is still on its way; `sleep` lets the shell, which
-# is everybody's parent here, take notice of their ends.
+# `ray stop` returns while the last of what it ended is still on its way; `sleep` lets the shell,
+# which is everybody's parent here, take notice of their ends.
 COUNT_PROCESSES = """
 for _ in {1..100}; do
   left=(/proc/[0-9]*)

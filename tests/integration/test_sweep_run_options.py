@@ -69,11 +69,12 @@ def scraped(port: int, name: str) -> float:
 def watch(errors: Path, generation: CountedGeneration) -> None:
     """Looks at the metrics of a sweep that is held up until what was answered is counted."""
     port = metrics_port(errors)
-    answered = generation.models.completed.total()
-    wait_until(lambda: scraped(port, "questions_done") == answered, "not all is counted")
+    completed = generation.models.completed
+    # Compared anew each time: what was on its way when it was held up completes a moment later.
+    wait_until(lambda: scraped(port, "questions_done") == completed.total(), "not all is counted")
     assert scraped(port, "questions_planned") == QUESTIONS
     # Words of scripted answers are their tokens; none of them is empty.
-    assert scraped(port, "generated_tokens_total") >= answered
+    assert scraped(port, "generated_tokens_total") >= completed.total()
 
 
 async def test_the_log_on_standard_error_is_json_and_a_port_tells_prometheus(
@@ -139,6 +140,41 @@ async def test_what_failed_for_good_is_planned_and_asked_again_on_request(
     assert retried.code == 0, retried
     assert generation.completed.total() == QUESTIONS
     assert generation.asked.total() == QUESTIONS + failed
+
+
+class LackingGeneration(ScriptedGeneration):
+    """Has a model that nobody pinned and that cannot be loaded."""
+
+    lacking = True
+
+    async def ListModels(
+        self, request: pb.ListModelsRequest, context: object
+    ) -> pb.ListModelsResponse:
+        answer = await super().ListModels(request, context)
+        for model in answer.models:
+            if self.lacking and model.name == "beta":
+                model.revision, model.state = "", pb.MODEL_STATE_FAILED
+                model.state_reason = "no weights"
+        return answer
+
+
+async def test_the_other_models_are_asked_where_one_cannot_be_loaded(
+    shell: ExpartShell, tmp_path: Path, spec: Path
+) -> None:
+    write_spec(tmp_path, ["alpha", "beta"], tmp_path / "dataset")
+    generation = LackingGeneration({"alpha": "r1", "beta": "r1"})
+    async with serving(generation, ScriptedScoring()) as (generating, scoring):
+        run = ("sweep", "run", str(spec), "--generation", generating, "--scoring", scoring)
+        ended = await shell.expart(*run)
+        assert ended.code == 1, ended
+        assert "not complete: without beta; the same command does the rest" in ended.said
+        assert "beta: left out, " in ended.printed
+        assert "no weights" in ended.printed
+        assert generation.completed.total() == QUESTIONS
+        generation.lacking = False
+        ended = await shell.expart(*run)
+    assert ended.code == 0, ended
+    assert generation.completed.total() == generation.asked.total() == 2 * QUESTIONS
 
 
 async def test_a_report_comes_at_the_end_on_request(

@@ -7,6 +7,10 @@ from typing import Protocol
 from services.core.errors import UserInputError
 
 
+class ModelNotThereError(UserInputError):
+    """What a model runs is known only once it is loaded, and it is not, or could not be."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
     """One model of the catalog.
@@ -46,6 +50,7 @@ class ModelDirectory(Protocol):
         """Describes one model.
 
         Raises:
+            ModelNotThereError: What it runs is known only once it is loaded, and it is not.
             UserInputError: There is no such model, or its revision is not known.
         """
         ...
@@ -67,6 +72,7 @@ class FixedDirectory:
         """Describes one model.
 
         Raises:
+            ModelNotThereError: What it runs is known only once it is loaded, and it is not.
             UserInputError: There is no such model, or its revision is not known.
         """
         model = self._models.get(name)
@@ -74,13 +80,13 @@ class FixedDirectory:
             known = ", ".join(sorted(self._models)) or "no model"
             raise UserInputError(f"no model '{name}' in {self._source}; it has {known}")
         if model.is_to_be_known and not model.revision:
-            raise UserInputError(
+            raise ModelNotThereError(
                 f"model '{name}' in {self._source} is being loaded or scaled to zero, and its "
                 "revision is not known before it is there: try again then, or pin a commit in its "
                 "catalog entry; expart sweep run loads it"
             )
         if model.failure and not model.revision:
-            raise UserInputError(
+            raise ModelNotThereError(
                 f"model '{name}' in {self._source} could not be loaded, and its revision is not "
                 f"known: {model.failure}"
             )

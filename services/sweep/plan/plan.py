@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.benchmark.records import Dataset, Question
 from services.sweep.plan.directory import ModelDescription
@@ -119,6 +119,8 @@ class SweepPlan:
         missing_pictures: For each missing picture, one line saying what was looked for.
         stored: What the output holds of the planned questions.
         retry_failed: Whether what failed for good is done again.
+        left_out: For each model of the spec that is not there, one line saying why. Its questions
+            are not planned; a later run asks them.
     """
 
     spec: SweepSpec
@@ -132,6 +134,7 @@ class SweepPlan:
     missing_pictures: Mapping[str, str]
     stored: StoredResults
     retry_failed: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_work(self) -> bool:
@@ -195,6 +198,7 @@ class SweepPlan:
             score = f", {model.to_score} to score" if model.to_score else ""
             failed = f", {model.failed} failed for good or without a picture" * bool(model.failed)
             lines.append(f"  {model.label}: {left}{score}, {model.done} answered before{failed}")
+        lines += [f"  {label}: left out, {why}" for label, why in self.left_out.items()]
         if self.rescoring:
             lines.append(f"  {self.rescoring}")
         if self.missing_pictures:
@@ -235,6 +239,7 @@ def make_plan(
     stored: StoredResults,
     shard: Shard | None = None,
     retry_failed: bool = False,
+    left_out: Mapping[str, str] | None = None,
 ) -> SweepPlan:
     """Takes what is stored from what is planned.
 
@@ -247,6 +252,7 @@ def make_plan(
         stored: What the output holds.
         shard: The share of the sweep that the jobs are; by default the whole.
         retry_failed: Whether to ask and score again what failed for good.
+        left_out: For each model of the spec that is not there, why; by default all are.
     """
     to_generate: list[Job] = []
     to_score: list[Job] = []
@@ -272,6 +278,7 @@ def make_plan(
         missing_pictures=missing_pictures,
         stored=stored,
         retry_failed=retry_failed,
+        left_out=left_out or {},
     )
 
 

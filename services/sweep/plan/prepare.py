@@ -1,7 +1,7 @@
 """Plans a sweep: reads spec, dataset, pictures and stored results, and asks nothing of anyone."""
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from services.benchmark.images import PictureMissingError, PictureStore
 from services.benchmark.loader import load_dataset
 from services.benchmark.mapping import load_mapping
 from services.core.errors import UserInputError
-from services.sweep.plan.directory import ModelDirectory
+from services.sweep.plan.directory import ModelDirectory, ModelNotThereError
 from services.sweep.plan.jobs import make_jobs
 from services.sweep.plan.plan import Job, PlannedModel, SweepPlan, make_plan
 from services.sweep.plan.reading import read_stored
@@ -50,6 +50,9 @@ def plan_sweep(
 ) -> SweepPlan:
     """Says what a sweep would do now. Starts nothing and writes nothing.
 
+    Questions to a model that is not there, and of which it is therefore not known what it runs,
+    are left out as long as there is another model.
+
     Args:
         spec: The sweep spec.
         directory: Knows the models and their revisions.
@@ -58,11 +61,11 @@ def plan_sweep(
 
     Raises:
         UserInputError: Dataset, mapping, a model's name or the stored results are not in order;
-            no question is left by the spec; or not one picture can be found.
+            no model is there; no question is left by the spec; or not one picture can be found.
     """
     shard = shard or Shard()
     mapping = load_mapping(spec.dataset.mapping) if spec.dataset.mapping is not None else None
-    models = [_describe(choice, directory) for choice in spec.models]
+    models, left_out = _describe_all(spec.models, directory)
     dataset = load_dataset(spec.dataset.folder, spec.splits, mapping)
     of_all_shards = select_questions(dataset.questions, spec)
     if not of_all_shards:
@@ -88,6 +91,7 @@ def plan_sweep(
         stored=_stored(spec, jobs),
         shard=shard,
         retry_failed=retry_failed,
+        left_out=left_out,
     )
 
 
@@ -106,6 +110,7 @@ def plan_again(plan: SweepPlan) -> SweepPlan:
         stored=_stored(plan.spec, plan.jobs),
         shard=plan.shard,
         retry_failed=plan.retry_failed,
+        left_out=plan.left_out,
     )
 
 
@@ -128,6 +133,22 @@ def _stored(spec: SweepSpec, jobs: Sequence[Job]) -> StoredResults:
     scorings = (one for found in read_manifests(ResultStore(spec.output)) for one in found.scorings)
     stored = read_stored(stored_tables(spec), (job.key for job in jobs))
     return replace(stored, other_scorings=other_scorings(scorings, spec))
+
+
+def _describe_all(
+    choices: Sequence[ModelChoice], directory: ModelDirectory
+) -> tuple[list[PlannedModel], Mapping[str, str]]:
+    """Describes the models that are there, and says of each of the others why it is not."""
+    models: list[PlannedModel] = []
+    left_out: dict[str, str] = {}
+    for choice in choices:
+        try:
+            models.append(_describe(choice, directory))
+        except ModelNotThereError as error:
+            left_out[choice.label] = error.message
+    if not models:
+        raise UserInputError(next(iter(left_out.values())))
+    return models, left_out
 
 
 def _describe(choice: ModelChoice, directory: ModelDirectory) -> PlannedModel:

@@ -72,6 +72,7 @@ class PlanReport:
                 f"questions without a picture are refused by {', '.join(seeing)}: control no_image "
                 "can only fail there; ask such models by a spec without it"
             )
+        notes += [f"{label} is left out: {why}" for label, why in plan.left_out.items()]
         if plan.rescoring:
             notes.append(plan.rescoring)
         if self.pictures.missing:
@@ -133,6 +134,7 @@ def as_json(report: PlanReport) -> str:
         },
         "plan_digest": plan.digest,
         "has_work": plan.has_work,
+        "left_out": dict(plan.left_out),
         "questions": _totals(report.cells),
         "cells": [{**cell.name._asdict(), **_counts(cell)} for cell in report.cells],
         "pictures": {

@@ -48,17 +48,21 @@ CODED_SCORES = (
 )
 
 
+_Number = np.uint8 | np.uint16 | np.float32 | np.float64
+_Numbers = npt.NDArray[_Number]
+
+# Most statistics are small counts: each is kept in the first of these that loses nothing.
+_NUMBER_TYPES: tuple[type[_Number], ...] = (np.uint8, np.uint16, np.float32, np.float64)
+
+
 @dataclass(slots=True)
 class _MetricColumns:
-    """One metric's scores, one place a planned question, of the question's last scoring.
-
-    Most statistics are counts: they are kept in single precision as long as that loses nothing.
-    """
+    """One metric's scores, one place a planned question, of the question's last scoring."""
 
     is_present: Mask
     value: npt.NDArray[np.float64]
     reason: npt.NDArray[np.int8]
-    statistics: npt.NDArray[np.float32] | npt.NDArray[np.float64]
+    statistics: list[_Numbers]
     signature: npt.NDArray[np.int16]
 
 
@@ -145,7 +149,7 @@ class StoredScores:
             signature=self._signatures.values[first] if len(present) else "",
             values=columns.value[present],
             reasons=columns.reason[present],
-            statistics=columns.statistics[present].astype(np.float64),
+            statistics=_side_by_side([column[present] for column in columns.statistics]),
         )
 
     def _is_present(self, metric: str, places: Indices | None = None) -> Mask:
@@ -200,14 +204,16 @@ class StoredScores:
         columns = self._metrics.get(name)
         if columns is None:
             columns = self._metrics[name] = _empty_columns(name, len(self.plan))
-        statistics = scores.statistics_of(name, rows)
-        if not np.array_equal(statistics.astype(columns.statistics.dtype), statistics):
-            columns.statistics = columns.statistics.astype(np.float64)
+        columns.statistics = [
+            _with_numbers(column, places, numbers)
+            for column, numbers in zip(
+                columns.statistics, scores.statistics_of(name, rows).T, strict=True
+            )
+        ]
         columns.is_present[places] = True
         columns.value[places] = scores.values[rows]
         columns.reason[places] = scores.reasons[rows]
         columns.signature[places] = scores.signatures[rows]
-        columns.statistics[places] = statistics
 
 
 class _ScoreBatch:
@@ -244,6 +250,27 @@ def _reasons(column: pa.Array) -> npt.NDArray[np.int8]:
     return found
 
 
+def _with_numbers(column: _Numbers, places: Indices, numbers: npt.NDArray[np.float64]) -> _Numbers:
+    """Puts numbers into a column, which is made wider first where they ask for it."""
+    first = _NUMBER_TYPES.index(column.dtype.type)
+    fitting = (kind for kind in _NUMBER_TYPES[first:] if _fits(numbers, kind))
+    column = column.astype(next(fitting, np.float64), copy=False)
+    column[places] = numbers
+    return column
+
+
+def _fits(numbers: npt.NDArray[np.float64], kind: type[_Number]) -> bool:
+    with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is just looked for
+        return np.array_equal(numbers.astype(kind), numbers)
+
+
+def _side_by_side(columns: Sequence[_Numbers]) -> npt.NDArray[np.float64]:
+    found = np.empty((len(columns[0]), len(columns)), np.float64)
+    for place, column in enumerate(columns):
+        found[:, place] = column
+    return found
+
+
 def _empty_columns(name: str, count: int) -> _MetricColumns:
     if name not in METRICS:
         raise UserInputError(
@@ -254,6 +281,6 @@ def _empty_columns(name: str, count: int) -> _MetricColumns:
         is_present=np.zeros(count, np.bool_),
         value=np.zeros(count, np.float64),
         reason=np.full(count, SCORABLE, np.int8),
-        statistics=np.zeros((count, len(METRICS[name].statistic_names)), np.float32),
+        statistics=[np.zeros(count, np.uint8) for _ in METRICS[name].statistic_names],
         signature=np.zeros(count, np.int16),
     )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
+from services.core.errors import UserInputError
 from services.rpc.channel import open_channel
 from services.sweep.plan.plan import SweepPlan, scored_otherwise
 from services.sweep.plan.planned_manifest import new_manifest
@@ -115,6 +116,7 @@ def record_plan(plan: SweepPlan, progress: SweepProgress | None = None) -> None:
 def _record(plan: SweepPlan, tables: ResultTables) -> Manifest:
     """Notes the plan and its missing pictures; gives the manifest with which a run begins."""
     before = read_manifest(tables.folder)
+    _require_planned(plan, before)
     manifest = new_manifest(plan, datetime.now(UTC), before)
     tables.append(
         [
@@ -129,6 +131,20 @@ def _record(plan: SweepPlan, tables: ResultTables) -> Manifest:
         tables.replace_plan(plan_row(job) for job in plan.jobs)
     write_manifest(manifest, tables)  # the plan noted last is the present one
     return manifest
+
+
+def _require_planned(plan: SweepPlan, before: Manifest | None) -> None:
+    """Refuses to drop the questions of a model only because it is not there today.
+
+    Raises:
+        UserInputError: An earlier run planned questions to a model that this plan leaves out.
+    """
+    for label, why in plan.left_out.items():
+        if before is not None and label in before.revisions:
+            raise UserInputError(
+                f"{why}; {plan.spec.output} has questions of it, which a run without it would "
+                "drop: run again when it is there, or take it out of the spec"
+            )
 
 
 async def _run(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
@@ -23,6 +24,8 @@ from services.sweep.leaderboard.standings import Standing
 from services.sweep.results.output_lock import hold_shard
 from services.sweep.results.rows import ScoreRow
 from services.sweep.results.store import ResultStore
+from services.sweep.results.stored_plan import read_stored_plan
+from services.sweep.results.stored_scores import StoredScores
 from services.sweep.results.tables import ResultTables
 from services.sweep.spec.sharding import Shard
 from tests.unit.sweep.finished_sweep import FAILURE, GENERATION, NOW, PLAN, begin_shard
@@ -138,6 +141,26 @@ def test_means_are_taken_over_the_scorable_questions_of_the_group(output: Path) 
     # Macro over questions, not over parts: (0.5 + 1 + 0 + 0.75) / 4.
     everything = standing(output, "alpha", "with_title", "all").metrics["ec_exact"]
     assert everything.mean == pytest.approx(2.25 / 4)
+
+
+# One more than each narrower type holds exactly, or a share that only the widest does: 255, 65,535
+# and 2^24 are the greatest whole numbers up to which all are held by uint8, uint16 and float32.
+@pytest.mark.parametrize("great", [256.0, 65_536.0, 65_537.0, 2.0**24 + 1, 0.1, -1.0])
+@pytest.mark.parametrize("place", range(3))
+def test_statistics_are_kept_to_the_last_bit_whatever_comes_first(
+    tmp_path: Path, great: float, place: int
+) -> None:
+    keys = ["k0", "k1", "k2"]
+    tables = begin_shard(tmp_path / "out", [replace(PLAN, key=key) for key in keys])
+    tables.append([replace(GENERATION, key=key) for key in keys])
+    expected = [(great, 1.0) if number == place else (3.0, 255.0) for number in range(3)]
+    for key, statistics in zip(keys, expected, strict=True):
+        tables.append([score(key, "ec_exact", 0.5, statistics)])  # each is a batch of its own
+    store = ResultStore(tmp_path / "out")
+    plan = read_stored_plan(store)
+    stored = StoredScores([store.tables(Shard())], plan)
+    places = plan.places.find(pa.array(keys))
+    assert [tuple(row) for row in stored.scores("ec_exact", places)[1].statistics] == expected
 
 
 def test_questions_without_entity_pairs_are_left_out_and_both_conventions_are_given(

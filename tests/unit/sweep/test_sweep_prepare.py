@@ -411,6 +411,43 @@ def test_an_adapter_or_a_configuration_that_changes_is_a_new_question(spec_file:
     assert len(keys[0] | keys[1] | keys[2]) == 3 * QUESTIONS
 
 
+def failed(name: str) -> ModelDescription:
+    return ModelDescription(name, "", failure="no weights")
+
+
+def test_a_model_that_is_not_there_is_left_out_and_named(spec_file: Path) -> None:
+    spec = load_spec(write_spec(spec_file.parent, models=["alpha", "beta"]))
+    known = FixedDirectory([ModelDescription("alpha", "r1"), failed("beta")], "the test")
+    planned = plan_sweep(spec, known)
+    why = "model 'beta' in the test could not be loaded, and its revision is not known: no weights"
+    assert [model.label for model in planned.models] == ["alpha"]
+    assert len(planned.jobs) == QUESTIONS
+    assert dict(planned.left_out) == {"beta": why}
+    assert f"  beta: left out, {why}" in planned.summary().splitlines()
+    assert report_on(planned).notes() == [f"beta is left out: {why}"]
+    assert json.loads(as_json(report_on(planned)))["left_out"] == {"beta": why}
+    assert plan_again(planned).left_out == planned.left_out
+
+
+def test_a_sweep_of_no_model_that_is_there_is_refused(spec_file: Path) -> None:
+    spec = load_spec(write_spec(spec_file.parent, models=["alpha", "beta"]))
+    nobody = FixedDirectory([failed("alpha"), failed("beta")], "the test")
+    with pytest.raises(UserInputError, match=r"'alpha' .*could not be loaded.*: no weights"):
+        plan_sweep(spec, nobody)
+
+
+def test_questions_that_were_planned_are_not_dropped_because_their_model_is_not_there(
+    spec_file: Path,
+) -> None:
+    spec = load_spec(write_spec(spec_file.parent, models=["alpha", "beta"]))
+    record_plan(plan_sweep(spec, DIRECTORY))
+    known = FixedDirectory([ModelDescription("alpha", "r1"), failed("beta")], "the test")
+    with pytest.raises(UserInputError, match=r"no weights; .* has questions of it"):
+        record_plan(plan_sweep(spec, known))
+    stored = read_stored_plan(ResultStore(spec.output))
+    assert len(stored.keys) == 2 * QUESTIONS
+
+
 def test_an_adapter_whose_revision_nobody_knows_is_not_asked(spec_file: Path) -> None:
     directory = FixedDirectory([ModelDescription("alpha", "r1", ("wit",))], "the test")
     spec = load_spec(write_spec(spec_file.parent, models=[{"model": "alpha", "adapter": "wit"}]))
