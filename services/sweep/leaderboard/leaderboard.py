@@ -43,7 +43,7 @@ def build_leaderboard(output: str | Path) -> Leaderboard:
         UserInputError: There is no sweep, or scores of different signatures.
     """
     store = ResultStore(output)
-    plan = read_stored_plan(store, with_stale=False)
+    plan = read_stored_plan(store, with_stale=False, texts=("revision", *_QUESTION, *_GROUPED))
     stored = StoredScores([store.tables(shard) for shard in store.shards()], plan)
     _refuse_mixed_signatures(stored, store.uri)
     failed = np.flatnonzero(stored.failures.is_failed & ~stored.is_scored)

@@ -8,7 +8,7 @@ from services.core.errors import UserInputError
 from services.sweep.results.manifest import Manifest, latest, read_manifest
 from services.sweep.results.rows import Table
 from services.sweep.results.store import ResultStore
-from services.sweep.results.stored_plan import PLAN_COLUMNS, PlanReader, StoredPlan
+from services.sweep.results.stored_plan import PlanReader, StoredPlan
 from services.sweep.results.stored_scores import StoredScores
 from services.sweep.results.stored_spec import spec_of
 from services.sweep.results.tables import ResultTables
@@ -167,7 +167,7 @@ def _source(group: Sequence[_Place]) -> Source:
     reader = PlanReader(", ".join(outputs))
     present = [shard for shard in wanted if shard in begun and shard not in stale]
     for shard in present:
-        batches = begun[shard].store.tables(shard).batches(Table.PLAN, PLAN_COLUMNS)
+        batches = begun[shard].store.tables(shard).batches(Table.PLAN, reader.columns)
         reader.add(shard.label, batches)
     plan = reader.result(
         tuple(shard.label for shard in wanted if shard not in begun),

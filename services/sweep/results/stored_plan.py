@@ -1,6 +1,6 @@
 """The present plan of an output, read from its tables into arrays: one row a planned question."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from services.sweep.spec.sharding import Shard
 from services.sweep.spec.spec import ModelChoice
 
 # What is read of the plan besides keys: texts of which there are few distinct ones.
-_TEXTS = (
+TEXTS = (
     "model",
     "adapter",
     "revision",
@@ -41,7 +41,8 @@ _TEXTS = (
     "sampling_name",
     "control",
 )
-PLAN_COLUMNS = ("key", "replicate", *_TEXTS)
+# What every reader needs of them: what labels models, and what scores are judged by.
+_NEEDED = ("model", "adapter", "reference_digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class StoredPlan:
 
     Attributes:
         places: Keys of the questions, and the place of each.
-        columns: The plan's columns by name, as far as they hold texts.
+        columns: The plan's columns by name, as far as they hold texts and were asked for.
         model: Model and adapter as tables name them, one column.
         replicate: Number of the replicate.
         shard: For each question, the place of its shard's name among ``shard_names``.
@@ -113,19 +114,25 @@ class PlanReader:
 
     Args:
         output: Where the results are, for messages.
+        texts: Which of :data:`TEXTS` to keep; by default all.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, texts: Collection[str] = TEXTS) -> None:
         self._output = output
         self._keys: list[pa.Array] = []
         self._replicates: list[Indices] = []
         self._shards: list[Codes] = []
-        self._numberings = {name: Numbering() for name in _TEXTS}
-        self._codes: dict[str, list[Codes]] = {name: [] for name in _TEXTS}
+        self._numberings = {name: Numbering() for name in TEXTS if name in texts or name in _NEEDED}
+        self._codes: dict[str, list[Codes]] = {name: [] for name in self._numberings}
         self._names: list[str] = []
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the plan's table that it wants."""
+        return ["key", "replicate", *self._numberings]
+
     def add(self, shard: str, batches: Iterable[pa.RecordBatch]) -> None:
-        """Takes a shard's plan, its columns being :data:`PLAN_COLUMNS`."""
+        """Takes a shard's plan, with the columns that it wants."""
         self._names.append(shard)
         for batch in batches:
             if not batch.num_rows:
@@ -153,8 +160,8 @@ class PlanReader:
         keys = pa.chunked_array(self._keys).combine_chunks()
         first, repeated = _first_of_each(keys)
         columns = {
-            name: Coded(self._numberings[name].values, np.concatenate(self._codes[name])[first])
-            for name in _TEXTS
+            name: Coded(numbering.values, np.concatenate(self._codes[name])[first])
+            for name, numbering in self._numberings.items()
         }
         return StoredPlan(
             places=KeyPlaces(keys.take(pa.array(first))),
@@ -195,13 +202,16 @@ def _labels(model: Coded, adapter: Coded) -> Coded:
     return Coded(values, rank[inverse])
 
 
-def read_stored_plan(store: ResultStore, *, with_stale: bool = True) -> StoredPlan:
+def read_stored_plan(
+    store: ResultStore, *, with_stale: bool = True, texts: Collection[str] = TEXTS
+) -> StoredPlan:
     """Reads the present plan: that of the shards among which the last planned one is counted.
 
     Args:
         store: The output.
         with_stale: Whether to read shards too that were planned from another spec, dataset or
             models than the one planned last.
+        texts: Which columns of texts to keep; by default all, so that questions can be named.
 
     Raises:
         UserInputError: There is no sweep, or it cannot be read.
@@ -217,9 +227,9 @@ def read_stored_plan(store: ResultStore, *, with_stale: bool = True) -> StoredPl
         for shard in shards
         if shard.index in begun and begun[shard.index].differences(last)
     )
-    reader = PlanReader(store.uri)
+    reader = PlanReader(store.uri, texts)
     for shard in shards:
         if shard.index in begun and (with_stale or shard.label not in stale):
-            reader.add(shard.label, store.tables(shard).batches(Table.PLAN, PLAN_COLUMNS))
+            reader.add(shard.label, store.tables(shard).batches(Table.PLAN, reader.columns))
     missing = tuple(shard.label for shard in shards if shard.index not in begun)
     return reader.result(missing, stale)

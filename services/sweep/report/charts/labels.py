@@ -128,14 +128,13 @@ def fitted(text: str, width: float, size: float = TEXT_SIZE) -> str:
     text = " ".join(text.split())
     if text_width(text, size) <= width:
         return text
-    room = width - text_width(ELLIPSIS, size)
     head, tail = "", ""
     for place in range(len(text)):
         before, after = text[place], text[-1 - place]
-        if text_width(head + before + tail, size) > room:
+        if text_width(head + before + ELLIPSIS + tail, size) > width:
             break
         head += before
-        if text_width(head + after + tail, size) > room:
+        if text_width(head + ELLIPSIS + after + tail, size) > width:
             break
         tail = after + tail
     return f"{head.rstrip()}{ELLIPSIS}{tail.lstrip()}"

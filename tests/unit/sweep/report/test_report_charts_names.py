@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.sweep.report.charts.labels import text_width
@@ -33,6 +33,7 @@ def test_names_that_differ_only_by_an_end_are_told_apart() -> None:
     st.lists(st.from_regex(r"[a-z]{1,30}/[a-z]{1,30}-[0-9]{1,3}", fullmatch=True), max_size=8),
     st.floats(60.0, 240.0),
 )
+@example(["a/aafwaa-000"], 84.0)  # its letters, added up in another order, are a rounding wider
 def test_fitted_names_fit(names: list[str], width: float) -> None:
     short = fitted_apart(names, width)
     assert set(short) == set(names)
