@@ -28,11 +28,15 @@ _LOOK_BACK_S = 5.0
 # The front logs every call, with who called and how it ended.
 _LOGGING = LoggingConfig(enable_access_log=False)
 
+# What one of them takes of the resource that chooses its node: so little that all find room.
+_NODE_SHARE = 0.001
+
 # What replicas alone need of an entry. Not chat template and engine arguments: the front lists
 # digests of them.
 _NO_MATTER_OF_THE_FRONT = {
     "environment",
     "memory_gib",
+    "node_resource",
     "parameter_count",
     "requires",
     "scripted",
@@ -89,6 +93,11 @@ def build_model_app(
 
 def build_front_app(catalog: Catalog, settings: GenerationSettings) -> Application:
     """Builds the application of the front for all models of the catalog."""
+    actor = {
+        "num_cpus": 0,
+        "resources": _share_of(settings.front_node_resource),
+        "runtime_env": {"env_vars": dict(SERVE_ENVIRONMENT)},
+    }
     deployment = serve.deployment(
         FrontReplica,
         name=FRONT_DEPLOYMENT,
@@ -100,7 +109,7 @@ def build_front_app(catalog: Catalog, settings: GenerationSettings) -> Applicati
         health_check_period_s=settings.health_check_period_s,
         health_check_timeout_s=settings.health_check_timeout_s,
         graceful_shutdown_timeout_s=settings.drain_s + 5,
-        ray_actor_options={"num_cpus": 0, "runtime_env": {"env_vars": dict(SERVE_ENVIRONMENT)}},
+        ray_actor_options=actor,
         user_config=front_config(catalog),
     )
     return deployment.bind(settings)
@@ -152,13 +161,18 @@ def _placement_options(spec: ModelSpec) -> dict[str, object]:
     a bundle, do.
     """
     environment = {**SERVE_ENVIRONMENT, **engine_environment(spec)}
+    node = _share_of(spec.node_resource)
     actor = {"num_cpus": spec.num_cpus, "runtime_env": {"env_vars": environment}}
     if spec.tensor_parallel_size == 1:
-        return {"ray_actor_options": {**actor, "num_gpus": spec.num_gpus}}
+        return {"ray_actor_options": {**actor, "num_gpus": spec.num_gpus, "resources": node}}
     others = [{"GPU": 1.0} for _ in range(spec.tensor_parallel_size - 1)]
     return {
         "ray_actor_options": actor,
-        "placement_group_bundles": [{"CPU": spec.num_cpus, "GPU": 1.0}, *others],
+        "placement_group_bundles": [{"CPU": spec.num_cpus, "GPU": 1.0, **node}, *others],
         # What the layers exchange for every token is too much for a network.
         "placement_group_strategy": "STRICT_PACK",
     }
+
+
+def _share_of(node_resource: str | None) -> dict[str, float]:
+    return {} if node_resource is None else {node_resource: _NODE_SHARE}

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -17,6 +18,21 @@ from pydantic import (
 
 from services.generation import sampling as limits
 from services.generation.domain import Sampling, SamplingRequest
+
+_AMOUNTS = frozenset({"CPU", "GPU", "memory", "object_store_memory"})
+
+
+def _is_no_amount(name: str) -> str:
+    """Refuses what a node has an amount of: a name of the node's kind is asked for."""
+    if name in _AMOUNTS:
+        raise ValueError(f"{name} is an amount, not a kind of node: use num_cpus and num_gpus")
+    return name
+
+
+# The name of a Ray resource that says what kind of node a node is.
+NodeResource = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.:-]*$"), AfterValidator(_is_no_amount)
+]
 
 
 class Entry(BaseModel):

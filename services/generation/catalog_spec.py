@@ -18,6 +18,7 @@ from services.core.digests import digest_of
 from services.generation.catalog_parts import (
     Entry,
     ImageSpec,
+    NodeResource,
     OpenAISpec,
     SamplingSpec,
     ScalingSpec,
@@ -121,6 +122,11 @@ class ModelSpec(Entry):
         default=1, description="GPUs that hold each layer together; for vllm all of num_gpus."
     )
     num_cpus: NonNegativeFloat = Field(default=1, description="CPU cores a replica.")
+    node_resource: NodeResource | None = Field(
+        default=None,
+        description="Ray resource that a node must have for a replica to run on it, such as "
+        "accelerator_type:H100, which Ray finds by itself; by default any node with room.",
+    )
     parameter_count: PositiveInt | None = Field(
         default=None, description="Parameters of the weights; checks memory_gib."
     )

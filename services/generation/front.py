@@ -16,6 +16,7 @@ from services.generation.image_folder import ImageFolder
 from services.generation.image_store import ImageStore, StoreLimits
 from services.generation.image_upload import ImageUploads, UploadLimits
 from services.generation.images import ImageLimits
+from services.generation.load_wait import LoadWait
 from services.generation.replay import ReplayLimits, Replays
 from services.generation.router import ModelRouter
 from services.generation.servicer import SERVICE_NAME, GenerationServicer
@@ -74,6 +75,7 @@ class Front:
             health_address=settings.health_address,
             reuse_port=reuse_port,
         )
+        self._load_wait = LoadWait(settings.load_wait_s)
         self._refreshing: asyncio.Task[None] | None = None
 
     @property
@@ -96,8 +98,10 @@ class Front:
 
     async def start(self) -> int:
         """Starts to listen and returns the port that was bound."""
-        await self._report(await self._service.refresh())
+        conditions = await self._service.refresh()
+        await self._report(conditions)
         port = await self._server.start()
+        self._report_wait(conditions)
         self._refreshing = asyncio.create_task(self._keep_refreshing())
         return port
 
@@ -130,7 +134,9 @@ class Front:
         while True:
             await asyncio.sleep(self._settings.state_interval_s)
             try:
-                await self._report(await self._service.refresh())
+                conditions = await self._service.refresh()
+                await self._report(conditions)
+                self._report_wait(conditions)
             except Exception:  # noqa: BLE001 - whatever failed, the next round may succeed
                 # The controller may be restarting; calls go on by the last known states.
                 _log.exception("model_states_unknown")
@@ -139,6 +145,10 @@ class Front:
         for name, condition in conditions.items():
             callable_ = condition.state in _SERVING or condition.wakes
             self._server.set_health(name, serving=callable_)
+
+    def _report_wait(self, conditions: Mapping[str, ModelCondition]) -> None:
+        if not self._load_wait.is_over:
+            self._server.set_health("", serving=self._load_wait.ends_with(conditions.values()))
 
 
 def _store_limits(settings: GenerationSettings) -> StoreLimits:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
+from services.generation.catalog_parts import NodeResource
 from services.generation.engine_watch import GenerationLimits
 from services.rpc.limits import MAX_MESSAGE_BYTES
 from services.rpc.paths import OptionalFile
@@ -118,6 +119,16 @@ class GenerationSettings(RpcSettings):
         default=None,
         description="Most fronts on one node; 1 behind a load balancer over nodes. "
         "Without a limit Ray spreads them as it can.",
+    )
+    front_node_resource: NodeResource | None = Field(
+        default=None,
+        description="Ray resource that a node must have for a front to run on it, as "
+        "`ray start --resources` names it; none: any node.",
+    )
+    load_wait_s: NonNegativeFloat = Field(
+        default=0.0,
+        description="Longest that a front that has started calls itself not serving (health of the "
+        "empty name) because models are still loading; 0: not at all.",
     )
     drain_s: NonNegativeFloat = Field(
         default=10.0, description="How long calls in flight may take to end on shutdown."

@@ -51,6 +51,28 @@ def test_a_replica_that_is_split_gets_one_gpu_a_worker_all_on_one_node() -> None
     assert not config.ray_actor_options.get("num_gpus")
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_replica_asks_for_its_kind_of_node_with_its_first_gpu(size: int) -> None:
+    spec = gpu_spec(size, size).model_copy(update={"node_resource": "accelerator_type:H100"})
+    config = replica_config(build_model_app(spec, SETTINGS))
+    asked = (config.placement_group_bundles or [config.ray_actor_options["resources"]])[0]
+    # So little of it that as many replicas as a node has GPUs find room: a node has one whole.
+    assert 0 < asked["accelerator_type:H100"] <= 0.01
+
+
+def test_fronts_run_on_the_nodes_that_are_named_for_them() -> None:
+    settings = GenerationSettings(front_node_resource="expart_front")
+    named = replica_config(build_front_app(Catalog({}), settings)).ray_actor_options
+    # Beside its successor, and beside other fronts of the node.
+    assert 0 < named["resources"]["expart_front"] <= 0.01
+    assert not replica_config(build_front_app(Catalog({}), SETTINGS)).ray_actor_options["resources"]
+
+
+def test_an_amount_is_no_kind_of_node() -> None:
+    with pytest.raises(ValueError, match="GPU is an amount"):
+        GenerationSettings(front_node_resource="GPU")
+
+
 def test_replicas_bring_what_serve_reads_from_the_environment_and_the_catalog_wins() -> None:
     spec = scripted_spec().model_copy(update={"environment": {"TOKENIZERS_PARALLELISM": "true"}})
     config = replica_config(build_model_app(spec, SETTINGS))

@@ -66,6 +66,7 @@ def changes(before: ModelSpec, after: ModelSpec) -> set[str]:
         ),
         ({"engine_arguments": {"max_num_seqs": 2}}, {"front options", "model-x args"}),
         ({"environment": {"A": "1"}}, {"model-x args"}),
+        ({"node_resource": "accelerator_type:L4"}, {"model-x args"}),
         ({"max_model_len": 256}, {"front options", "model-x args"}),
         ({"source": SourceSpec(hub="a/b")}, {"front options", "model-x args"}),
     ],
