@@ -30,6 +30,9 @@ _COMMANDS = {
     "models": Command("services.cli.models_command", "List and check the model catalog."),
     "dataset": Command("services.cli.dataset_command", "Prepare, inspect and export the dataset."),
     "sweep": Command("services.cli.sweep_command", "Run sweeps.", has_commands=True),
+    "plan-capacity": Command(
+        "services.cli.capacity_command", "Say what a sweep needs on a cluster, and how long."
+    ),
     "score": Command("services.cli.score_command", "Score the rows of a file by the metrics."),
     "leaderboard": Command(
         "services.cli.leaderboard_command", "Print and write the leaderboard of a sweep."

@@ -117,7 +117,7 @@ def estimate(
         for model in plan.models
     )
     durations = [model.seconds for model in models if model.questions]
-    return SweepEstimate(models, _makespan(durations, plan.spec.max_parallel_models))
+    return SweepEstimate(models, makespan(durations, plan.spec.max_parallel_models))
 
 
 def _estimate(
@@ -198,8 +198,13 @@ def _basis(measured: MeasuredRates | None, given: GivenRates) -> str:
     return "; ".join(parts)
 
 
-def _makespan(durations: Sequence[float], most: int | None) -> float:
-    """When the last model ends, each beginning as soon as one of the places is free."""
+def makespan(durations: Sequence[float], most: int | None) -> float:
+    """When the last model ends, each beginning as soon as one of the places is free.
+
+    Args:
+        durations: How long each takes, in the order in which they begin.
+        most: Most that go on at the same time; None for all.
+    """
     ends = [0.0] * max(1, min(most or len(durations), len(durations)))
     for duration in durations:
         ends[ends.index(min(ends))] += duration

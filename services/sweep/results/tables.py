@@ -156,6 +156,19 @@ class ResultTables:
         opened = open_table(self._folder.child(table.value))
         return opened is not None and bool(opened.file_uris())
 
+    def size_bytes(self) -> int:
+        """Bytes of the files that the tables consist of now.
+
+        Raises:
+            UserInputError: A table cannot be read.
+        """
+        opened = [open_table(self._folder.child(table.value)) for table in Table]
+        return sum(
+            sum(table.get_add_actions().column("size_bytes").to_pylist())
+            for table in opened
+            if table is not None
+        )
+
     def batches(
         self,
         table: Table,

@@ -67,6 +67,10 @@ HEAVY = {
             "sweep plan",
             {"ray", "torch", "nltk", "sacrebleu", "huggingface_hub", "services.scoring"},
         ),
+        (
+            "plan-capacity",
+            {"ray", "grpc", "torch", "nltk", "sacrebleu", "vllm", "services.scoring"},
+        ),
         ("sweep status", {"ray", "grpc", "nltk", "huggingface_hub", "services.generation"}),
         ("score", {"ray", "deltalake", "torch", "services.sweep", "services.generation"}),
         ("models", {"ray", "torch", "transformers", "vllm", "services.scoring", "services.sweep"}),
@@ -89,7 +93,7 @@ def test_a_command_loads_what_it_needs_only(command: str, unwanted: set[str]) ->
     assert unwanted.isdisjoint(loaded.stdout.split())
 
 
-@pytest.mark.parametrize(("group", "count"), [([], 7), (["sweep"], 6)])
+@pytest.mark.parametrize(("group", "count"), [([], 8), (["sweep"], 6)])
 def test_the_help_lists_every_command_in_full_and_each_can_be_called(
     group: list[str], count: int
 ) -> None:
