@@ -7,13 +7,8 @@ from prometheus_client.registry import Collector
 
 from services.sweep.progress.snapshot import Histogram, ModelProgress, SweepSnapshot
 from services.sweep.spec.spec import PricesSpec
-from services.telemetry.sweep_metrics import (
-    Buckets,
-    SweepMetric,
-    SweepMetrics,
-    Values,
-    metric_families,
-)
+from services.telemetry.declarations import Buckets, MetricDeclaration, Values, metric_families
+from services.telemetry.sweep_metrics import SweepMetrics
 
 _MILLION = 1e6
 
@@ -47,15 +42,19 @@ class MetricsProgress(Collector):
         first, last = self._first, self._last
         if first is None or last is None:
             return ()
-        return metric_families(self._sweep, self._values(first, last))
+        return metric_families(
+            (metric, {(self._sweep, *labels): value for labels, value in values.items()})
+            for metric, values in self._values(first, last)
+        )
 
     def describe(self) -> Iterable[Metric]:
         """Gives no metrics, for what there is depends on the sweep."""
         return ()
 
+    # By the values of the labels but the first, which is the sweep.
     def _values(
         self, first: SweepSnapshot, last: SweepSnapshot
-    ) -> Iterator[tuple[SweepMetric, Values]]:
+    ) -> Iterator[tuple[MetricDeclaration, Values]]:
         models = last.models
         yield SweepMetrics.PLANNED, {(model.label,): model.planned for model in models}
         yield SweepMetrics.DONE, {(model.label,): model.done for model in models}
@@ -85,7 +84,10 @@ class MetricsProgress(Collector):
         yield SweepMetrics.SCORED, {(): last.scored}
         yield SweepMetrics.BACKLOG, {(): last.unscored}
         yield SweepMetrics.COMMIT_SECONDS, {(): _buckets(last.commits)}
+        yield SweepMetrics.COMMITS, {(): last.commits.count}
         yield SweepMetrics.RUN_SECONDS, {(): last.elapsed_s}
+        remaining_s = last.remaining_s
+        yield SweepMetrics.ETA_SECONDS, {} if remaining_s is None else {(): remaining_s}
 
     def _token_costs(self, models: Iterable[ModelProgress]) -> Values:
         costs: dict[tuple[str, ...], float] = {}
@@ -109,10 +111,4 @@ def _settled(before: Iterable[ModelProgress], now: Iterable[ModelProgress]) -> V
 
 
 def _buckets(histogram: Histogram) -> Buckets:
-    total = 0
-    cumulative: list[tuple[str, int]] = []
-    names = [*map(str, histogram.bounds_s), "+Inf"]
-    for name, count in zip(names, histogram.counts, strict=True):
-        total += count
-        cumulative.append((name, total))
-    return Buckets(tuple(cumulative), histogram.sum_s)
+    return Buckets.of(histogram.bounds_s, histogram.counts, histogram.sum_s)

@@ -19,7 +19,7 @@ from services.sweep.progress.snapshot import (
 )
 from services.sweep.spec.spec import PriceSpec, PricesSpec
 from services.telemetry.metrics_server import serving_metrics
-from services.telemetry.sweep_metrics import all_metrics
+from services.telemetry.all_metrics import sweep_metrics
 
 
 def scraped() -> str:
@@ -83,7 +83,10 @@ def test_a_scrape_gives_the_counts_of_now_and_counters_since_the_driver_began() 
     assert value("generation_seconds_count", model="alpha") == 3
     assert value("generation_seconds_sum", model="alpha") == pytest.approx(1000.8)
     assert value("commit_seconds_count") == 1
+    assert value("commits_total") == 1
     assert value("scoring_backlog") == 1  # 6 are done, 5 scored
+    # 3 questions in 12.5 s, as there is no pace of the last minute, and 3 are left.
+    assert value("eta_seconds") == pytest.approx(12.5)
 
 
 def test_every_declared_metric_is_scraped_and_no_other() -> None:
@@ -93,7 +96,7 @@ def test_every_declared_metric_is_scraped_and_no_other() -> None:
         for family in text_string_to_metric_families(text)
         if family.name.startswith("expart_sweep_")
     }
-    assert names == {metric.full_name.removesuffix("_total") for metric in all_metrics()}
+    assert names == {metric.name.removesuffix("_total") for metric in sweep_metrics()}
 
 
 def test_nothing_is_told_of_a_sweep_that_has_not_begun() -> None:
