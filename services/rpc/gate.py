@@ -58,6 +58,11 @@ class CallGate:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether new calls are refused."""
+        return self._draining
+
     def drain(self) -> None:
         """From now on refuses new calls."""
         self._draining = True

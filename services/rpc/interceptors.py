@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import grpc
@@ -14,13 +13,16 @@ from grpc import aio
 
 from services.core.errors import DeadlineExceededError, ServiceError, UnimplementedError
 from services.rpc.answers import abort, forget_frames, is_foreseen, to_service_error
+from services.rpc.arrivals import Arrival, Caller
 from services.rpc.call_limits import CallLimits
+from services.rpc.call_span import begin_served_call, end_served_call
 from services.rpc.clients import note_calling_client, peer_address
 from services.rpc.conversation import Conversation
 from services.rpc.gate import CallGate, is_probe
 from services.rpc.limits import PROBE_IDLE_TIMEOUT_S
 from services.rpc.status import status_code_of
 from services.telemetry.call_log import CallLog, FinishedCall
+from services.telemetry.call_metrics import CallMetrics
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -51,34 +53,6 @@ class _Handler(Protocol):
     stream_stream: StreamBehaviour | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """What is known of a call before its request is read.
-
-    Attributes:
-        method: Full name of its method.
-        began: When, by the monotonic clock.
-        token_name: The client that its token belongs to, where tokens are asked for.
-    """
-
-    method: str
-    began: float
-    token_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Caller:
-    """Who makes a call; noted at its beginning, as gRPC forgets it when the call is cancelled.
-
-    Attributes:
-        name: What the client is counted under.
-        address: Where the call comes from.
-    """
-
-    name: str
-    address: str
-
-
 class CallInterceptor(aio.ServerInterceptor):
     """Lets calls in, ends those that take too long, and turns errors into statuses.
 
@@ -90,12 +64,16 @@ class CallInterceptor(aio.ServerInterceptor):
         gate: Says who may call.
         call_log: Takes the calls that ended.
         limits: Say how long calls may take.
+        metrics: Counts them.
     """
 
-    def __init__(self, gate: CallGate, call_log: CallLog, limits: CallLimits) -> None:
+    def __init__(
+        self, gate: CallGate, call_log: CallLog, limits: CallLimits, metrics: CallMetrics
+    ) -> None:
         self._gate = gate
         self._call_log = call_log
         self._limits = limits
+        self._metrics = metrics
 
     async def intercept_service(
         self,
@@ -107,6 +85,7 @@ class CallInterceptor(aio.ServerInterceptor):
         """Wraps the method that is about to be called."""
         method = str(handler_call_details.method)
         began = time.monotonic()
+        counts = self._metrics.of(method)
         wrapped: object
         try:
             name = self._gate.check(method, handler_call_details.invocation_metadata or ())
@@ -114,15 +93,15 @@ class CallInterceptor(aio.ServerInterceptor):
             if found is None:
                 raise UnimplementedError(f"{method} is not served here", method=method)
         except ServiceError as error:
-            wrapped = self._refusal(_Arrival(method, began), error)
+            wrapped = self._refusal(Arrival(method, began, counts), error)
         else:
-            wrapped = self._wrap(_Arrival(method, began, name), cast("_Handler", found))
+            wrapped = self._wrap(Arrival(method, began, counts, name), cast("_Handler", found))
         return cast("grpc.RpcMethodHandler[RequestT, ResponseT]", wrapped)
 
-    def _refusal(self, call: _Arrival, refused: ServiceError) -> object:
+    def _refusal(self, call: Arrival, refused: ServiceError) -> object:
         """Answers at once; the client is not made to send its request first."""
 
-        async def refuse(_: _Caller) -> None:
+        async def refuse(_: Caller) -> None:
             raise refused
 
         async def refusing(_: object, context: Context) -> None:
@@ -130,18 +109,16 @@ class CallInterceptor(aio.ServerInterceptor):
 
         return grpc.stream_stream_rpc_method_handler(cast("StreamBehaviour", refusing))
 
-    def _wrap(self, call: _Arrival, handler: _Handler) -> object:
+    def _wrap(self, call: Arrival, handler: _Handler) -> object:
         # To gRPC every method is one of many requests: it would read a single one by itself, before
         # anybody has counted the call, and wait for it without end.
+        encode = handler.response_serializer and call.counts.encoding(handler.response_serializer)
         if handler.response_streaming:
             streaming = cast("StreamBehaviour", self._streaming(call, handler))
-            return grpc.stream_stream_rpc_method_handler(
-                streaming, None, handler.response_serializer
-            )
-        answering = self._answering(call, handler)
-        return grpc.stream_unary_rpc_method_handler(answering, None, handler.response_serializer)
+            return grpc.stream_stream_rpc_method_handler(streaming, None, encode)
+        return grpc.stream_unary_rpc_method_handler(self._answering(call, handler), None, encode)
 
-    def _answering(self, call: _Arrival, handler: _Handler) -> UnaryBehaviour:
+    def _answering(self, call: Arrival, handler: _Handler) -> UnaryBehaviour:
         behaviour = handler.stream_unary or handler.unary_unary
         assert behaviour is not None
 
@@ -151,7 +128,7 @@ class CallInterceptor(aio.ServerInterceptor):
             async def respond() -> object:
                 return await behaviour(await _asked(handler, talk), context)
 
-            async def work(caller: _Caller) -> object:
+            async def work(caller: Caller) -> object:
                 with self._gate.admit(call.method, caller.name):
                     async with talk.bounded():
                         if context.time_remaining() is not None:
@@ -163,7 +140,7 @@ class CallInterceptor(aio.ServerInterceptor):
         return answer
 
     def _streaming(
-        self, call: _Arrival, handler: _Handler
+        self, call: Arrival, handler: _Handler
     ) -> Callable[[object, Context], Awaitable[None]]:
         behaviour = handler.stream_stream or handler.unary_stream
         assert behaviour is not None
@@ -173,7 +150,7 @@ class CallInterceptor(aio.ServerInterceptor):
         async def stream(_: object, context: Context) -> None:
             talk = self._conversation(call, handler, context)
 
-            async def work(caller: _Caller) -> None:
+            async def work(caller: Caller) -> None:
                 with self._gate.admit(call.method, caller.name):
                     async with talk.bounded():
                         asked = await _asked(handler, talk)
@@ -187,9 +164,9 @@ class CallInterceptor(aio.ServerInterceptor):
 
         return stream
 
-    def _conversation(self, call: _Arrival, handler: _Handler, context: Context) -> Conversation:
-        decode = handler.request_deserializer
-        assert decode is not None, "every method of a proto has one"
+    def _conversation(self, call: Arrival, handler: _Handler, context: Context) -> Conversation:
+        assert handler.request_deserializer is not None, "every method of a proto has one"
+        decode = call.counts.decoding(handler.request_deserializer)
         idle_timeout_s = self._limits.idle_timeout_s
         if is_probe(call.method):
             idle_timeout_s = min(idle_timeout_s, PROBE_IDLE_TIMEOUT_S)
@@ -213,17 +190,19 @@ class CallInterceptor(aio.ServerInterceptor):
 
     async def _watched(
         self,
-        call: _Arrival,
+        call: Arrival,
         context: Context,
-        work: Callable[[_Caller], Awaitable[object]],
+        work: Callable[[Caller], Awaitable[object]],
         talk: Conversation | None = None,
         behaviour: UnaryBehaviour | StreamBehaviour | None = None,
     ) -> object:
         """Does a call's work; answers its error, if it has one; logs its end."""
         code, reason = "OK", ""
+        span = begin_served_call(call.method, context, is_known=behaviour is not None)
+        call.counts.in_flight += 1
         name = self._gate.name_client(call.token_name, context)
         note_calling_client(name)
-        caller = _Caller(name, peer_address(context.peer()))
+        caller = Caller(name, peer_address(context.peer()))
         try:
             result = await work(caller)
         except asyncio.CancelledError:
@@ -251,14 +230,19 @@ class CallInterceptor(aio.ServerInterceptor):
             return result
         finally:
             self._record(call, caller, code, reason)
+            end_served_call(span, code, reason, talk)
 
-    def _record(self, call: _Arrival, caller: _Caller, code: str, reason: str) -> None:
+    def _record(self, call: Arrival, caller: Caller, code: str, reason: str) -> None:
+        duration_s = time.monotonic() - call.began
+        call.counts.ended(code, duration_s)
+        if reason:
+            self._metrics.refused(reason)
         self._call_log.record(
             FinishedCall(
                 method=call.method,
                 client=caller.name,
                 code=code,
-                duration_s=time.monotonic() - call.began,
+                duration_s=duration_s,
                 address=caller.address,
                 reason=reason,
                 is_probe=is_probe(call.method),

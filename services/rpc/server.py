@@ -13,11 +13,14 @@ from grpc_reflection.v1alpha import reflection
 from services.core.errors import UserInputError
 from services.rpc import limits
 from services.rpc.call_limits import CallLimiter, CallLimits
+from services.rpc.certificate_dates import watched_expiry
 from services.rpc.gate import CallGate
 from services.rpc.health import BoundedHealthServicer
 from services.rpc.interceptors import CallInterceptor
 from services.rpc.security import ServerSecurity
+from services.rpc.served_methods import call_metrics
 from services.telemetry.call_log import CallLog
+from services.telemetry.instruments import Metrics
 
 _log = structlog.get_logger()
 
@@ -56,6 +59,8 @@ class RpcServer:
             an OverloadedError where the service could not take it on anyway.
         reuse_port: Lets several processes share the port.
         interceptors: Run outside our own interceptor, first one outermost.
+        metrics: Where Prometheus finds what is counted of the calls; by default nowhere.
+        metrics_name: What the metrics call the service: ``generation`` or ``scoring``.
 
     Raises:
         UserInputError: Settings of the security do not go together, or a file of it is wrong.
@@ -75,6 +80,8 @@ class RpcServer:
         check_room: Callable[[str], None] = _room_for_any,
         reuse_port: bool = False,
         interceptors: Sequence[aio.ServerInterceptor] = (),
+        metrics: Metrics | None = None,
+        metrics_name: str = "generation",
     ) -> None:
         security, call_limits = security or ServerSecurity(), call_limits or CallLimits()
         self._address = address
@@ -91,7 +98,11 @@ class RpcServer:
             has_certified_clients=security.tls_client_ca_file is not None,
         )
         self._call_log = CallLog()
-        guard = CallInterceptor(self._gate, self._call_log, call_limits)
+        counted = call_metrics(metrics or Metrics(), metrics_name, self._service_names)
+        counted.watch_draining(lambda: self._gate.is_draining)
+        if security.tls_certificate_file is not None:
+            counted.watch_certificate(watched_expiry(security.tls_certificate_file))
+        guard = CallInterceptor(self._gate, self._call_log, call_limits, counted)
         options = _options(call_limits, max_request_bytes, reuse_port=reuse_port)
         self._server = aio.server(interceptors=[*interceptors, guard], options=options)
         self._health = BoundedHealthServicer()

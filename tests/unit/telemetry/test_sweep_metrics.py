@@ -18,8 +18,8 @@ from services.sweep.progress.snapshot import (
     SweepSnapshot,
 )
 from services.sweep.spec.spec import PriceSpec, PricesSpec
-from services.telemetry.metrics_server import serving_metrics
 from services.telemetry.all_metrics import sweep_metrics
+from services.telemetry.metrics_server import serving_metrics
 
 
 def scraped() -> str:
