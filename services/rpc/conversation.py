@@ -11,6 +11,7 @@ from grpc import aio
 
 from services.core.errors import DeadlineExceededError, InvalidRequestError
 from services.rpc.decoding import Decode, read_request
+from services.telemetry.logging import MAX_NAME_CHARS, bind_request
 
 if TYPE_CHECKING:
     Context = aio.ServicerContext[object, object]
@@ -41,7 +42,7 @@ class Conversation:
         self._is_reading = self._is_writing = False
         self._waiting_since = self._loop.time()
         self._ending = asyncio.timeout(None)
-        self.request_id = ""
+        self.request_id = self.model = ""
 
     @asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:
@@ -76,7 +77,9 @@ class Conversation:
             raise InvalidRequestError("the call carries no request; send one")
         # As in gRPC's own handlers, what a client sends beyond that is left unread.
         request = read_request(message, self._decode)
-        self.request_id = str(getattr(request, "request_id", ""))
+        self.request_id = str(getattr(request, "request_id", ""))[:MAX_NAME_CHARS]
+        self.model = str(getattr(request, "model", ""))[:MAX_NAME_CHARS]
+        bind_request(self.request_id, self.model)
         return request
 
     def requests(self) -> AsyncIterator[object]:
