@@ -10,8 +10,10 @@ from grpc import aio
 
 from services.rpc import limits
 from services.rpc.client_security import ClientSecurity
-from services.rpc.token_channel import TokenChannel
+from services.rpc.header_channel import HeaderChannel
 from services.rpc.token_interceptor import TokenInterceptor
+from services.telemetry.propagation import outgoing_headers
+from services.telemetry.tracer import is_tracing
 
 # Room for a message of the largest size and its frame.
 _RETRY_BUFFER_BYTES = limits.MAX_MESSAGE_BYTES + 2**20
@@ -51,6 +53,9 @@ def open_channel(
 ) -> aio.Channel:
     """Opens a channel to one of the services; use it as an async context manager.
 
+    Where traces are recorded, or inside of a sweep, its calls say which trace and which sweep they
+    are part of.
+
     Args:
         address: ``host:port``, or any gRPC target such as ``dns:///fronts:9000``.
         security: TLS and the token to send with every call; by default plaintext without one.
@@ -70,7 +75,10 @@ def open_channel(
         channel = aio.insecure_channel(address, options=options)
     else:
         channel = aio.secure_channel(address, credentials, options=options)
-    return channel if token is None else TokenChannel(channel, token)
+    # Whether a call has an origin to speak of is decided before its channel is opened.
+    if token is None and not (is_tracing() or outgoing_headers()):
+        return channel
+    return HeaderChannel(channel, token)
 
 
 def open_blocking_channel(

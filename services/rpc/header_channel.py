@@ -1,4 +1,4 @@
-"""A channel that sends a token with every call."""
+"""A channel that sends headers with every call: a token, and where the call comes from."""
 
 from __future__ import annotations  # grpc's classes are generic for the type checker only
 
@@ -9,6 +9,7 @@ import grpc
 from grpc import aio
 
 from services.rpc.watched_files import WatchedFiles
+from services.telemetry.propagation import Headers, outgoing_headers
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,18 +20,19 @@ ResponseT = TypeVar("ResponseT")
 CallableT = TypeVar("CallableT", bound=Callable[..., object])
 
 
-class TokenChannel(aio.Channel):
-    """Sends ``authorization: Bearer …`` with every call on another channel.
+class HeaderChannel(aio.Channel):
+    """Sends headers with every call on another channel.
 
-    gRPC's own call credentials refuse to travel in plaintext, and its client interceptors put a
-    queue between a stream and its writer; this adds a header and nothing else.
+    Where there is a token, ``authorization: Bearer …``; where the call is part of a trace or of a
+    sweep, what says so. gRPC's own call credentials refuse to travel in plaintext, and its client
+    interceptors put a queue between a stream and its writer; this adds headers and nothing else.
 
     Args:
         channel: The channel that is called; closed with this one.
-        token: The token, as its file holds it now.
+        token: The token, as its file holds it now; None sends none.
     """
 
-    def __init__(self, channel: aio.Channel, token: WatchedFiles[str]) -> None:
+    def __init__(self, channel: aio.Channel, token: WatchedFiles[str] | None) -> None:
         self._channel = channel
         self._token = token
 
@@ -115,7 +117,11 @@ class TokenChannel(aio.Channel):
             metadata: Iterable[tuple[str, str | bytes]] | None = None,
             **options: object,
         ) -> object:
-            header = ("authorization", f"Bearer {self._token.current()}")
-            return calling(*request, metadata=(*(metadata or ()), header), **options)
+            return calling(*request, metadata=(*(metadata or ()), *self._headers()), **options)
 
         return cast("CallableT", call)
+
+    def _headers(self) -> Headers:
+        if self._token is None:
+            return outgoing_headers()
+        return (("authorization", f"Bearer {self._token.current()}"), *outgoing_headers())
