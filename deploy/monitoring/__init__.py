@@ -1,0 +1,1 @@
+"""Dashboards, recording rules and alerts, written as code; `make dashboards` writes them out."""

@@ -1,0 +1,92 @@
+"""Every series that a dashboard or a rule may ask for, and who gives it."""
+
+from collections.abc import Iterable, Mapping
+
+from deploy.monitoring.alert_rules import ALERT_GROUPS
+from deploy.monitoring.rule import Recording, RuleGroup
+from deploy.monitoring.slo_rules import SLO_GROUPS
+from services.telemetry.all_metrics import all_metrics
+from services.telemetry.declarations import Kind, MetricDeclaration
+
+RULE_FILES: Mapping[str, tuple[RuleGroup, ...]] = {"slo": SLO_GROUPS, "alerts": ALERT_GROUPS}
+
+# What Prometheus adds to whatever it scrapes, here or by the chart's monitors.
+TARGET_LABELS = frozenset({"instance", "job", "namespace"})
+
+_PROMETHEUS = {
+    "up": (),
+    "ALERTS": ("alertname", "alertstate", "component", "model", "severity", "sweep"),
+}
+_PROCESS = {"process_cpu_seconds_total": (), "process_resident_memory_bytes": ()}
+
+# Ray 2.60, from its exporter.
+_NODE = ("ip", "RayNodeType", "SessionName")
+_GPU = (*_NODE, "GpuIndex", "GpuDeviceName")
+_SERVE = ("application", "deployment")
+_RAY = {
+    "ray_node_cpu_utilization": _NODE,
+    "ray_node_disk_utilization_percentage": _NODE,
+    "ray_node_gpus_utilization": _GPU,
+    "ray_node_gram_used": _GPU,
+    "ray_node_mem_total": _NODE,
+    "ray_node_mem_used": _NODE,
+    "ray_node_network_receive_speed": _NODE,
+    "ray_node_network_send_speed": _NODE,
+    "ray_resources": ("Name", "State", "NodeAddress"),
+    "ray_serve_autoscaling_target_replicas": _SERVE,
+    "ray_serve_autoscaling_total_requests": _SERVE,
+    "ray_serve_deployment_replica_healthy": (*_SERVE, "replica"),
+    "ray_serve_replica_processing_queries": (*_SERVE, "replica"),
+    "ray_serve_replica_startup_latency_ms_count": _SERVE,
+    "ray_serve_replica_startup_latency_ms_sum": _SERVE,
+}
+
+# vLLM 0.32, through the same exporter.
+_ENGINE = ("model_name", "engine")
+_VLLM = {
+    "ray_vllm_generation_tokens_total": _ENGINE,
+    "ray_vllm_kv_cache_usage_perc": _ENGINE,
+    "ray_vllm_mm_cache_hits_total": _ENGINE,
+    "ray_vllm_mm_cache_queries_total": _ENGINE,
+    "ray_vllm_num_preemptions_total": _ENGINE,
+    "ray_vllm_num_requests_running": _ENGINE,
+    "ray_vllm_num_requests_waiting": _ENGINE,
+    "ray_vllm_prefix_cache_hits_total": _ENGINE,
+    "ray_vllm_prefix_cache_queries_total": _ENGINE,
+    "ray_vllm_prompt_tokens_total": _ENGINE,
+    "ray_vllm_request_decode_time_seconds_bucket": (*_ENGINE, "le"),
+    "ray_vllm_request_prefill_time_seconds_bucket": (*_ENGINE, "le"),
+}
+
+
+def declared_series() -> Mapping[str, frozenset[str]]:
+    """Gives each series' labels besides those of its target, by name."""
+    series = {
+        name: frozenset(labels)
+        for source in (_PROMETHEUS, _PROCESS, _RAY, _VLLM)
+        for name, labels in source.items()
+    }
+    for metric in all_metrics():
+        series.update(_series_of(metric))
+    for groups in RULE_FILES.values():
+        series.update(_recorded(groups))
+    return series
+
+
+def _series_of(metric: MetricDeclaration) -> Iterable[tuple[str, frozenset[str]]]:
+    labels = frozenset(metric.labels)
+    if metric.kind is not Kind.HISTOGRAM:
+        yield metric.name, labels
+        return
+    yield f"{metric.name}_bucket", labels | {"le"}
+    yield f"{metric.name}_count", labels
+    yield f"{metric.name}_sum", labels
+
+
+def _recorded(groups: Iterable[RuleGroup]) -> Iterable[tuple[str, frozenset[str]]]:
+    for group in groups:
+        for rule in group.rules:
+            if isinstance(rule, Recording):
+                level = rule.record.partition(":")[0]
+                labels = [] if level == "expart" else level.split("_")
+                yield rule.record, frozenset(labels)
