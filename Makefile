@@ -9,7 +9,7 @@ DEMO_MODELS := demo-smol demo-tiny
 PYTEST := pytest -n 2 --no-loadscope-reorder --durations=25
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install install-dev models quickstart check test test-fast bench protos lock clean
+.PHONY: help install install-dev models quickstart check test test-fast tools helm-test dashboards bench protos lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,11 +37,20 @@ check: install-dev  ## Lint, types, architecture, contract, generated code and l
 	python protos/generate.py --check
 	python deploy/locks/compile.py --check
 
-test: install-dev  ## Run the whole test suite
+test: tools  ## Run the whole test suite
 	$(PYTEST)
 
 test-fast: install-dev  ## Run the tests that take seconds
 	$(PYTEST) -m "not slow and not stack"
+
+tools: install-dev  ## Fetch the tools of helm-test into var/tools, as far as they are not here
+	@python -m deploy.tools.fetch
+
+helm-test: tools  ## Lint, render and check the chart, and deploy what it renders to a local Ray
+	$(PYTEST) tests/helm
+
+dashboards: install-dev  ## Write the dashboards and rules of deploy/monitoring into the chart
+	python -m deploy.monitoring.write
 
 bench: install-dev models  ## Measure services, sweeps and reports against baselines and targets (1 h)
 	PYTHONPATH=. python tests/bench/scoring.py
