@@ -123,6 +123,7 @@ class EngineRequest:
     model. ``lane`` says whom an engine serves first when it cannot serve all. ``timeout_s`` are the
     seconds that the caller still waits when the engine gets the request: whoever calls the engine
     ends what takes longer, but an engine may refuse at once what cannot be ready in time.
+    ``origin`` are headers that say which trace and which sweep it is part of.
     """
 
     request_id: str
@@ -133,6 +134,7 @@ class EngineRequest:
     adapter: str = ""
     lane: Lane = Lane.INTERACTIVE
     timeout_s: float | None = None
+    origin: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from contextvars import Context
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +32,7 @@ class EngineCall:
         watch: Judges the engine.
         timeout_s: Seconds that the generation may take.
         too_late: What it ends with then.
+        context: What the engine's work is part of; by default what the reader's is.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class EngineCall:
         *,
         timeout_s: float,
         too_late: ServiceError,
+        context: Context | None = None,
     ) -> None:
         self._model = model
         self._pieces = pieces
         self._watch = watch
         self._timeout_s = timeout_s
         self._too_late = too_late
+        self._context = context
         self._texts: list[str] = []
         self._result: EngineResult | None = None
         self._has_started = False
@@ -56,7 +60,7 @@ class EngineCall:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(self._pump())
+        self._task = asyncio.create_task(self._pump(), context=self._context)
         self._task.add_done_callback(self._note_end)
         # Timers and not the reader's own waits: a reader may stop reading.
         self._deadline = loop.call_later(self._timeout_s, self._end, self._too_late)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncGenerator
+from contextvars import Context
 from dataclasses import replace
 
 from services.core.errors import DeadlineExceededError, EngineUnavailableError
@@ -20,6 +21,7 @@ from services.generation.domain import (
 from services.generation.engine import Engine
 from services.generation.engine_call import EngineCall
 from services.generation.engine_watch import EngineWatch, GenerationLimits
+from services.generation.traced_generation import traced_generation
 from services.generation.weights import adapter_revision
 
 
@@ -93,10 +95,12 @@ class ModelRunner:
 
     async def explain(self, request: EngineRequest, timeout_s: float | None) -> Explanation:
         """Generates a whole explanation; arguments and errors as in stream."""
-        async with self._call(request, timeout_s) as call:
-            await call.end()
-            result = call.result()
-            return Explanation(call.take(), self._complete(request, result))
+        with traced_generation(self._spec, request) as traced:
+            async with self._call(request, timeout_s, traced.context()) as call:
+                await call.end()
+                result = call.result()
+                traced.note(result)
+                return Explanation(call.take(), self._complete(request, result))
 
     async def stream(
         self, request: EngineRequest, timeout_s: float | None
@@ -117,18 +121,22 @@ class ModelRunner:
             GenerationAbortedError: The same after that.
             CallerError: The request can never succeed.
         """
-        async with self._call(request, timeout_s) as call:
-            while not call.is_over:
-                await call.news()
+        with traced_generation(self._spec, request) as traced:
+            async with self._call(request, timeout_s, traced.context()) as call:
+                while not call.is_over:
+                    await call.news()
+                    if text := call.take():
+                        yield TextDelta(text)
+                        await call.end(within_s=self._delta_interval_s)
+                result = call.result()
+                traced.note(result)
                 if text := call.take():
                     yield TextDelta(text)
-                    await call.end(within_s=self._delta_interval_s)
-            result = call.result()
-            if text := call.take():
-                yield TextDelta(text)
-            yield self._complete(request, result)
+                yield self._complete(request, result)
 
-    def _call(self, request: EngineRequest, timeout_s: float | None) -> EngineCall:
+    def _call(
+        self, request: EngineRequest, timeout_s: float | None, context: Context | None = None
+    ) -> EngineCall:
         self._check_watch()
         too_late = DeadlineExceededError("the call's deadline passed during generation")
         if timeout_s is None:
@@ -146,6 +154,7 @@ class ModelRunner:
             self._watch,
             timeout_s=timeout_s,
             too_late=too_late,
+            context=context,
         )
 
     def _check_watch(self) -> None:

@@ -38,6 +38,7 @@ from services.generation.domain import (
 )
 from services.generation.messages import one_line
 from services.generation.names import MODEL_DEPLOYMENT, model_application
+from services.generation.traced_call import traced_call
 
 _log = structlog.get_logger()
 
@@ -74,8 +75,8 @@ class ServeRouter:
     ) -> Explanation:
         """Generates an explanation and returns it whole."""
         call = _Call()
-        with _errors_of_ours(model, call):
-            response = self._method(model, "explain").remote(request, timeout_s)
+        with traced_call(model, request) as traced, _errors_of_ours(model, call):
+            response = self._method(model, "explain").remote(traced, timeout_s)
             with self._followed(model, call, response):
                 explanation: Explanation = await response
         return explanation
@@ -85,8 +86,8 @@ class ServeRouter:
     ) -> AsyncGenerator[ExplanationEvent, None]:
         """Yields text deltas, then the completion."""
         call = _Call()
-        with _errors_of_ours(model, call):
-            events = self._method(model, "stream", stream=True).remote(request, timeout_s)
+        with traced_call(model, request) as traced, _errors_of_ours(model, call):
+            events = self._method(model, "stream", stream=True).remote(traced, timeout_s)
             with self._followed(model, call, events):
                 async for event in events:
                     call.started = True
