@@ -1,5 +1,7 @@
 """The front as Ray Serve runs it: a deployment with a gRPC server of our own inside."""
 
+import asyncio
+
 import structlog
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -9,6 +11,9 @@ from services.generation.messages import one_line
 from services.generation.serve_router import ServeRouter
 from services.generation.settings import GenerationSettings
 from services.telemetry.logging import configure_logging
+from services.telemetry.tracer import start_tracing, stop_tracing
+
+PROGRAM = "expart-generation-front"
 
 _log = structlog.get_logger()
 
@@ -33,7 +38,8 @@ class FrontReplica:
     """
 
     def __init__(self, settings: GenerationSettings) -> None:
-        configure_logging(json=True)
+        configure_logging(json=True, fields={"program": PROGRAM})
+        start_tracing(PROGRAM)
         self._settings = settings
         self._front: Front | None = None
         self._router: ServeRouter | None = None
@@ -74,3 +80,4 @@ class FrontReplica:
         """Drains; Serve awaits it when it retires the replica."""
         if self._front is not None:
             await self._front.stop()
+        await asyncio.to_thread(stop_tracing)  # it may wait for the collector

@@ -12,6 +12,8 @@ from services.core.return_times import ReturnTimes
 from services.generation.domain import Lane
 from services.generation.durations import Durations
 from services.generation.waiting_line import WaitingLine
+from services.telemetry import tracer
+from services.telemetry.tracing import Attribute, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ class ModelQueue:
         if self._is_free(ticket.lane):
             self._take(ticket.lane)
         else:
-            await self._wait(ticket)
+            about = {Attribute.MODEL: self._model, Attribute.LANE: ticket.lane.value}
+            with tracer.start(Span.ADMISSION, about):
+                await self._wait(ticket)
         began, was_awake = self._clock(), self._is_awake
         try:
             yield

@@ -11,6 +11,9 @@ from services.generation.engine_watch import GenerationLimits
 from services.generation.engines import build_engine
 from services.generation.runner import ModelRunner
 from services.telemetry.logging import configure_logging
+from services.telemetry.tracer import start_tracing, stop_tracing
+
+PROGRAM = "expart-generation-replica"
 
 
 class ModelReplica:
@@ -35,7 +38,8 @@ class ModelReplica:
         standstill_s: float,
     ) -> None:
         # Serve awaits it: a replica counts as ready only once its model is loaded.
-        configure_logging(json=True)
+        configure_logging(json=True, fields={"program": PROGRAM, "model": spec.name})
+        start_tracing(PROGRAM)
         self._runner = ModelRunner(
             spec, build_engine(spec), delta_interval_s=delta_interval_s, limits=limits
         )
@@ -75,6 +79,7 @@ class ModelReplica:
         """Ends the engine's processes; Serve calls it when it retires the replica."""
         if hasattr(self, "_runner"):  # what kept the engine from being made has been told
             self._runner.stop()
+        stop_tracing()
 
 
 async def _end_process_at_standstill(standstill_s: float) -> None:

@@ -14,6 +14,7 @@ from services.generation.domain import ExplanationRequest, ImageHeader
 from services.generation.explanations import ExplanationService
 from services.generation.image_upload import ImageUploads
 from services.rpc.clients import calling_client
+from services.telemetry.logging import bind_request
 
 if TYPE_CHECKING:
     from grpc import aio
@@ -93,7 +94,10 @@ class GenerationServicer(pb_grpc.GenerationServiceServicer):
     def _asked(
         self, request: pb.GenerateExplanationRequest | pb.StreamExplanationRequest
     ) -> ExplanationRequest:
-        return convert.explanation_request(request, image_max_bytes=self._image_max_bytes)
+        asked = convert.explanation_request(request, image_max_bytes=self._image_max_bytes)
+        if not asked.is_named:  # what its caller has named was noted when the request was read
+            bind_request(asked.request_id, asked.model)
+        return asked
 
 
 class _Steps:

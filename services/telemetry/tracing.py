@@ -137,7 +137,7 @@ class Span:
     ADMISSION: ClassVar = SpanType(
         "admission",
         Kind.INTERNAL,
-        "The wait for a place at a model's replicas",
+        "The wait for a place at a model's replicas, where there is one",
         "front",
         (Attribute.MODEL, Attribute.LANE),
     )
