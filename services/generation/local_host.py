@@ -227,7 +227,7 @@ def main() -> None:
     # Ray and its children print to standard output; the events get a channel of their own.
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    configure_logging(json=True)
+    configure_logging(json=True, fields={"program": "expart-local-stack"})
     adopt_orphans()
     config_file = Path(sys.argv[1])
     config = HostConfig.model_validate_json(config_file.read_text(encoding="utf-8"))

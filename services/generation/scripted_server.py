@@ -50,7 +50,9 @@ from services.generation.scripted_models import ScriptedModels
 from services.generation.settings import GenerationSettings
 from services.rpc.read_settings import explain_settings_error, read_settings
 from services.telemetry.logging import configure_logging
+from services.telemetry.tracer import tracing
 
+_PROGRAM = "expart-generation-scripted"
 _STANDARD_INPUT = 0
 _USER_ERROR_CODE = 2
 _HELP_WIDTH = 96
@@ -122,11 +124,12 @@ def make_settings(options: argparse.Namespace) -> GenerationSettings:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; gives the exit code."""
     options = _parser().parse_args(arguments)
-    configure_logging(json=False, level="WARNING")
+    configure_logging(json=False, level="WARNING", fields={"program": _PROGRAM})
     try:
         catalog = make_catalog(options)
         settings = make_settings(options)
-        asyncio.run(serve(catalog, settings, with_parent=options.with_parent))
+        with tracing(_PROGRAM):
+            asyncio.run(serve(catalog, settings, with_parent=options.with_parent))
     except UserInputError as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         return _USER_ERROR_CODE

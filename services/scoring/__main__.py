@@ -19,6 +19,9 @@ from services.scoring.servicer import SERVICE_NAME, ScoringServicer
 from services.scoring.settings import ScoringSettings, load_settings
 from services.scoring.worker_process import WorkerLostError
 from services.telemetry.logging import configure_logging
+from services.telemetry.tracer import tracing
+
+PROGRAM = "expart-scoring"
 
 _log = structlog.get_logger()
 
@@ -93,9 +96,12 @@ def main() -> int:
         settings = load_settings()
     except UserInputError as error:
         return _fail(error.message)
-    configure_logging(json=settings.log_format == "json", level=settings.log_level)
+    configure_logging(
+        json=settings.log_format == "json", level=settings.log_level, fields={"program": PROGRAM}
+    )
     try:
-        asyncio.run(serve(settings))
+        with tracing(PROGRAM):
+            asyncio.run(serve(settings))
     except UserInputError as error:
         return _fail(error.message)
     except WorkerLostError as error:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, Self
 
 import structlog
@@ -218,6 +219,20 @@ def start_tracing(program: str) -> None:
     record_with(recorder)
     atexit.register(stop_tracing)
     _log.info("tracing_started", endpoint=settings.endpoint)
+
+
+@contextmanager
+def tracing(program: str) -> Iterator[None]:
+    """Records what happens in the block, where the environment asks for it.
+
+    Args:
+        program: As for :func:`start_tracing`.
+    """
+    start_tracing(program)
+    try:
+        yield
+    finally:
+        stop_tracing()
 
 
 def record_with(recorder: SpanRecorder) -> None:
