@@ -1,0 +1,101 @@
+{{/* Where the sweep's results go: a URI, or a folder of the volume. */}}
+{{- define "expart-serving.sweep.output" -}}
+{{- $sweep := .Values.sweep -}}
+{{- if $sweep.results.url -}}
+{{- printf "%s/%s" (trimSuffix "/" $sweep.results.url) $sweep.name -}}
+{{- else -}}
+{{- printf "/results/%s" $sweep.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The sweep's spec as its drivers read it. */}}
+{{- define "expart-serving.sweep.spec" -}}
+{{- $given := .Values.sweep.spec -}}
+{{- if not $given.models -}}
+{{- fail "sweep.spec.models: name at least one model of the catalog" -}}
+{{- end -}}
+{{- $own := dict "name" .Values.sweep.name "output" (include "expart-serving.sweep.output" .) -}}
+{{- merge $own $given | toYaml -}}
+{{- end -}}
+
+{{/* Name of the ConfigMap with the spec; another spec is another ConfigMap. */}}
+{{- define "expart-serving.sweep.configMapName" -}}
+{{- printf "%s-sweep-%s" (include "expart-serving.fullname" .) (include "expart-serving.sweep.spec" . | sha256sum | trunc 8) -}}
+{{- end -}}
+
+{{/* Name of the claim for results, where they go to a volume. */}}
+{{- define "expart-serving.sweep.resultsClaim" -}}
+{{- $results := .Values.sweep.results -}}
+{{- if not $results.url -}}
+{{- default (printf "%s-sweep-results" (include "expart-serving.fullname" .)) $results.existingClaim -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Volumes of a sweep's pods. */}}
+{{- define "expart-serving.sweep.volumes" -}}
+- name: tmp
+  emptyDir:
+    sizeLimit: 2Gi
+- name: spec
+  configMap:
+    name: {{ include "expart-serving.sweep.configMapName" . }}
+{{- with .Values.sweep.dataset.existingClaim }}
+- name: dataset
+  persistentVolumeClaim:
+    claimName: {{ . }}
+    readOnly: true
+{{- end }}
+{{- with include "expart-serving.sweep.resultsClaim" . }}
+- name: results
+  persistentVolumeClaim:
+    claimName: {{ . }}
+{{- end }}
+{{- include "expart-serving.client.volumes" . }}
+{{- end -}}
+
+{{/* Where a sweep's containers find them. */}}
+{{- define "expart-serving.sweep.volumeMounts" -}}
+- name: tmp
+  mountPath: /tmp
+- name: spec
+  mountPath: /etc/expart/sweep
+  readOnly: true
+{{- if .Values.sweep.dataset.existingClaim }}
+- name: dataset
+  mountPath: /dataset
+  readOnly: true
+  {{- with .Values.sweep.dataset.subPath }}
+  subPath: {{ . }}
+  {{- end }}
+{{- end }}
+{{- if include "expart-serving.sweep.resultsClaim" . }}
+- name: results
+  mountPath: /results
+{{- end }}
+{{- include "expart-serving.client.volumeMounts" . }}
+{{- end -}}
+
+{{/* Environment of a sweep's containers: settings, the object store's, TLS and token. */}}
+{{- define "expart-serving.sweep.env" -}}
+- name: EXPART_CLI_LOG_FOLDER
+  value: /tmp/log
+{{- range $name, $value := .Values.sweep.settings }}
+- name: EXPART_SWEEP_{{ upper $name }}
+  value: {{ include "expart-serving.variable" $value }}
+{{- end }}
+{{- include "expart-serving.client.env" . }}
+{{- with .Values.sweep.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Secrets whose keys become variables, such as AWS_ACCESS_KEY_ID. */}}
+{{- define "expart-serving.sweep.envFrom" -}}
+{{- with .Values.sweep.secretEnv }}
+envFrom:
+{{- range . }}
+  - secretRef:
+      name: {{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}
