@@ -17,17 +17,25 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Labels that select the pods of a component: (dict "root" $ "component" "scoring"). */}}
+{{/*
+Labels that select the pods of a component: (dict "root" $ "component" "scoring"). KubeRay names the
+pods of generation itself, kuberay, and finds its head by that.
+*/}}
 {{- define "expart-serving.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "expart-serving.name" .root }}
+app.kubernetes.io/part-of: expart-serving
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
+{{- if ne .component "generation" }}
+app.kubernetes.io/name: {{ include "expart-serving.name" .root }}
+{{- end }}
 {{- end -}}
 
 {{/* Labels of an object: (dict "root" $ "component" "scoring"). */}}
 {{- define "expart-serving.labels" -}}
-{{ include "expart-serving.selectorLabels" . }}
+app.kubernetes.io/name: {{ include "expart-serving.name" .root }}
 app.kubernetes.io/part-of: expart-serving
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
@@ -36,14 +44,18 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
-{{/* An image: (dict "root" $ "image" .Values.scoring.image); image has repository, tag, digest. */}}
+{{/*
+An image: (dict "root" $ "image" .Values.scoring.image), which has repository, tag, digest and, if
+there are several of that name, variant.
+*/}}
 {{- define "expart-serving.image" -}}
 {{- $registry := .root.Values.image.registry | trimSuffix "/" -}}
 {{- $name := ternary .image.repository (printf "%s/%s" $registry .image.repository) (empty $registry) -}}
 {{- if .image.digest -}}
 {{- printf "%s@%s" $name .image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" $name (.image.tag | default .root.Values.image.tag | default .root.Chart.AppVersion) -}}
+{{- $tag := .image.tag | default .root.Values.image.tag | default .root.Chart.AppVersion -}}
+{{- printf "%s:%s" $name (ternary $tag (printf "%s-%s" $tag .image.variant) (empty .image.variant)) -}}
 {{- end -}}
 {{- end -}}
 
