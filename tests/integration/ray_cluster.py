@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -91,10 +91,14 @@ class RayCluster:
         """The node with Ray's head."""
         return self.nodes[0]
 
-    def start_head(self, num_cpus: int) -> Node:
+    def start_head(self, num_cpus: int, resources: Mapping[str, float] | None = None) -> Node:
         """Starts the head; a second time after it was killed.
 
         Only from the main thread: the node ends with the thread that started it.
+
+        Args:
+            num_cpus: Cores that Ray may give away.
+            resources: What else it may, by name.
         """
         self.nodes[:1] = [
             self._start(
@@ -107,6 +111,7 @@ class RayCluster:
                 f"--dashboard-port={self._dashboard_port}",
                 f"--ray-client-server-port={self._client_port}",
                 f"--temp-dir={self.folder / 'r'}",
+                f"--resources={json.dumps(dict(resources or {}))}",
             )
         ]
         return self.head
