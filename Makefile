@@ -7,9 +7,13 @@ BIN := .venv/bin
 DEMO_MODELS := demo-smol demo-tiny
 # Two processes share the tests; tests/scheduling.py says how.
 PYTEST := pytest -n 2 --no-loadscope-reorder --durations=25
+DOCKER ?= docker
+REGISTRY ?=
+VERSION ?= 0.1.0
+IMAGE = $(DOCKER) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install install-dev models quickstart check test test-fast tools helm-test dashboards bench protos lock clean
+.PHONY: help install install-dev models quickstart check test test-fast tools helm-test dashboards images bench protos lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -51,6 +55,13 @@ helm-test: tools  ## Lint, render and check the chart, and deploy what it render
 
 dashboards: install-dev  ## Write the dashboards and rules of deploy/monitoring into the chart
 	python -m deploy.monitoring.write
+
+images:  ## Build the container images (DOCKER=podman, VERSION=..., REGISTRY=HOST/PATH/)
+	$(IMAGE) --file deploy/docker/scoring.Dockerfile --tag $(REGISTRY)expart-scoring:$(VERSION) .
+	$(IMAGE) --file deploy/docker/driver.Dockerfile --tag $(REGISTRY)expart-driver:$(VERSION) .
+	$(IMAGE) --file deploy/docker/generation.Dockerfile --tag $(REGISTRY)expart-generation:$(VERSION) .
+	$(IMAGE) --file deploy/docker/generation.Dockerfile --target cpu \
+	  --tag $(REGISTRY)expart-generation:$(VERSION)-cpu .
 
 bench: install-dev models  ## Measure services, sweeps and reports against baselines and targets (1 h)
 	PYTHONPATH=. python tests/bench/scoring.py
