@@ -15,8 +15,12 @@ from services.sweep.progress.progress import SweepProgress, console_progress
 from services.sweep.progress.snapshot import SweepSnapshot
 from services.sweep.progress.steady import SteadyDisplay
 from services.telemetry.logging import configure_logging
+from services.telemetry.propagation import in_sweep
+from services.telemetry.tracer import tracing
 
 _log = structlog.get_logger()
+
+_PROGRAM = "expart-sweep"
 
 # Often enough to see from the log alone that a sweep is alive.
 _INTERVAL_S = 10.0
@@ -31,18 +35,22 @@ class LogFormat(StrEnum):
 
 @contextmanager
 def logging_to(
-    log_format: LogFormat | None, log_file: Path | None, log_folder: Path
+    log_format: LogFormat | None, log_file: Path | None, log_folder: Path, sweep: str = ""
 ) -> Iterator[None]:
     """Sends log events where they are wanted; by default to a file, away from the display.
+
+    Traces go where the environment says. Events, traces and calls name the sweep.
 
     Raises:
         UserInputError: The file cannot be written.
     """
     json = log_format is not LogFormat.TEXT
     before = structlog.get_config()
+    fields = {"program": _PROGRAM, **({"sweep": sweep} if sweep else {})}
     if log_format is not None and log_file is None:
-        configure_logging(json=json, stream=sys.stderr)
-        yield
+        configure_logging(json=json, stream=sys.stderr, fields=fields)
+        with tracing(_PROGRAM), in_sweep(sweep):
+            yield
         return
     file = log_file or log_folder / "sweep.log"
     try:
@@ -51,9 +59,10 @@ def logging_to(
     except OSError as error:
         advice = "" if log_file else "; EXPART_CLI_LOG_FOLDER names another folder for logs"
         raise UserInputError(f"{file}: cannot be written: {error.strerror}{advice}") from error
-    configure_logging(json=json, stream=stream)
+    configure_logging(json=json, stream=stream, fields=fields)
     try:
-        yield
+        with tracing(_PROGRAM), in_sweep(sweep):
+            yield
     finally:
         structlog.configure(**before)
         with suppress(OSError):  # a disk that is full has refused the last lines before

@@ -95,7 +95,7 @@ def rescore_answers(
         if local:
             process = scoring_process(settings.log_folder, plaintext=True)
             scoring = stack.enter_context(process).address
-        stack.enter_context(logging_to(None, None, settings.log_folder))
+        stack.enter_context(logging_to(None, None, settings.log_folder, spec.name))
         progress = stack.enter_context(_Display(console))
         outcome = run_stoppable(
             lambda stop: rescore(

@@ -102,7 +102,7 @@ def run(  # noqa: PLR0917 - typer passes them by name
     shard = chosen_shard(shard_index, shard_count)
     services = SweepServices(spec, endpoints, settings, console)
     directory = services.directory(patience_s)
-    with logging_to(log_format, log_file, settings.log_folder):
+    with logging_to(log_format, log_file, settings.log_folder, spec.name):
         plan = plan_sweep(spec, directory, shard, retry_failed=retry_failed)
         console.print(plan.summary(), soft_wrap=True, markup=False)
         left = ""

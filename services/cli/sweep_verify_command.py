@@ -109,7 +109,7 @@ def _ask(
 
     driver = load_settings()
     plan = plan_sweep(spec, services.directory(driver.max_wait_s))
-    with services.running() as endpoints, logging_to(None, None, settings.log_folder):
+    with services.running() as endpoints, logging_to(None, None, settings.log_folder, spec.name):
         return run_stoppable(
             lambda stop: measure_drift(
                 plan, sample, endpoints, stop=stop, note=note, settings=driver

@@ -13,7 +13,7 @@ from services.rpc.conversation import Conversation
 from services.rpc.gate import is_probe
 from services.rpc.status import status_code_of
 from services.telemetry import tracer
-from services.telemetry.propagation import Origin, come_from, read_origin
+from services.telemetry.propagation import Origin, come_from, in_trace, read_origin
 from services.telemetry.tracer import OpenSpan
 from services.telemetry.tracing import Attribute, Attributes, Span
 
@@ -88,7 +88,22 @@ def end_served_call(opened: OpenSpan, code: str, reason: str, talk: Conversation
     opened.end()
 
 
-def start_call(method: str) -> OpenSpan:
+@contextmanager
+def calling(method: str) -> Iterator[None]:
+    """Records a block that makes a call as the call's span; not for generators.
+
+    Args:
+        method: As for :func:`begin_call`.
+    """
+    opened = begin_call(method)
+    if opened is tracer.NO_SPAN:
+        yield
+        return
+    with in_trace(opened.trace), ending_call(opened):
+        yield
+
+
+def begin_call(method: str) -> OpenSpan:
     """Begins the span of a call that is about to be made, to be ended by :func:`ending_call`.
 
     Args:
@@ -102,7 +117,10 @@ def start_call(method: str) -> OpenSpan:
 
 @contextmanager
 def ending_call(opened: OpenSpan) -> Iterator[None]:
-    """Ends a call's span with the block; what the block raises says how the call ended."""
+    """Ends a call's span with the block; what the block raises says how the call ended.
+
+    Fit for generators.
+    """
     if opened is tracer.NO_SPAN:
         yield
         return

@@ -63,10 +63,6 @@ class RecordedSpan:
         """Adds attributes."""
         self._span.set_attributes(attributes)
 
-    def add_event(self, name: str, attributes: Attributes) -> None:
-        """Notes what happens within it."""
-        self._span.add_event(name, attributes)
-
     def fail(self, error_type: str) -> None:
         """Says that it ends with an error."""
         self._span.set_attribute(Attribute.ERROR_TYPE, error_type)

@@ -81,6 +81,11 @@ def current_trace() -> TraceContext | None:
     return _trace.get()
 
 
+def current_sweep() -> str:
+    """Names the sweep that the present work is part of; empty for none."""
+    return _sweep.get()
+
+
 @contextmanager
 def in_trace(trace: TraceContext | None) -> Iterator[None]:
     """Makes what happens in the block part of a span.

@@ -39,9 +39,6 @@ class OpenSpan(Protocol):
     def set(self, attributes: Attributes) -> None:
         """Adds attributes."""
 
-    def add_event(self, name: str, attributes: Attributes) -> None:
-        """Notes what happens within it."""
-
     def fail(self, error_type: str) -> None:
         """Says that it ends with an error, by the error's name and nothing else of it."""
 
@@ -82,8 +79,6 @@ class _NoSpan:
     trace = None
 
     def set(self, attributes: Attributes) -> None: ...
-
-    def add_event(self, name: str, attributes: Attributes) -> None: ...
 
     def fail(self, error_type: str) -> None: ...
 

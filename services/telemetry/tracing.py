@@ -73,17 +73,9 @@ class Attribute:
     LANE = "expart.lane"
     ATTEMPTS = "expart.attempts"
     CANCELLED = "expart.cancelled"
-    DELAY_S = "expart.delay_s"
-    REASON = "expart.reason"
     QUEUE_S = "expart.engine.queue_s"
     PREFILL_S = "expart.engine.prefill_s"
     DECODE_S = "expart.engine.decode_s"
-
-
-class Event:
-    """The names of what may happen within a span."""
-
-    RETRIED = "retried"
 
 
 class Span:

@@ -21,6 +21,7 @@ from services.core.errors import (
     ImageTooLargeError,
 )
 from services.metrics.options import ScoringOptions
+from services.rpc.call_span import begin_call, calling, ending_call
 from services.rpc.limits import MAX_MESSAGE_BYTES
 from services.sweep.remote import convert
 from services.sweep.remote.messages import (
@@ -33,9 +34,13 @@ from services.sweep.remote.rpc_faults import responses, translated
 from services.sweep.remote.uploads import Pictures, Uploads
 from services.sweep.spec.scoring_options import options_of
 from services.sweep.spec.spec import SweepSpec
+from services.telemetry.propagation import current_trace, in_trace
 
 # A listing is answered from memory; waiting longer would only hide that the service is not there.
 _LIST_TIMEOUT_S = 10.0
+
+_STREAM_EXPLANATION = "expart.generation.v1.GenerationService/StreamExplanation"
+_SCORE_EXPLANATIONS = "expart.scoring.v1.ScoringService/ScoreExplanations"
 
 # A front that was restarted needs the picture once more, for all the questions about it; to one
 # that holds it no longer than that, it goes with the question.
@@ -159,9 +164,14 @@ class ScoringClient:
             async for request in requests:
                 yield convert.scoring_message(request, self._metrics, self._options)
 
-        async with aclosing(responses(self._stub.ScoreExplanations(messages()))) as answers:
-            async for response in answers:
-                yield convert.scoring_answer(response)
+        span = begin_call(_SCORE_EXPLANATIONS)
+        with ending_call(span):
+            # The requests are read in a task that is made here: they find the call's span there.
+            with in_trace(span.trace or current_trace()):
+                call = self._stub.ScoreExplanations(messages())
+            async with aclosing(responses(call)) as answers:
+                async for response in answers:
+                    yield convert.scoring_answer(response)
 
 
 async def _explained(
@@ -171,18 +181,19 @@ async def _explained(
 ) -> Explanation:
     deltas: list[str] = []
     completion: generation_pb2.Completion | None = None
-    call = stub.StreamExplanation(message, timeout=timeout_s)
-    try:
-        with translated():
-            async for event in call:
-                if event.WhichOneof("event") == "text_delta":
-                    deltas.append(event.text_delta)
-                else:
-                    completion = event.completion
-    finally:
-        call.cancel()  # whoever is cancelled must not leave the engine working
-    if completion is None:
-        raise GenerationAbortedError("the stream ended before the explanation was complete")
+    with calling(_STREAM_EXPLANATION):
+        call = stub.StreamExplanation(message, timeout=timeout_s)
+        try:
+            with translated():
+                async for event in call:
+                    if event.WhichOneof("event") == "text_delta":
+                        deltas.append(event.text_delta)
+                    else:
+                        completion = event.completion
+        finally:
+            call.cancel()  # whoever is cancelled must not leave the engine working
+        if completion is None:
+            raise GenerationAbortedError("the stream ended before the explanation was complete")
     return convert.explanation("".join(deltas), completion)
 
 

@@ -11,6 +11,7 @@ from expart.generation.v1 import generation_service_pb2_grpc as generation_grpc
 from services.benchmark.images import PictureMissingError, PictureStore
 from services.core.digests import digest_of
 from services.core.errors import DeadlineExceededError, InvalidRequestError
+from services.rpc.call_span import calling
 from services.rpc.generation_client.messages import upload_messages
 from services.rpc.generation_client.pictures import Picture
 from services.sweep.remote.rpc_faults import translated
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # The service takes a few at a time of one client, and the next artwork's can wait.
 _MOST_AT_ONCE = 4
+_PUT_IMAGE = "expart.generation.v1.GenerationService/PutImage"
 
 
 class Pictures:
@@ -136,6 +138,6 @@ class Uploads:
         async with self._pictures.sending:
             data = await self._pictures.read(image, digest)
             steps = upload_messages(Picture(digest, data))
-            with translated():
+            with calling(_PUT_IMAGE), translated():
                 await self._stub.PutImage(steps, timeout=timeout_s)
         return next(self._numbers)

@@ -10,6 +10,8 @@ from services.sweep.results.rows import GenerationRow
 from services.sweep.run.asking import Answered, Asker, Failed
 from services.sweep.run.concurrency import ConcurrencyController
 from services.sweep.run.concurrency_gate import ConcurrencyGate
+from services.sweep.run.traced_question import traced_question
+from services.telemetry.tracing import Attribute
 
 _log = structlog.get_logger()
 
@@ -84,15 +86,20 @@ class ModelRun:
                 await self._room(self._over)
             if self._over.is_set():
                 return
-            match await self._asker.ask(job, self.gate, self._over):
-                case Answered(row=row):
-                    self._failures_in_a_row = 0
-                    self._answered(job, row)
-                case Failed() as failed:
-                    self._failed(job, failed)
-                    self._judge(failed)
-                case None:
-                    return
+            with traced_question(job) as span:
+                match await self._asker.ask(job, self.gate, self._over):
+                    case Answered(row=row):
+                        self._failures_in_a_row = 0
+                        span.set({Attribute.ATTEMPTS: row.attempts})
+                        self._answered(job, row)
+                    case Failed(row=row) as failed:
+                        span.set({Attribute.ATTEMPTS: row.attempts})
+                        span.fail(row.reason)
+                        self._failed(job, failed)
+                        self._judge(failed)
+                    case None:
+                        span.set({Attribute.CANCELLED: True})
+                        return
 
     def _judge(self, failed: Failed) -> None:
         """Sets the model aside if its other questions would fare no better."""

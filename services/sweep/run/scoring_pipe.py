@@ -14,6 +14,10 @@ from services.sweep.remote.clients import ScoringClient
 from services.sweep.remote.messages import ScoringAnswer, ScoringRequest
 from services.sweep.remote.retry import RetryBudget, is_final
 from services.sweep.run.score_rows import Scorable
+from services.telemetry import tracer
+from services.telemetry.propagation import TraceContext, current_trace
+from services.telemetry.tracer import OpenSpan
+from services.telemetry.tracing import Attribute, Span
 
 _log = structlog.get_logger()
 
@@ -31,6 +35,9 @@ class _Item(Generic[ItemT]):
     scored: ItemT
     text: str
     budget: RetryBudget
+    # What it is part of: the question that it answers.
+    trace: TraceContext | None
+    span: OpenSpan = tracer.NO_SPAN
 
 
 @dataclass(slots=True)
@@ -90,7 +97,7 @@ class ScoringPipe(Generic[ItemT]):
         """
         if self.lost is not None or self._items.count >= _MOST_WAITING:
             return False
-        self._items.waiting.append(_Item(scored, text, self._new_budget()))
+        self._items.waiting.append(_Item(scored, text, self._new_budget(), current_trace()))
         self._notify()
         return True
 
@@ -114,6 +121,7 @@ class ScoringPipe(Generic[ItemT]):
             await self._score_all()
         finally:
             watcher.cancel()
+            self._end_spans(asyncio.CancelledError())
             self._notify()
 
     async def _score_all(self) -> None:
@@ -135,7 +143,7 @@ class ScoringPipe(Generic[ItemT]):
                     message=error.message,
                     retry_in_s=delay,
                 )
-                self._take_back()
+                self._take_back(error)
                 if self._stop.is_set() or self.lost is not None:
                     return  # the next run scores what is left
                 if delay is None:
@@ -161,6 +169,7 @@ class ScoringPipe(Generic[ItemT]):
             _log.warning("scoring_answer_unexpected", item_id=answer.item_id)
             return
         self._answered_count += 1
+        tracer.end_as(item.span, answer.error)
         self._settle(item, answer)
         self._notify()
         if self.lost is not None:
@@ -174,6 +183,7 @@ class ScoringPipe(Generic[ItemT]):
                 continue
             item = self._items.waiting.popleft()
             self._items.sent[item.scored.key] = item
+            item.span = _begin_span(item)
             question = item.scored.question
             yield ScoringRequest(item.scored.key, item.text, question.reference, question.entities)
 
@@ -200,13 +210,19 @@ class ScoringPipe(Generic[ItemT]):
         self._items.waiting.append(item)
         self._notify()
 
-    def _take_back(self) -> None:
+    def _take_back(self, lost: ServiceError) -> None:
         """Puts what a lost stream left unanswered back into the queue.
 
         At its end: should one of these be what loses streams, the others are scored before it.
         """
+        self._end_spans(lost)
         self._items.waiting.extend(self._items.sent.values())
         self._items.sent.clear()
+
+    def _end_spans(self, why: BaseException) -> None:
+        for item in self._items.sent.values():
+            tracer.end_as(item.span, why)
+            item.span = tracer.NO_SPAN
 
     def _is_over(self) -> bool:
         if not self._is_closed:
@@ -231,3 +247,16 @@ class ScoringPipe(Generic[ItemT]):
                 await self._stop.wait()
         except TimeoutError:
             pass  # rested
+
+
+def _begin_span(item: _Item[ItemT]) -> OpenSpan:
+    if not tracer.is_tracing():
+        return tracer.NO_SPAN
+    # Called in the task that sends the stream's requests: what is current there is the stream.
+    stream = current_trace()
+    return tracer.start(
+        Span.SCORE,
+        {Attribute.REQUEST_ID: item.scored.key},
+        parent=item.trace,
+        links=[stream] if stream is not None and item.trace is not None else [],
+    )
