@@ -75,9 +75,10 @@ class Engine:
                 scratch.unlink(missing_ok=True)
         self.podman("import", "--quiet", str(archive), BASE, timeout_s=BUILD_TIMEOUT_S)
 
-    def build(self, dockerfile: str, tag: str, **arguments: str) -> str:
-        """Builds an image of ``deploy/docker`` on the base image; returns its name."""
+    def build(self, dockerfile: str, tag: str, *, stage: str = "", **arguments: str) -> str:
+        """Builds an image of ``deploy/docker`` on the base image, up to a stage; returns its name."""
         options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+        options += [f"--target={stage}"] if stage else []
         mounts = [f"--volume={self.folder / 'pip.conf'}:/etc/pip.conf:ro"]
         if Path(_AUTHORITIES).exists():
             mounts.append(f"--volume={_AUTHORITIES}:{_AUTHORITIES}:ro")

@@ -1,6 +1,6 @@
 """The images of the scoring service and of the driver, built and run as a cluster would run them.
 
-The generation image is too large to be built here; its Dockerfile is only linted.
+Of the generation image only the stage is built that its targets begin with: vLLM is too large.
 """
 
 import json
@@ -229,3 +229,28 @@ def scripted_models() -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.kill()
+
+
+@pytest.fixture(scope="module")
+def runtime(engine: Engine) -> str:
+    return engine.build("generation.Dockerfile", "expart-runtime", stage="runtime")
+
+
+def test_a_login_shell_finds_ray_where_every_other_shell_does(engine: Engine, runtime: str) -> None:
+    ended = engine.run(runtime, "-lc", "echo $PATH", entrypoint="/bin/bash")
+    assert ended.stdout.startswith("/opt/expart/bin:")
+
+
+def test_the_generation_image_has_the_catalog_and_what_probes_call(
+    engine: Engine, runtime: str
+) -> None:
+    said = shell(engine, runtime, "command -v wget; id -u; ls /opt/catalog; find /models -writable")
+    assert said[:2] == ["/usr/bin/wget", str(UID)]
+    assert {"demo-tiny.yaml", "qwen2.5-vl-3b-instruct.yaml"} <= set(said)
+    assert said[-1] == "/models"
+
+
+def test_serving_models_asks_for_a_config(engine: Engine, runtime: str) -> None:
+    ended = engine.run(runtime, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("serve-models: name a Serve config")

@@ -1,8 +1,8 @@
 """What can be said of Dockerfiles and the compose file without building anything."""
 
 import re
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,9 +35,7 @@ def names(paths: list[Path]) -> list[str]:
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=names(DOCKERFILES))
 def test_hadolint_finds_nothing(dockerfile: Path) -> None:
-    program = shutil.which("hadolint")
-    assert program, "hadolint is installed with the tools of make install-dev"
-    ended = subprocess.run([program, str(dockerfile)], capture_output=True, text=True, check=False)
+    ended = hadolint(dockerfile)
     assert (ended.returncode, ended.stdout) == (0, "")
 
 
@@ -45,9 +43,14 @@ def test_hadolint_finds_what_is_wrong(tmp_path: Path) -> None:
     # An image without a tag, DL3006, and a package without a version, DL3008.
     wrong = tmp_path / "Dockerfile"
     wrong.write_text("FROM debian\nRUN apt-get install -y gcc\n", encoding="utf-8")
-    ended = subprocess.run(["hadolint", str(wrong)], capture_output=True, text=True, check=False)
+    ended = hadolint(wrong)
     assert ended.returncode == 1
     assert {"DL3006", "DL3008"} <= set(re.findall(r"DL\d+", ended.stdout))
+
+
+def hadolint(dockerfile: Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("hadolint")
+    return subprocess.run([program, dockerfile], capture_output=True, text=True, check=False)
 
 
 def test_the_small_images_share_the_stage_that_installs() -> None:
@@ -90,6 +93,19 @@ def test_every_variable_of_an_image_is_a_setting() -> None:
         used |= set(COMPOSE["services"][service].get("environment", {}))
     assert used - known == set()
     assert {"EXPART_SCORING_ADDRESS", "EXPART_GENERATION_METRICS_PORT"} <= used
+
+
+def test_the_compose_file_has_the_shape_that_docker_takes(tmp_path: Path) -> None:
+    right = check_compose(FOLDER / "compose.yaml")
+    assert right.returncode == 0, right.stdout
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text("services: {scoring: {imagee: expart-scoring}}", encoding="utf-8")
+    assert "imagee" in check_compose(wrong).stdout
+
+
+def check_compose(file: Path) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec")
+    return subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
 
 
 def test_every_file_that_the_compose_file_mounts_or_builds_exists() -> None:
