@@ -6,8 +6,10 @@
 {{/* Environment of a Ray container; the processes of fronts and replicas inherit it. */}}
 {{- define "expart-serving.generation.env" -}}
 {{- $generation := .root.Values.generation -}}
+{{- if ne $generation.modelCache.type "image" }}
 - name: EXPART_GENERATION_MODELS_FOLDER
   value: /models
+{{- end }}
 - name: HF_HOME
   value: {{ include "expart-serving.generation.hubCache" .root }}
 - name: HOME
@@ -38,7 +40,8 @@
 
 {{/*
 Ports of a Ray container. KubeRay wants one named serve at the head, for a Service of its own, which
-leads to every worker; callers use the chart's, which leads to the fronts.
+leads to every worker; callers use the chart's, which leads to the fronts. It calls the port of Ray's
+exporter metrics, and adds one of that name where there is none.
 */}}
 {{- define "expart-serving.generation.ports" -}}
 - name: metrics
