@@ -4,10 +4,11 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from services.core.errors import ModelFailedError, ModelNotFoundError
 from services.generation.catalog import Catalog, ModelSpec, ScalingSpec
-from services.generation.domain import ModelCondition, ModelState
+from services.generation.domain import Lane, ModelCondition, ModelState
 from services.generation.lanes import ModelQueue, Ticket
 
 
@@ -28,6 +29,10 @@ def places_of(scaling: ScalingSpec, ready_replicas: int) -> int:
     return max(working, math.ceil((ready_replicas + 1) * scaling.target_ongoing_requests))
 
 
+def _tell_nobody(model: str, lane: Lane, duration_s: float) -> None:
+    del model, lane, duration_s
+
+
 class Admission:
     """One queue a model.
 
@@ -36,6 +41,7 @@ class Admission:
         interactive_share: Part of the places, and of the places to wait, that sweep calls never
             take; 0 to below 1.
         clock: Seconds that only grow.
+        note_wait: Told how long each call of a model and lane waited that got a place.
     """
 
     def __init__(
@@ -44,7 +50,9 @@ class Admission:
         *,
         interactive_share: float,
         clock: Callable[[], float] = time.monotonic,
+        note_wait: Callable[[str, Lane, float], None] = _tell_nobody,
     ) -> None:
+        self._note_wait = note_wait
         self._interactive_share = interactive_share
         self._clock = clock
         self._queues: dict[str, ModelQueue] = {}
@@ -63,6 +71,10 @@ class Admission:
         for name, queue in known.items():
             queue.refuse_all(_gone(name))
         self._specs = {spec.name: spec for spec in catalog}
+
+    def queues(self) -> dict[str, ModelQueue]:
+        """Gives the queues as they are now, by the models' names."""
+        return self._queues.copy()
 
     def queue(self, model: str) -> ModelQueue:
         """Gives the queue of a model of the catalog."""
@@ -94,6 +106,7 @@ class Admission:
             max_waiting=spec.scaling.max_queued_requests,
             interactive_share=self._interactive_share,
             clock=self._clock,
+            note_wait=partial(self._note_wait, spec.name),
         )
 
 

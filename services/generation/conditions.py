@@ -36,18 +36,20 @@ def model_condition(
         return ModelCondition(ModelState.LOADING, "the model is being deployed")
     counts = _replica_counts(application.deployments)
     ready = sum(counts.get(state, 0) for state in _ANSWERING)
+    starting = counts.get(_STARTING, 0)
     if ready:
-        return ModelCondition(ModelState.READY, ready_replica_count=ready)
+        return ModelCondition(
+            ModelState.READY, ready_replica_count=ready, starting_replica_count=starting
+        )
     if _cannot_start(application):
         return ModelCondition(ModelState.FAILED, one_line_reason(full_message(application)))
     deployed = application.status is ApplicationStatus.RUNNING
-    starting = counts.get(_STARTING, 0) > 0
     if may_be_empty and deployed and not starting:
         return ModelCondition(ModelState.SCALED_TO_ZERO, wakes=True)
     reason = _waiting_reason(application) or "a replica is starting"
     # Known to Serve and empty by design: whoever calls may wait, as it is a call that wakes it.
     wakes = may_be_empty and bool(application.deployments)
-    return ModelCondition(ModelState.LOADING, reason, wakes=wakes)
+    return ModelCondition(ModelState.LOADING, reason, wakes=wakes, starting_replica_count=starting)
 
 
 def is_without_replicas(application: ApplicationStatusOverview) -> bool:

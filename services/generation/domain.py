@@ -245,6 +245,8 @@ class ModelCondition:
         revision: Revision of the weights, empty until known.
         adapter_revisions: Revision of each adapter by name; empty until known.
         wakes: Whether a call may wait for a replica that comes up from zero.
+        starting_replica_count: Replicas that are on their way; no part of what makes two
+            conditions equal.
     """
 
     state: ModelState
@@ -253,6 +255,7 @@ class ModelCondition:
     revision: str = ""
     wakes: bool = False
     adapter_revisions: Mapping[str, str] = field(default_factory=dict)
+    starting_replica_count: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,7 @@ from services.core.errors import (
 from services.generation.admission import Admission
 from services.generation.capabilities import unsupported_fields
 from services.generation.catalog import Catalog, ModelSpec
-from services.generation.configuration import with_default_sampling
 from services.generation.domain import (
-    Completion,
     EngineRequest,
     Explanation,
     ExplanationEvent,
@@ -26,18 +24,19 @@ from services.generation.domain import (
     Image,
     ModelCondition,
     ModelInfo,
-    Sampling,
     TextDelta,
 )
+from services.generation.explanation_job import Job
+from services.generation.front_metrics import FrontMetrics
 from services.generation.image_check import ImageChecker
 from services.generation.image_store import ImageStore
 from services.generation.images import ImageLimits
-from services.generation.lanes import Ticket
 from services.generation.replay import Replays, key_of
 from services.generation.router import ModelRouter, never_unanswered
 from services.generation.sampling import fill_sampling, limit_violations
 from services.generation.served_models import ServedModels
 from services.generation.shared_generation import SharedGeneration, WhenOver
+from services.telemetry.instruments import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,61 +45,6 @@ class ImageShelf:
 
     store: ImageStore
     checker: ImageChecker
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A request that nothing is wrong with, as far as that shows without its picture.
-
-    Attributes:
-        spec: The model's entry.
-        request: What was asked.
-        sampling: The same with the defaults filled in.
-        client: Who asked.
-        arrived: When, by the monotonic clock.
-        timeout_s: Seconds that the caller waits; None for as long as it takes.
-    """
-
-    spec: ModelSpec
-    request: ExplanationRequest
-    sampling: Sampling
-    client: str
-    arrived: float
-    timeout_s: float | None
-
-    @property
-    def ticket(self) -> Ticket:
-        deadline = None if self.timeout_s is None else self.arrived + self.timeout_s
-        return Ticket(self.request.lane, self.client, deadline)
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds that the caller still waits."""
-        if self.timeout_s is None:
-            return None
-        return self.timeout_s - (time.monotonic() - self.arrived)
-
-    def engine_request(self, image: Image | None) -> EngineRequest:
-        return EngineRequest(
-            request_id=self.request.request_id,
-            image=image,
-            instruction=self.request.instruction,
-            system_text=self.request.system_text,
-            sampling=self.sampling,
-            adapter=self.request.adapter,
-            lane=self.request.lane,
-        )
-
-    def completed(self, completion: Completion, sent: float) -> Completion:
-        """Adds what the front alone knows; ``sent`` is when a replica was called."""
-        timings = replace(
-            completion.timings,
-            admission_s=sent - self.arrived,
-            total_s=time.monotonic() - self.arrived,
-        )
-        name = with_default_sampling(completion.provenance.configuration_digest, self.spec.sampling)
-        ran = replace(completion.provenance, configuration_digest=name)
-        return replace(completion, timings=timings, provenance=ran)
 
 
 class ExplanationService:
@@ -112,6 +56,7 @@ class ExplanationService:
         images: Finds and checks pictures.
         admission: Bounds what is in flight.
         replays: Remembers what named requests were answered with.
+        metrics: Counts the generations; by default for nobody.
     """
 
     def __init__(
@@ -121,12 +66,16 @@ class ExplanationService:
         images: ImageShelf,
         admission: Admission,
         replays: Replays,
+        *,
+        metrics: FrontMetrics | None = None,
     ) -> None:
         self._models = ServedModels(catalog)
         self._router = router
         self._images = images
         self._admission = admission
         self._replays = replays
+        self._metrics = metrics or FrontMetrics(Metrics())
+        self._metrics.use_models(catalog.names)
 
     async def explain(
         self, request: ExplanationRequest, timeout_s: float | None, client: str = ""
@@ -176,6 +125,10 @@ class ExplanationService:
         """Lists the catalog, sorted by name, with states as of the last refresh."""
         return self._models.infos()
 
+    def served(self) -> list[tuple[ModelSpec, ModelCondition]]:
+        """Lists the catalog's entries, each with how the model was at the last refresh."""
+        return self._models.served()
+
     def model(self, name: str) -> ModelInfo:
         """Gets one model, with its state as of the last refresh.
 
@@ -188,15 +141,17 @@ class ExplanationService:
         """Serves other models from now on; calls in flight are not touched."""
         self._models.use_catalog(catalog)
         self._admission.use_catalog(catalog)
+        self._metrics.use_models(catalog.names)
 
     async def refresh(self) -> Mapping[str, ModelCondition]:
         """Asks how the models are; calls are judged by the answer until the next refresh."""
         self._models.note(await self._router.conditions())
         conditions = self._models.conditions()
         self._admission.adjust(conditions)
+        self._metrics.refreshed(conditions, lambda model: self._admission.queue(model).is_busy)
         return conditions
 
-    def _job(self, request: ExplanationRequest, timeout_s: float | None, client: str) -> _Job:
+    def _job(self, request: ExplanationRequest, timeout_s: float | None, client: str) -> Job:
         """Finds out what is wrong with a request, but for its image, before any model sees it."""
         arrived = time.monotonic()
         spec = self._models.spec(request.model, request.adapter)
@@ -209,10 +164,10 @@ class ExplanationService:
             raise _refusal(InvalidRequestError, violations)
         if isinstance(request.image, Image):
             request = replace(request, image=self._images.store.known(request.image))
-        return _Job(spec, request, sampling, client, arrived, timeout_s)
+        return Job(spec, request, sampling, client, arrived, timeout_s)
 
     def _join(
-        self, job: _Job, work: Callable[[_Job, SharedGeneration], Coroutine[None, None, None]]
+        self, job: Job, work: Callable[[Job, SharedGeneration], Coroutine[None, None, None]]
     ) -> tuple[SharedGeneration | Explanation, bool]:
         """Finds a request's result or generation, or begins it; says whether it was begun here."""
 
@@ -227,35 +182,42 @@ class ExplanationService:
             return found, False
         return self._replays.start(key, begin), True
 
-    async def _whole(self, job: _Job) -> Explanation:
-        async with self._admitted(job) as request:
-            sent = time.monotonic()
-            with never_unanswered(job.spec.name, lambda: False):
-                answer = await self._router.explain(job.spec.name, request, job.left_s)
-        return replace(answer, completion=job.completed(answer.completion, sent))
+    async def _whole(self, job: Job) -> Explanation:
+        with self._metrics.generation(job) as watch:
+            async with self._admitted(job) as request:
+                watch.sent = time.monotonic()
+                with never_unanswered(job.model, lambda: False):
+                    answer = await self._router.explain(job.model, request, job.left_s)
+        completion = job.completed(answer.completion, watch.sent)
+        watch.answered(completion, len(answer.text))
+        return replace(answer, completion=completion)
 
-    async def _whole_into(self, job: _Job, generation: SharedGeneration) -> None:
+    async def _whole_into(self, job: Job, generation: SharedGeneration) -> None:
         answer = await self._whole(job)
         if answer.text:
             generation.add(TextDelta(answer.text))
         generation.add(answer.completion)
 
-    async def _stream_into(self, job: _Job, generation: SharedGeneration) -> None:
-        async with self._admitted(job) as request:
-            sent = time.monotonic()
-            answering = self._router.stream(job.spec.name, request, job.left_s)
-            with never_unanswered(job.spec.name, lambda: generation.has_begun):
-                async with aclosing(answering) as events:
-                    async for event in events:
-                        if isinstance(event, TextDelta):
-                            generation.add(event)
-                        else:
-                            generation.add(job.completed(event, sent))
+    async def _stream_into(self, job: Job, generation: SharedGeneration) -> None:
+        with self._metrics.generation(job, lambda: generation.text_chars) as watch:
+            async with self._admitted(job) as request:
+                watch.sent = time.monotonic()
+                answering = self._router.stream(job.model, request, job.left_s)
+                with never_unanswered(job.model, lambda: generation.has_begun):
+                    async with aclosing(answering) as events:
+                        async for event in events:
+                            if isinstance(event, TextDelta):
+                                generation.add(event)
+                                continue
+                            completion = job.completed(event, watch.sent)
+                            watch.answered(completion, generation.text_chars)
+                            generation.add(completion)
 
     @asynccontextmanager
-    async def _admitted(self, job: _Job) -> AsyncIterator[EngineRequest]:
+    async def _admitted(self, job: Job) -> AsyncIterator[EngineRequest]:
         """Holds a request's picture and its place at a replica."""
         self._models.check_callable(job.spec)
+        self._metrics.called(job.model)
         asked, place = job.request.image, self._admission.place(job.spec, job.ticket)
         if asked is None:
             async with place:

@@ -11,17 +11,26 @@ from services.generation.admission import Admission
 from services.generation.catalog import Catalog
 from services.generation.domain import Lane, ModelCondition, ModelState
 from services.generation.explanations import ExplanationService, ImageShelf
+from services.generation.front_gauges import (
+    watch_images,
+    watch_models,
+    watch_queues,
+    watch_replays,
+)
+from services.generation.front_metrics import FrontMetrics
 from services.generation.image_check import ImageChecker
 from services.generation.image_folder import ImageFolder
 from services.generation.image_store import ImageStore, StoreLimits
 from services.generation.image_upload import ImageUploads, UploadLimits
 from services.generation.images import ImageLimits
 from services.generation.load_wait import LoadWait
+from services.generation.metrics_port import MetricsPort, metrics_ports
 from services.generation.replay import ReplayLimits, Replays
 from services.generation.router import ModelRouter
 from services.generation.servicer import SERVICE_NAME, GenerationServicer
 from services.generation.settings import GenerationSettings
 from services.rpc.server import RpcServer
+from services.telemetry.instruments import Metrics
 
 _log = structlog.get_logger()
 
@@ -40,6 +49,9 @@ class Front:
         router: Reaches them.
         settings: Address, limits and intervals.
         reuse_port: Lets several fronts of a machine share the port.
+
+    Attributes:
+        metrics: What it tells Prometheus; served where the settings have a port for it.
     """
 
     def __init__(
@@ -52,20 +64,30 @@ class Front:
     ) -> None:
         self._settings = settings
         self._models = catalog.names
+        self.metrics = Metrics()
+        counted = FrontMetrics(self.metrics)
         limits = ImageLimits(
             settings.image_max_bytes, settings.image_max_pixels, settings.image_max_aspect_ratio
         )
         self._images = ImageChecker(limits)
         store = ImageStore(_store_limits(settings), _image_folder(settings))
         self._uploads = ImageUploads(store, self._images, _upload_limits(settings))
-        self._admission = Admission(catalog, interactive_share=settings.interactive_share)
+        self._admission = Admission(
+            catalog, interactive_share=settings.interactive_share, note_wait=counted.waited
+        )
+        replays = Replays(_replay_limits(settings))
         self._service = ExplanationService(
             catalog,
             router,
             ImageShelf(store, self._images),
             self._admission,
-            Replays(_replay_limits(settings)),
+            replays,
+            metrics=counted,
         )
+        watch_queues(self.metrics, self._admission)
+        watch_images(self.metrics, store, self._uploads)
+        watch_replays(self.metrics, replays)
+        watch_models(self.metrics, self._service.served)
         self._server = RpcServer(
             settings.address,
             [SERVICE_NAME],
@@ -74,7 +96,10 @@ class Front:
             call_limits=settings.call_limits,
             health_address=settings.health_address,
             reuse_port=reuse_port,
+            metrics=self.metrics,
+            metrics_name="generation",
         )
+        self._metrics_port = _metrics_port(self.metrics, settings)
         self._load_wait = LoadWait(settings.load_wait_s)
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -82,6 +107,11 @@ class Front:
     def calls_in_flight(self) -> int:
         """Calls that were let in and have not ended."""
         return self._server.calls_in_flight
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port under which metrics are served, if they are."""
+        return None if self._metrics_port is None else self._metrics_port.port
 
     @property
     def uploads_in_flight(self) -> int:
@@ -101,6 +131,8 @@ class Front:
         conditions = await self._service.refresh()
         await self._report(conditions)
         port = await self._server.start()
+        if self._metrics_port is not None:
+            await self._metrics_port.start()
         self._report_wait(conditions)
         self._refreshing = asyncio.create_task(self._keep_refreshing())
         return port
@@ -122,6 +154,8 @@ class Front:
         if self._refreshing is not None:
             self._refreshing.cancel()
         await self._server.stop(self._settings.drain_s)
+        if self._metrics_port is not None:
+            await self._metrics_port.stop()
         await self._images.close()
 
     def _register(self, server: aio.Server) -> None:
@@ -149,6 +183,13 @@ class Front:
     def _report_wait(self, conditions: Mapping[str, ModelCondition]) -> None:
         if not self._load_wait.is_over:
             self._server.set_health("", serving=self._load_wait.ends_with(conditions.values()))
+
+
+def _metrics_port(metrics: Metrics, settings: GenerationSettings) -> MetricsPort | None:
+    if settings.metrics_port is None:
+        return None
+    ports = metrics_ports(settings.metrics_port, settings.front_replicas)
+    return MetricsPort(metrics, settings.host, ports)
 
 
 def _store_limits(settings: GenerationSettings) -> StoreLimits:

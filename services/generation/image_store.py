@@ -1,6 +1,6 @@
 """The images that a front holds: those in use, and the last used ones in case they come again."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -53,6 +53,7 @@ class ImageStore:
         self._kept: OrderedDict[str, Image] = OrderedDict()
         self._kept_bytes = 0
         self._return_times = ReturnTimes()
+        self._lookups = Counter({"hit": 0, "folder": 0, "miss": 0})
 
     @property
     def used_bytes(self) -> int:
@@ -63,6 +64,16 @@ class ImageStore:
     def kept_bytes(self) -> int:
         """Bytes of the images that are kept for later."""
         return self._kept_bytes
+
+    @property
+    def kept_count(self) -> int:
+        """How many images are kept for later."""
+        return len(self._kept)
+
+    @property
+    def lookups(self) -> dict[str, int]:
+        """How often an image was named by its digest, and where it was: hit, folder or miss."""
+        return dict(self._lookups)
 
     def known(self, image: Image) -> Image:
         """Gives the image as it is held already, so that equal copies of it need not be kept."""
@@ -87,6 +98,8 @@ class ImageStore:
             image = await self._find(asked)
             # Another request may have found it meanwhile.
             used = self._used.get(asked.digest) or self._begin_use(image, lane)
+        elif isinstance(asked, ImageReference):
+            self._lookups["hit"] += 1
         used.users += 1
         try:
             yield used.image
@@ -133,9 +146,10 @@ class ImageStore:
     async def _find(self, asked: Image | ImageReference) -> Image:
         if isinstance(asked, Image):
             return asked
-        image = self._kept.get(asked.digest)
+        image, place = self._kept.get(asked.digest), "hit"
         if image is None and self._folder is not None:
-            image = await self._folder.read(asked.digest)
+            image, place = await self._folder.read(asked.digest), "folder"
+        self._lookups["miss" if image is None else place] += 1
         if image is None:
             raise ImageNotFoundError(
                 f"no image {asked.digest} is stored here; send its bytes", digest=asked.digest

@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from services.core.digests import PREFIX
-from services.core.errors import FieldViolation, InvalidRequestError, OverloadedError
+from services.core.errors import (
+    FieldViolation,
+    InvalidRequestError,
+    OverloadedError,
+    ServiceError,
+)
 from services.core.return_times import ReturnTimes
 from services.generation.domain import Image, ImageHeader, StoredImage
 from services.generation.image_check import ImageChecker
@@ -45,6 +50,12 @@ class ImageUploads:
         self._limits = limits
         self._uploads: Counter[str] = Counter()
         self._return_times = ReturnTimes()
+        self._outcomes = Counter({"stored": 0, "known": 0, "refused": 0})
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many uploads ended, and how: stored, known or refused."""
+        return dict(self._outcomes)
 
     @property
     def running_count(self) -> int:
@@ -62,6 +73,15 @@ class ImageUploads:
             ImageInvalidError: It is no picture that models can see.
             ImageTooLargeError: It has too many pixels.
         """
+        try:
+            stored = await self._receive(steps, client)
+        except ServiceError:
+            self._outcomes["refused"] += 1
+            raise
+        self._outcomes["known" if stored.already_stored else "stored"] += 1
+        return stored
+
+    async def _receive(self, steps: AsyncIterator[ImageHeader | bytes], client: str) -> StoredImage:
         with self._admit(client):
             header = await anext(steps, None)
             if not isinstance(header, ImageHeader):

@@ -42,6 +42,10 @@ def reserve(whole: int, share: float) -> int:
     return max(0, min(whole - 1, math.ceil(whole * share)))
 
 
+def _tell_nobody(lane: Lane, duration_s: float) -> None:
+    del lane, duration_s
+
+
 class ModelQueue:
     """Gives places at a model's replicas to calls, and lets the others wait within bounds.
 
@@ -55,6 +59,7 @@ class ModelQueue:
         max_waiting: Calls that may wait.
         interactive_share: Part of both that only interactive calls may take.
         clock: Seconds that only grow.
+        note_wait: Told how long each call waited that got a place.
     """
 
     def __init__(
@@ -65,12 +70,14 @@ class ModelQueue:
         max_waiting: int,
         interactive_share: float,
         clock: Callable[[], float] = time.monotonic,
+        note_wait: Callable[[Lane, float], None] = _tell_nobody,
     ) -> None:
         self._model = model
         self._places = places
         self._is_awake = True
         self._share = interactive_share
         self._clock = clock
+        self._note_wait = note_wait
         self.bound(max_waiting)
         self._lines = {lane: WaitingLine() for lane in Lane}
         self._running = dict.fromkeys(Lane, 0)
@@ -78,9 +85,19 @@ class ModelQueue:
         self._return_times = ReturnTimes(clock)
 
     @property
+    def places(self) -> int:
+        """Calls that may have a place."""
+        return self._places
+
+    @property
     def running_count(self) -> int:
         """Calls that have a place."""
         return sum(self._running.values())
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any call has a place or waits for one."""
+        return bool(self.running_count or any(map(len, self._lines.values())))
 
     def waiting_count(self, lane: Lane) -> int:
         """Calls of a lane that wait for a place."""
@@ -120,6 +137,7 @@ class ModelQueue:
                 has come and its answer been generated; it says when to try again.
             DeadlineExceededError: The call's time was up while it waited.
         """
+        asked = self._clock()
         if self._is_free(ticket.lane):
             self._take(ticket.lane)
         else:
@@ -127,6 +145,7 @@ class ModelQueue:
             with tracer.start(Span.ADMISSION, about):
                 await self._wait(ticket)
         began, was_awake = self._clock(), self._is_awake
+        self._note_wait(ticket.lane, began - asked)
         try:
             yield
             # Calls that fail or are cancelled say nothing about how long an answer takes.

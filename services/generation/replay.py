@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -87,6 +87,12 @@ class Replays:
         self._running: dict[tuple[str, str], tuple[bytes, SharedGeneration]] = {}
         self._results: OrderedDict[tuple[str, str], _Remembered] = OrderedDict()
         self._bytes = 0
+        self._lookups = Counter({"new": 0, "replayed": 0, "joined": 0, "conflict": 0})
+
+    @property
+    def lookups(self) -> dict[str, int]:
+        """How many named requests came, and what was found: new, replayed, joined or conflict."""
+        return dict(self._lookups)
 
     @property
     def size_bytes(self) -> int:
@@ -109,14 +115,21 @@ class Replays:
         """
         self._forget_old()
         place = (key.client, key.request_id)
-        if place in self._running:
-            body, generation = self._running[place]
-            _check_body(key, body)
-            return generation
-        if place in self._results:
-            remembered = self._results[place]
-            _check_body(key, remembered.body)
-            return remembered.result
+        try:
+            if place in self._running:
+                body, generation = self._running[place]
+                _check_body(key, body)
+                self._lookups["joined"] += 1
+                return generation
+            if place in self._results:
+                remembered = self._results[place]
+                _check_body(key, remembered.body)
+                self._lookups["replayed"] += 1
+                return remembered.result
+        except RequestIdConflictError:
+            self._lookups["conflict"] += 1
+            raise
+        self._lookups["new"] += 1
         return None
 
     def start(

@@ -36,6 +36,11 @@ class ServedModels:
         """Gives how every model of the catalog was when last asked."""
         return {spec.name: self._condition(spec) for spec in self._catalog}
 
+    def served(self) -> list[tuple[ModelSpec, ModelCondition]]:
+        """Lists the entries, each with how the model was when last asked. From any thread."""
+        conditions = self._conditions
+        return [(spec, conditions.get(spec.name, _UNKNOWN)) for spec in self._catalog]
+
     def infos(self) -> list[ModelInfo]:
         """Lists the models, sorted by name."""
         return [self._info(spec) for spec in self._catalog]

@@ -42,6 +42,11 @@ class SharedGeneration:
         """Whether there is text."""
         return bool(self._texts)
 
+    @property
+    def text_chars(self) -> int:
+        """How many characters there are."""
+        return sum(map(len, self._texts))
+
     def add(self, event: ExplanationEvent) -> None:
         """Takes what the generation yields."""
         if isinstance(event, TextDelta):

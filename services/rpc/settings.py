@@ -36,6 +36,13 @@ class RpcSettings(BaseSettings):
         pattern=r"^(.+:\d+)?$",
         description="host:port for health checks alone, in plaintext; empty: none.",
     )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port for Prometheus, in plaintext, under /metrics, on the address of the "
+        "service; 0: a free one; none: no metrics are served.",
+    )
     max_calls: PositiveInt = Field(default=4000, description="Most calls in flight over all.")
     max_calls_per_client: PositiveInt = Field(
         default=1000, description="Most calls in flight of one client."

@@ -36,6 +36,7 @@ from services.generation.engines.vllm_arguments import (
     priority,
     sampling_parameters,
 )
+from services.generation.engines.vllm_metrics import stat_loggers
 from services.generation.engines.vllm_prompt import PromptRenderer, RenderedPrompt
 from services.generation.messages import one_line
 from services.generation.weights import folder_revision, hub_commit
@@ -89,7 +90,7 @@ class VllmEngine:
             self._revision = folder_revision(Path(source.folder))
         adapters = locate_adapters(self._spec)
         arguments = AsyncEngineArgs(**engine_arguments(self._spec, adapters))
-        self._llm = AsyncLLM.from_engine_args(arguments)
+        self._llm = AsyncLLM.from_engine_args(arguments, stat_loggers=stat_loggers())
         if source.hub is not None:
             self._revision = hub_commit(source.hub, source.revision)
         self._prompts = PromptRenderer(self._llm.renderer, self._spec.chat_template)

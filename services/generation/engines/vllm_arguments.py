@@ -48,6 +48,7 @@ def engine_arguments(spec: ModelSpec, adapters: Sequence[AdapterFiles] = ()) -> 
         **(_lora_defaults(adapters) if adapters else {}),
         **spec.engine_arguments,
         "model": spec.weights,
+        "served_model_name": spec.name,  # what its metrics call the model
         "revision": spec.source.revision if spec.source.hub is not None else None,
         "dtype": spec.dtype,
         "quantization": spec.quantization,

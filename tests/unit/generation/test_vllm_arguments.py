@@ -45,6 +45,7 @@ def test_an_entry_for_one_gpu_becomes_engine_arguments(arguments: ModuleType) ->
     )
     assert arguments.engine_arguments(entry) == {
         "model": "a/b",
+        "served_model_name": "model",
         "revision": "v1",
         "dtype": "bfloat16",
         "quantization": "awq",
