@@ -76,7 +76,7 @@ class Engine:
         self.podman("import", "--quiet", str(archive), BASE, timeout_s=BUILD_TIMEOUT_S)
 
     def build(self, dockerfile: str, tag: str, *, stage: str = "", **arguments: str) -> str:
-        """Builds an image of ``deploy/docker`` on the base image, up to a stage; returns its name."""
+        """Builds an image of ``deploy/docker``, up to a stage of it; returns its name."""
         options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
         options += [f"--target={stage}"] if stage else []
         mounts = [f"--volume={self.folder / 'pip.conf'}:/etc/pip.conf:ro"]
