@@ -18,7 +18,7 @@ async def test_a_replica_whose_engine_cannot_be_made_ends_with_that_error_alone(
         raise ModuleNotFoundError("No module named 'vllm'")
 
     monkeypatch.setattr(replica, "build_engine", missing)
-    monkeypatch.setattr(replica, "configure_logging", lambda json: None)
+    monkeypatch.setattr(replica, "configure_logging", lambda **_: None)
     made = ModelReplica.__new__(ModelReplica)
     with pytest.raises(ModuleNotFoundError):
         await made.__init__(scripted_spec(), 0.0, LIMITS, 60.0)
@@ -27,7 +27,7 @@ async def test_a_replica_whose_engine_cannot_be_made_ends_with_that_error_alone(
 
 
 async def test_a_replica_that_is_retired_stops_its_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replica, "configure_logging", lambda json: None)
+    monkeypatch.setattr(replica, "configure_logging", lambda **_: None)
     made = ModelReplica.__new__(ModelReplica)
     await made.__init__(scripted_spec(), 0.0, LIMITS, 60.0)
     stopped = []
