@@ -26,9 +26,9 @@ class GpuType:
     memory_gib: float
 
 
-# By memory. Rounded down from what CUDA reports with error correction on.
+# By memory, which is rounded down from what CUDA reports with error correction on. Older types
+# lack bfloat16, which most models of the catalog run in.
 GPU_TYPES = (
-    GpuType("T4", 14.5),
     GpuType("A10G", 22),
     GpuType("L4", 22),
     GpuType("A100-40", 39),

@@ -78,7 +78,7 @@ def test_the_hours_and_the_money_are_those_of_a_calculation_by_hand(
 def test_it_prints_a_table_what_it_rests_on_and_what_to_do(
     spec_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wish = ("--hours", "0.1", "--gpu", "T4", "--gpu", "L40S")
+    wish = ("--hours", "0.1", "--gpu", "T4=14.5", "--gpu", "L40S")
     assert run(["plan-capacity", str(spec_file), *wish]) == 0
     said = capsys.readouterr().out
     lines = said.splitlines()

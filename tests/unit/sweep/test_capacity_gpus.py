@@ -40,7 +40,7 @@ def test_what_needs_no_gpu_or_says_nothing_of_its_memory_is_not_judged() -> None
     [
         # 73 GiB on two GPUs are 69 and 2 for each. 4 x 0.9 x 22 = 79.2 hold 77, 2 do not hold 73.
         ("L4", 4),
-        ("T4", 8),  # 8 x 0.9 x 14.5 = 104.4 hold 85; 4 do not hold 77
+        ("T4=14.5", 8),  # 8 x 0.9 x 14.5 = 104.4 hold 85; 4 do not hold 77
         ("A100-80", 1),  # 0.9 x 79 = 71.1 hold 71
     ],
 )
@@ -71,7 +71,7 @@ def test_types_are_chosen_by_name_or_described() -> None:
     ("named", "complaint"),
     [
         ("H10", "--gpu H10: is no known type; did you mean 'H100'?"),
-        ("xyz", "known are T4, A10G"),
+        ("xyz", "known are A10G, L4"),
         ("Mine=0", "--gpu Mine=0: its memory in GiB must be a number above 0"),
         ("Mine=inf", "must be a number above 0"),
         ("Mine=much", "must be a number above 0"),

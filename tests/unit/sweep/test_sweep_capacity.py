@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.core.errors import UserInputError
 from services.sweep.capacity.capacity import SweepCapacity, plan_capacity
-from services.sweep.capacity.gpus import ReplicaMemory
+from services.sweep.capacity.gpus import ReplicaMemory, choose_gpus
 from services.sweep.capacity.measured import EarlierSweep, ModelPace
 from services.sweep.capacity.needs import FrontLimits, Known, ModelNeeds, Wish
 from services.sweep.capacity.notes import notes_on
@@ -185,7 +185,7 @@ def test_what_is_answered_needs_nothing_more_than_its_place() -> None:
 
 
 def test_a_model_that_fits_no_gpu_gets_advice() -> None:
-    known = Known(gpus=tuple(gpu for gpu in Known().gpus if gpu.name in {"T4", "L4"}))
+    known = Known(gpus=choose_gpus(["T4=14.5", "L4"]))
     # 2 T4 offer 0.9 x 29 GiB, 2 L4 0.9 x 44: 40 GiB fit on neither. Four of either hold 36 + 8.
     assert "40 GiB do not fit on 2 of T4, L4: split it over 4 x T4 or 4 x L4" in notes_of(
         plan_of(), known=known
