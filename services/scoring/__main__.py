@@ -15,10 +15,13 @@ from services.core.errors import UserInputError
 from services.core.heap import collect_garbage_rarely
 from services.rpc.server import RpcServer
 from services.scoring.build import build_scorer, item_limits
+from services.scoring.scorer import Scorer
 from services.scoring.servicer import SERVICE_NAME, ScoringServicer
-from services.scoring.settings import ScoringSettings, load_settings
+from services.scoring.settings import PREFIX, ScoringSettings, load_settings
 from services.scoring.worker_process import WorkerLostError
+from services.telemetry.instruments import Metrics
 from services.telemetry.logging import configure_logging
+from services.telemetry.metrics_server import serving_metrics
 from services.telemetry.tracer import tracing
 
 PROGRAM = "expart-scoring"
@@ -30,15 +33,16 @@ async def serve(settings: ScoringSettings) -> None:
     """Serves until the process is told to stop; then ends what is in flight.
 
     Raises:
-        UserInputError: The address cannot be bound, the address file cannot be written, or the
-            encoder cannot be loaded.
+        UserInputError: The address or the port for metrics cannot be bound, the address file
+            cannot be written, or the encoder cannot be loaded.
         WorkerLostError: The workers do not start.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    scorer = build_scorer(settings)
+    metrics = Metrics()
+    scorer = build_scorer(settings, metrics)
     limits = item_limits(settings)
     servicer = ScoringServicer(scorer, limits, settings.stream_window)
     server = RpcServer(
@@ -51,7 +55,16 @@ async def serve(settings: ScoringSettings) -> None:
         max_request_bytes=limits.max_request_bytes,
         on_drain=servicer.drain,
         check_room=servicer.check_room,
+        metrics=metrics,
+        metrics_name="scoring",
     )
+    with _scraped(metrics, settings):
+        await _run(server, scorer, settings, stopped)
+
+
+async def _run(
+    server: RpcServer, scorer: Scorer, settings: ScoringSettings, stopped: asyncio.Event
+) -> None:
     await scorer.start()
     collect_garbage_rarely()
     try:
@@ -70,6 +83,19 @@ async def serve(settings: ScoringSettings) -> None:
         await server.stop(settings.stop_grace_s)
         await scorer.stop()
     _log.info("scoring_stopped", address=address)
+
+
+@contextmanager
+def _scraped(metrics: Metrics, settings: ScoringSettings) -> Iterator[None]:
+    """Serves metrics, if the settings have a port for it."""
+    if settings.metrics_port is None:
+        yield
+        return
+    host = settings.address.rpartition(":")[0]
+    setting = f"{PREFIX}METRICS_PORT"
+    with serving_metrics(metrics, settings.metrics_port, host, setting=setting) as port:
+        _log.info("metrics_served", port=port)
+        yield
 
 
 @contextmanager

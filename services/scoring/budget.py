@@ -36,6 +36,11 @@ class Budget:
         """How many items are pending."""
         return self._items
 
+    @property
+    def pending_bytes(self) -> int:
+        """How many bytes are pending."""
+        return self._bytes
+
     def has_room(self, cost_bytes: int) -> bool:
         """Whether there is room for one more item."""
         if self._items >= self.max_items:

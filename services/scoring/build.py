@@ -8,12 +8,18 @@ from services.scoring.scorer import Scorer
 from services.scoring.settings import ScoringSettings
 from services.scoring.worker import worker_command
 from services.scoring.worker_pool import PoolSpec, WorkerPool
+from services.telemetry.instruments import Metrics
 
 _START_TIMEOUT_S = 60.0
 
 
-def build_scorer(settings: ScoringSettings) -> Scorer:
-    """Makes the scorer, with the pools of workers that it needs; nothing runs before its start."""
+def build_scorer(settings: ScoringSettings, metrics: Metrics | None = None) -> Scorer:
+    """Makes the scorer, with the pools of workers that it needs; nothing runs before its start.
+
+    Args:
+        settings: The settings.
+        metrics: Where Prometheus finds what is counted; by default nowhere.
+    """
     pool = PoolSpec(
         name="cpu",
         command=worker_command(),
@@ -28,12 +34,13 @@ def build_scorer(settings: ScoringSettings) -> Scorer:
         Budget(settings.max_pending_items // 2, settings.max_pending_bytes // 2) for _ in range(2)
     )
     return Scorer(
-        WorkerPool(pool),
-        None if encoder is None else WorkerPool(_encoder_pool(settings, encoder)),
+        WorkerPool(pool, metrics),
+        None if encoder is None else WorkerPool(_encoder_pool(settings, encoder), metrics),
         single_budget=single_budget,
         stream_budget=stream_budget,
         max_wait_s=settings.max_wait_s,
         good_batch_items=settings.batch_items,
+        metrics=metrics,
     )
 
 

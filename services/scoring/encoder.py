@@ -11,6 +11,7 @@ it where an encoder is loaded, not before. A process holds an encoder of its own
 """
 
 import re
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,11 @@ from numpy.typing import NDArray
 from services.core.errors import UserInputError
 from services.metrics.embeddings import TokenEmbeddings
 from services.scoring.embedding_cache import EmbeddingCache
+from services.scoring.encoder_batches import batches_of
 from services.scoring.encoder_files import digest_model, find_folder
 from services.scoring.encoder_layers import best_layer
 from services.scoring.encoder_spec import EncoderSpec
+from services.scoring.worker_report import EncoderWork
 
 try:
     import torch
@@ -34,10 +37,6 @@ except ImportError as missing:
         f"BERTScore's encoder needs torch and transformers ({missing}): install "
         "expart-serving[scoring-encoder], or set no EXPART_SCORING_ENCODER"
     ) from missing
-
-# A text joins a batch whose longest has at most 4/3 as many tokens: padding is at most a quarter
-# of what is computed.
-_LEAST_FILL = 0.75
 
 _DEVICE = re.compile(r"cpu|cuda(?::(\d+))?")
 
@@ -53,6 +52,9 @@ class TransformersEncoder:
         max_tokens: What is longer is cut off, as the tokeniser does it.
         batch_tokens: Most tokens, padding counted, that are computed at once.
         cache: Keeps what is to be kept.
+
+    Attributes:
+        work: What it has done, for whoever wants to know.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class TransformersEncoder:
     ) -> None:
         self.signature = signature
         self.cache = cache
+        self.work = EncoderWork()
         self._model = model
         self._device = next(model.parameters()).device
         self._tokenizer = tokenizer
@@ -82,6 +85,7 @@ class TransformersEncoder:
         prepared = [self._prepare(text) for text in texts]
         found = {text: self.cache.get(text) for text in prepared}
         missing = [text for text, embeddings in found.items() if embeddings is None]
+        self.work.note_lookups(len(found), len(missing))
         made = dict(zip(missing, self._embed(missing), strict=True))
         for text in map(self._prepare, keep):
             if text in made:
@@ -96,8 +100,11 @@ class TransformersEncoder:
     def _embed(self, texts: list[str]) -> list[TokenEmbeddings]:
         tokens, truncated = self._tokenize(texts)
         embedded: dict[int, TokenEmbeddings] = {}
-        for batch in _batches([len(ids) for ids in tokens], self._batch_tokens):
+        for batch in batches_of([len(ids) for ids in tokens], self._batch_tokens):
+            began = time.monotonic()
             vectors = self._vectors([tokens[index] for index in batch])
+            token_count = sum(len(tokens[index]) for index in batch)
+            self.work.note_batch(token_count, time.monotonic() - began)
             for row, index in enumerate(batch):
                 ids = tokens[index]
                 weights = [0.0 if token in self._special_ids else 1.0 for token in ids]
@@ -133,20 +140,6 @@ class TransformersEncoder:
         ).last_hidden_state
         vectors: NDArray[np.float32] = torch.nn.functional.normalize(hidden, dim=-1).cpu().numpy()
         return vectors
-
-
-def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Groups texts by their numbers of tokens, the longest first; yields their indices."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        longest = lengths[batch[0]] if batch else 0
-        full = longest * (len(batch) + 1) > batch_tokens
-        if batch and (full or lengths[index] < longest * _LEAST_FILL):
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 def load_encoder(spec: EncoderSpec) -> TransformersEncoder:

@@ -1,6 +1,7 @@
 """Scores tasks: bounds what is pending, and shares it out between the pools of workers."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,8 +11,10 @@ from services.core.return_times import ReturnTimes
 from services.metrics import METRICS
 from services.scoring.budget import Budget
 from services.scoring.fair_queue import Caller, Lane
+from services.scoring.item_metrics import ItemMetrics
 from services.scoring.task import ScoringTask
 from services.scoring.worker_pool import WorkerPool
+from services.telemetry.instruments import Metrics
 
 _ENCODER_METRICS = frozenset(name for name, metric in METRICS.items() if metric.needs_encoder)
 
@@ -32,6 +35,10 @@ class Scorer:
         max_wait_s: Single calls are refused that would wait longer, or longer than their deadline,
             once as many are pending as make a good batch.
         good_batch_items: How many those are.
+        metrics: Where Prometheus finds what is counted; by default nowhere.
+
+    Attributes:
+        items: Counts the items.
     """
 
     def __init__(
@@ -43,10 +50,12 @@ class Scorer:
         stream_budget: Budget,
         max_wait_s: float,
         good_batch_items: int,
+        metrics: Metrics | None = None,
     ) -> None:
         self._pool = pool
         self._encoder_pool = encoder_pool
         self._budgets = {Lane.SINGLE: single_budget, Lane.STREAM: stream_budget}
+        self.items = ItemMetrics(metrics or Metrics(), self._budgets)
         self._max_wait_s = max_wait_s
         self._good_batch_items = good_batch_items
         self._single_calls = Caller(Lane.SINGLE)
@@ -107,6 +116,7 @@ class Scorer:
             problem = f"what is pending will take {wait_s:.1f} s, and {most_s:.1f} s is the most"
         else:
             return
+        self.items.refused(Lane.SINGLE)
         raise OverloadedError(
             f"too much is waiting to be scored: {problem}",
             # The first may come back once about half of what is pending is done.
@@ -121,12 +131,13 @@ class Scorer:
         Raises:
             OverloadedError: Too much is pending.
         """
+        arrived = time.monotonic()
         self.check_room(task.cost_bytes, None)
         budget = self._budgets[Lane.SINGLE]
         if not budget.items:
             self._return_times.note_busy()
         budget.take_now(task.cost_bytes)
-        scores = self._enter(task, self._single_calls)
+        scores = self._enter(task, self._single_calls, arrived)
         scores.add_done_callback(self._note_done)
         return scores
 
@@ -141,15 +152,20 @@ class Scorer:
             task: The task.
             stream: Whose it is; streams get equal shares of the workers.
         """
+        arrived = time.monotonic()
         await self._budgets[stream.lane].take(task.cost_bytes)
-        return self._enter(task, stream)
+        return self._enter(task, stream, arrived)
 
-    def _enter(self, task: ScoringTask, caller: Caller) -> FutureScores:
+    def _enter(self, task: ScoringTask, caller: Caller, arrived: float) -> FutureScores:
         scores = self._divide(task, caller)
         budget, cost_bytes = self._budgets[caller.lane], task.cost_bytes
-        scores.add_done_callback(
-            lambda scores: budget.give_back(cost_bytes, done=not scores.cancelled())
-        )
+        lane, metrics = caller.lane, task.metrics  # and not the task, whose texts are large
+
+        def note_end(scores: FutureScores) -> None:
+            budget.give_back(cost_bytes, done=not scores.cancelled())
+            self.items.ended(lane, scores, metrics, arrived)
+
+        scores.add_done_callback(note_end)
         return scores
 
     def _divide(self, task: ScoringTask, caller: Caller) -> FutureScores:

@@ -12,6 +12,7 @@ from expart.scoring.v1 import scoring_service_pb2_grpc as pb_grpc
 from services.metrics import METRICS
 from services.scoring.checks import ItemLimits
 from services.scoring.convert import metric_to_pb, options_from_pb, task_from_pb
+from services.scoring.fair_queue import Lane
 from services.scoring.scorer import Scorer
 from services.scoring.stream import ScoreStream
 
@@ -57,7 +58,8 @@ class ScoringServicer(pb_grpc.ScoringServiceServicer):
     ) -> pb.ScoreExplanationResponse:
         """Scores one explanation."""
         self._scorer.check_room(request.ByteSize(), context.time_remaining())
-        task = task_from_pb(request, self._limits, self._scorer.encoder)
+        with self._scorer.items.refusals(Lane.SINGLE):
+            task = task_from_pb(request, self._limits, self._scorer.encoder)
         scores = await self._scorer.submit_now(task)
         return pb.ScoreExplanationResponse(scores=scores.scores)
 

@@ -99,6 +99,7 @@ class ScoreStream:
                 raise repeated_item_id()
             return task_from_pb(request, self._limits, self._scorer.encoder)
         except ServiceError as error:
+            self._scorer.items.refused(Lane.STREAM)
             # An id over the limit comes back as what fits into the limit, between characters: such
             # an id may be as large as a request, and a window of them would have to be held for a
             # caller that takes no answers. The error says what was wrong with it.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from services.metrics import Score, ScoringOptions, Unscorable, UnscorableReason
+from services.scoring.worker_report import WorkerReport
 
 HEADER_BYTES = 4
 
@@ -120,22 +121,25 @@ def decode_tasks(payload: bytes) -> list[ScoringTask]:
     return [ScoringTask(*fields) for fields in plain]
 
 
-def encode_answers(answers: Sequence[Answer]) -> bytes:
-    """Writes a worker's answers to the next so many tasks of its batch."""
-    plain: list[bytes | str] = [
+def encode_answers(answers: Sequence[Answer], report: WorkerReport | None = None) -> bytes:
+    """Writes a worker's answers to the next so many tasks of its batch, and maybe its report."""
+    plain: list[bytes | str | tuple[object, ...]] = [
         answer.description if isinstance(answer, WorkerFailure) else answer.SerializeToString()
         for answer in answers
     ]
+    if report is not None:
+        plain.append(tuple(report))
     return pickle.dumps(plain, pickle.HIGHEST_PROTOCOL)
 
 
-def decode_answers(payload: bytes) -> list[Answer]:
+def decode_answers_and_report(payload: bytes) -> tuple[list[Answer], WorkerReport | None]:
     """Reads what :func:`encode_answers` wrote."""
-    plain: list[bytes | str] = pickle.loads(payload)  # noqa: S301 - our own child wrote it
+    plain = pickle.loads(payload)  # noqa: S301 - our own child wrote it
+    report = WorkerReport(*plain.pop()) if plain and isinstance(plain[-1], tuple) else None
     return [
         WorkerFailure(answer) if isinstance(answer, str) else pb.ItemScores.FromString(answer)
         for answer in plain
-    ]
+    ], report
 
 
 def scores_to_pb(scores: Sequence[Score]) -> pb.ItemScores:

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from services.core.errors import UserInputError
 from services.core.heap import collect_garbage_rarely
@@ -28,7 +28,6 @@ from services.metrics import (
     TextAnalysis,
     TextEncoder,
     prime,
-    score_all,
 )
 from services.scoring.encoder_spec import EncoderSpec
 from services.scoring.task import (
@@ -43,6 +42,10 @@ from services.scoring.task import (
     frame,
     scores_to_pb,
 )
+from services.scoring.worker_report import EncoderWork, WorkerReport, WorkLog
+
+if TYPE_CHECKING:
+    from services.scoring.encoder import TransformersEncoder  # imports torch
 
 # One reference is scored against every model's explanation, often in a row.
 _CACHED_REFERENCES = 256
@@ -62,17 +65,28 @@ class BatchScorer:
     Args:
         encoder: Embeds texts for the metrics that need it.
         prime_bytes: How large the tasks are, together, whose texts it embeds at once.
+        encoder_work: What the encoder notes of its work.
     """
 
-    def __init__(self, encoder: TextEncoder | None = None, prime_bytes: int = sys.maxsize) -> None:
+    def __init__(
+        self,
+        encoder: TextEncoder | None = None,
+        prime_bytes: int = sys.maxsize,
+        encoder_work: EncoderWork | None = None,
+    ) -> None:
         self._encoder = encoder
         self._prime_bytes = prime_bytes
         self._analyse = functools.lru_cache(maxsize=_CACHED_REFERENCES)(TextAnalysis)
+        self._work = WorkLog(self._analyse.cache_info, encoder_work)
 
     def score(self, tasks: Sequence[ScoringTask]) -> Iterator[list[Answer]]:
         """Yields the answers in the order of the tasks, some at a time."""
         for part in _parts(tasks, self._prime_bytes):
             yield from self._score_part(part)
+
+    def report(self) -> WorkerReport:
+        """Tells of the work since the report before."""
+        return self._work.take()
 
     def _score_part(self, tasks: Sequence[ScoringTask]) -> Iterator[list[Answer]]:
         items = [self._input(task) for task in tasks]
@@ -88,7 +102,7 @@ class BatchScorer:
                 yield ready
                 ready = []
                 sent_at = time.monotonic()
-            ready.append(_answer(item, task.metrics))
+            ready.append(self._answer(item, task.metrics))
         yield ready
 
     def _input(self, task: ScoringTask) -> ScoringInput | WorkerFailure:
@@ -107,6 +121,14 @@ class BatchScorer:
         except Exception as error:  # noqa: BLE001 - as below
             return _failure(error)
 
+    def _answer(self, item: ScoringInput | WorkerFailure, metrics: Sequence[str]) -> Answer:
+        if isinstance(item, WorkerFailure):
+            return item
+        try:
+            return scores_to_pb(self._work.score(item, metrics))
+        except Exception as error:  # noqa: BLE001 - one item's failure must not cost the others
+            return _failure(error)
+
 
 def _parts(tasks: Sequence[ScoringTask], most_bytes: int) -> Iterator[list[ScoringTask]]:
     part: list[ScoringTask] = []
@@ -118,15 +140,6 @@ def _parts(tasks: Sequence[ScoringTask], most_bytes: int) -> Iterator[list[Scori
         part.append(task)
         part_bytes += task.cost_bytes
     yield part
-
-
-def _answer(item: ScoringInput | WorkerFailure, metrics: Sequence[str]) -> Answer:
-    if isinstance(item, WorkerFailure):
-        return item
-    try:
-        return scores_to_pb(score_all(item, metrics))
-    except Exception as error:  # noqa: BLE001 - one item's failure must not cost the others
-        return _failure(error)
 
 
 def _failure(error: Exception) -> WorkerFailure:
@@ -163,19 +176,19 @@ def main() -> None:
             _write(answers_out, encode_greeting(Greeting(problem=error.message)))
             return
         greeting = Greeting(encoder=encoder.signature)
-        scorer = BatchScorer(encoder, spec.batch_tokens * _TOKEN_BYTES)
+        scorer = BatchScorer(encoder, spec.batch_tokens * _TOKEN_BYTES, encoder.work)
     _warm_up(scorer, with_encoder=bool(encoder_spec))
     collect_garbage_rarely()
     try:
         _write(answers_out, encode_greeting(greeting))
         while (payload := _read(sys.stdin.buffer)) is not None:
             for answers in scorer.score(decode_tasks(payload)):
-                _write(answers_out, encode_answers(answers))
+                _write(answers_out, encode_answers(answers, scorer.report()))
     except BrokenPipeError:  # the service is gone
         os._exit(0)
 
 
-def _load(spec: EncoderSpec) -> TextEncoder:
+def _load(spec: EncoderSpec) -> "TransformersEncoder":
     from services.scoring.encoder import load_encoder  # noqa: PLC0415 - imports torch
 
     return load_encoder(spec)
@@ -186,6 +199,7 @@ def _warm_up(scorer: BatchScorer, *, with_encoder: bool) -> None:
     metrics = tuple(name for name, m in METRICS.items() if m.needs_encoder == with_encoder)
     task = ScoringTask(text, text, ("Louvre", "Paris"), metrics, ScoringOptions())
     list(scorer.score([task]))
+    scorer.report()  # warming up is no work for anybody
 
 
 def _read(stream: BinaryIO) -> bytes | None:

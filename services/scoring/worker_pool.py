@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, count
@@ -11,18 +10,26 @@ from typing import Literal
 import structlog
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
-from services.core.errors import DrainingError, InternalError, ServiceError
+from services.core.errors import InternalError
 from services.scoring.fair_queue import BatchBounds, Caller, FairQueue
+from services.scoring.pending import (
+    Batch,
+    Pending,
+    blame,
+    fail,
+    second_chances,
+    stopping,
+    without_withdrawn,
+)
+from services.scoring.pool_metrics import PoolMetrics
 from services.scoring.task import Answer, ScoringTask, WorkerFailure
 from services.scoring.worker_process import WorkerLostError, WorkerProcess
+from services.telemetry.instruments import Metrics
 
 _log = structlog.get_logger()
 
 # While a worker scores one batch the next already lies in its pipe.
 _BATCHES_PER_WORKER = 2
-
-# A task whose worker was lost is scored once more, alone, in case it was the cause.
-_MAX_LOSSES = 2
 
 _RESTART_DELAYS_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 
@@ -55,29 +62,20 @@ class _WithdrawnWorkError(WorkerLostError):
     """The worker was at a task that nobody waits for any more."""
 
 
-@dataclass(slots=True, eq=False)
-class _Pending:
-    """A task that waits for its scores."""
-
-    task: ScoringTask
-    scores: asyncio.Future[pb.ItemScores]
-    losses: int = 0
-
-
-_Batch = deque[_Pending]
-"""Tasks that a worker was given together; those that it has answered are gone from it."""
-
-
 class WorkerPool:
     """Scores tasks on worker processes.
 
     Args:
         spec: What to run, and how.
+        metrics: Where Prometheus finds what is counted; by default nowhere.
     """
 
-    def __init__(self, spec: PoolSpec) -> None:
+    def __init__(self, spec: PoolSpec, metrics: Metrics | None = None) -> None:
         self._spec = spec
-        self._queue: FairQueue[_Pending] = FairQueue()  # the submitters' budgets bound it
+        self._metrics = PoolMetrics(
+            metrics or Metrics(), spec.name, wanted=spec.workers, up=lambda: len(self._workers)
+        )
+        self._queue: FairQueue[Pending] = FairQueue()  # the submitters' budgets bound it
         self._keepers: list[asyncio.Task[None]] = []
         self._workers: set[WorkerProcess] = set()
         self.encoder = ""
@@ -112,12 +110,12 @@ class WorkerPool:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         while len(self._queue):
-            _fail(await self._queue.take(self._spec.batch, takers=1), _stopping())
+            fail(await self._queue.take(self._spec.batch, takers=1), stopping())
 
     def submit(self, task: ScoringTask, caller: Caller) -> asyncio.Future[pb.ItemScores]:
         """Enters a task. Cancel the future to withdraw it."""
         scores: asyncio.Future[pb.ItemScores] = asyncio.get_running_loop().create_future()
-        pending = _Pending(task, scores)
+        pending = Pending(task, scores)
         self._queue.put(caller, pending, task.cost_bytes)
 
         def withdraw(scores: asyncio.Future[pb.ItemScores]) -> None:
@@ -128,24 +126,25 @@ class WorkerPool:
         return scores
 
     async def _start_worker(self) -> WorkerProcess:
-        return await WorkerProcess.start(self._spec.command, self._spec.start_timeout_s)
+        command, timeout_s = self._spec.command, self._spec.start_timeout_s
+        return await WorkerProcess.start(command, timeout_s, self._metrics.reported)
 
     async def _keep_working(self, worker: WorkerProcess) -> None:
         """Has one worker score batch after batch; goes on with another when it is lost."""
-        again: deque[_Batch] = deque()
+        again: deque[Batch] = deque()
         try:
             while True:
                 try:
                     again = await self._use(worker, again)
                 except Exception as error:  # noqa: BLE001 - whoever waits must learn of a fault
-                    _fail(chain.from_iterable(again), InternalError("a worker could not be used"))
+                    fail(chain.from_iterable(again), InternalError("a worker could not be used"))
                     _log_event("scoring_fault", pool=self._spec.name, fault=repr(error))
                     again = deque()
                 worker = await self._replacement()
         finally:  # the service ends
-            _fail(chain.from_iterable(again), _stopping())
+            fail(chain.from_iterable(again), stopping())
 
-    async def _use(self, worker: WorkerProcess, again: deque[_Batch]) -> deque[_Batch]:
+    async def _use(self, worker: WorkerProcess, again: deque[Batch]) -> deque[Batch]:
         """Uses a worker until it is lost.
 
         Args:
@@ -156,7 +155,7 @@ class WorkerPool:
         Returns:
             What has to be scored again.
         """
-        in_flight: deque[_Batch] = deque()
+        in_flight: deque[Batch] = deque()
         sent = asyncio.Semaphore(0)
         room = asyncio.Semaphore(_BATCHES_PER_WORKER)
 
@@ -165,6 +164,7 @@ class WorkerPool:
                 await room.acquire()
                 batch = again.popleft() if again else await self._next_batch()
                 in_flight.append(batch)
+                self._metrics.sent(worker.pid, len(batch))
                 tasks = [pending.task for pending in batch]
                 sent.release()
                 await worker.send(tasks)
@@ -177,6 +177,7 @@ class WorkerPool:
                     for answer in await self._answers(worker, batch):
                         _settle(batch.popleft(), answer)
                 in_flight.popleft()
+                self._metrics.answered(worker.pid, batches_left=len(in_flight))
                 room.release()
 
         self._workers.add(worker)
@@ -188,19 +189,21 @@ class WorkerPool:
                 group.create_task(worker.watch())
         except* WorkerLostError as losses:
             loss = losses.exceptions[0]
+            self._metrics.lost()
             name, pid = self._spec.name, worker.pid
             _log_event("scoring_worker_lost", pool=name, worker_pid=pid, reason=str(loss))
         finally:
             if loss is None:
                 again.extend(in_flight)
             self._workers.discard(worker)
+            self._metrics.answered(worker.pid, batches_left=0)
             await worker.kill()
         if not isinstance(loss, _WithdrawnWorkError):
-            _blame(in_flight)
-        batches = map(_without_withdrawn, [*_second_chances(in_flight), *again])
+            blame(in_flight)
+        batches = map(without_withdrawn, [*second_chances(in_flight), *again])
         return deque(batch for batch in batches if batch)
 
-    async def _answers(self, worker: WorkerProcess, batch: _Batch) -> list[Answer]:
+    async def _answers(self, worker: WorkerProcess, batch: Batch) -> list[Answer]:
         """Waits for answers to the first tasks of a batch.
 
         Raises:
@@ -228,7 +231,7 @@ class WorkerPool:
             receiving.cancel()
         raise WorkerLostError(f"worker {worker.pid} answered nothing for {waited_s:g} s")
 
-    async def _next_batch(self) -> _Batch:
+    async def _next_batch(self) -> Batch:
         """Waits for work and takes what there is of it, up to a batch."""
         return deque(await self._queue.take(self._spec.batch, takers=self._spec.workers))
 
@@ -246,7 +249,7 @@ class WorkerPool:
         raise AssertionError("unreachable")
 
 
-def _settle(pending: _Pending, answer: Answer) -> None:
+def _settle(pending: Pending, answer: Answer) -> None:
     if pending.scores.done():  # withdrawn in the meantime
         return
     if isinstance(answer, WorkerFailure):
@@ -261,40 +264,3 @@ def _settle(pending: _Pending, answer: Answer) -> None:
 def _log_event(event: str, level: Literal["error", "info"] = "error", **fields: object) -> None:
     with suppress(OSError, ValueError):  # a log that cannot be written must not stop the work
         getattr(_log, level)(event, **fields)
-
-
-def _fail(waiting: Iterable[_Pending], error: ServiceError) -> None:
-    """Answers tasks that will not be scored.
-
-    They are never cancelled: that is for their callers, who would take it for their own doing.
-    """
-    for pending in waiting:
-        if not pending.scores.done():
-            pending.scores.set_exception(error)
-            pending.scores.exception()  # there may be nobody left to look at it
-
-
-def _stopping() -> DrainingError:
-    return DrainingError("the service is shutting down; send this to another one")
-
-
-def _without_withdrawn(batch: _Batch) -> _Batch:
-    return deque(pending for pending in batch if not pending.scores.done())
-
-
-def _blame(lost: Sequence[_Batch]) -> None:
-    """Gives up the tasks at which a worker was lost for the last time.
-
-    A worker answers batch after batch, so that it was at the first of those it had.
-    """
-    for pending in lost[0] if lost else ():
-        pending.losses += 1
-        if pending.losses >= _MAX_LOSSES and not pending.scores.done():
-            error = InternalError("a worker was lost twice while it scored this item")
-            pending.scores.set_exception(error)
-
-
-def _second_chances(lost: Sequence[_Batch]) -> list[_Batch]:
-    """Says in which batches to score a lost worker's tasks again: its first batch one by one."""
-    first = lost[0] if lost else ()
-    return [*(deque((pending,)) for pending in first), *list(lost)[1:]]

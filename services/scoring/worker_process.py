@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from google.protobuf.message import DecodeError
 
@@ -12,14 +12,22 @@ from services.scoring.task import (
     HEADER_BYTES,
     Answer,
     ScoringTask,
-    decode_answers,
+    decode_answers_and_report,
     decode_greeting,
     encode_tasks,
     frame,
 )
+from services.scoring.worker_report import WorkerReport
+
+# Takes what a worker tells of its work beside its answers.
+TakeReport = Callable[[WorkerReport], None]
 
 # Answers are read in chunks of about this many bytes.
 _PIPE_BYTES = 2**20
+
+
+def _tell_nobody(report: WorkerReport) -> None:
+    del report
 
 
 class WorkerLostError(Exception):
@@ -33,8 +41,9 @@ class WorkerProcess:
     while the first is being scored.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, take_report: TakeReport) -> None:
         self._process = process
+        self._take_report = take_report
         self.encoder = ""
         """Signature of the encoder that the worker has loaded, if any."""
 
@@ -44,12 +53,15 @@ class WorkerProcess:
         return self._process.pid
 
     @classmethod
-    async def start(cls, command: Sequence[str], timeout_s: float) -> "WorkerProcess":
+    async def start(
+        cls, command: Sequence[str], timeout_s: float, take_report: TakeReport = _tell_nobody
+    ) -> "WorkerProcess":
         """Starts a worker and waits until it is warm.
 
         Args:
             command: What runs :mod:`services.scoring.worker`.
             timeout_s: How long it may take.
+            take_report: Told of the worker's work, along with its answers.
 
         Raises:
             WorkerLostError: It did not come up.
@@ -62,7 +74,7 @@ class WorkerProcess:
             limit=_PIPE_BYTES,
             process_group=0,  # a Ctrl-C in the terminal is for the service alone
         )
-        worker = cls(process)
+        worker = cls(process, take_report)
         try:
             async with asyncio.timeout(timeout_s):
                 greeting = decode_greeting(await worker._receive_frame())
@@ -102,9 +114,12 @@ class WorkerProcess:
         """
         payload = await self._receive_frame()
         try:
-            return decode_answers(payload)
+            answers, report = decode_answers_and_report(payload)
         except (ValueError, TypeError, pickle.UnpicklingError, DecodeError) as error:
             raise WorkerLostError(f"worker {self.pid} answers what makes no sense") from error
+        if report is not None:
+            self._take_report(report)
+        return answers
 
     async def _receive_frame(self) -> bytes:
         stdout = self._process.stdout

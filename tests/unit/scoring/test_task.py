@@ -15,7 +15,7 @@ from services.scoring.task import (
     Greeting,
     ScoringTask,
     WorkerFailure,
-    decode_answers,
+    decode_answers_and_report,
     decode_greeting,
     decode_tasks,
     encode_answers,
@@ -24,6 +24,7 @@ from services.scoring.task import (
     frame,
     scores_to_pb,
 )
+from services.scoring.worker_report import WorkerReport
 
 OPTIONS = ScoringOptions(CaseRule.INSENSITIVE, BoundaryRule.SUBSTRING)
 NAMES = tuple(name for name, metric in METRICS.items() if not metric.needs_encoder)
@@ -45,7 +46,14 @@ def test_answers_arrive_as_they_were_given() -> None:
     item = ScoringInput(TASK.candidate, TASK.reference, TASK.entities, TASK.options)
     scores = scores_to_pb(score_all(item, TASK.metrics))
     answers = [scores, WorkerFailure("ValueError: no")]
-    assert decode_answers(encode_answers(answers)) == answers
+    assert decode_answers_and_report(encode_answers(answers)) == (answers, None)
+
+
+def test_a_report_travels_with_the_answers() -> None:
+    report = WorkerReport((("ef1", 0.5),), 3, 1, 200, (0.25, 0.125), 5, 2)
+    answers = [WorkerFailure("ValueError: no")]
+    assert decode_answers_and_report(encode_answers(answers, report)) == (answers, report)
+    assert decode_answers_and_report(encode_answers([], report)) == ([], report)
 
 
 def test_scores_are_written_with_all_that_they_say() -> None:
