@@ -22,10 +22,12 @@ class PodTemplate:
     Attributes:
         owner: Kind and name of the object, and the group of a Ray cluster.
         item: The template: metadata and spec.
+        mounted_elsewhere: Volumes that a container mounts which KubeRay adds: the autoscaler's.
     """
 
     owner: str
     item: Manifest
+    mounted_elsewhere: frozenset[str] = frozenset()
 
     @property
     def spec(self) -> Manifest:
@@ -68,7 +70,12 @@ def ray_pods(service: Manifest) -> Iterator[PodTemplate]:
     """The pods of a RayService: the head, and those of each group of workers."""
     owner = f"RayService/{name_of(service)}"
     cluster = mapping_at(service, "spec", "rayClusterConfig")
-    yield PodTemplate(f"{owner} head", mapping_at(cluster, "headGroupSpec", "template"))
+    autoscaler = list_at(cluster, "autoscalerOptions", "volumeMounts")
+    yield PodTemplate(
+        f"{owner} head",
+        mapping_at(cluster, "headGroupSpec", "template"),
+        frozenset(str(mount["name"]) for mount in autoscaler),
+    )
     for group in list_at(cluster, "workerGroupSpecs"):
         yield PodTemplate(f"{owner} {group['groupName']}", mapping_at(group, "template"))
 

@@ -18,6 +18,8 @@ from tests.helm.pods import PodTemplate, pod_templates
 
 # KubeRay puts these on its pods, beside those of their template.
 _OF_KUBERAY = "ray.io/"
+# Of Ray's agent; KubeRay's own probes ask it, too, and declare no port.
+_AGENT_PORT = 52365
 
 
 def pods_of(rendered: Rendered, selector: Manifest) -> list[PodTemplate]:
@@ -82,7 +84,7 @@ def test_probes_ask_ports_that_the_container_has(rendered: Rendered) -> None:
     for pod in pod_templates(rendered):
         for container in pod.containers:
             ports = list_at(container, "ports")
-            numbers = {port["containerPort"] for port in ports}
+            numbers = {_AGENT_PORT, *(port["containerPort"] for port in ports)}
             names = {port.get("name") for port in ports}
             for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
                 probe = mapping_at(container, kind)
@@ -153,7 +155,7 @@ def test_what_pods_mount_is_a_volume_of_theirs(rendered: Rendered) -> None:
             str(mount["name"])
             for container in pod.containers
             for mount in list_at(container, "volumeMounts")
-        }
+        } | pod.mounted_elsewhere
         assert mounted == volumes, f"{pod.owner}: mounted {mounted}, volumes {volumes}"
 
 

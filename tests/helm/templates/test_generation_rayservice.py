@@ -1,0 +1,257 @@
+"""The Ray cluster that runs the fronts and the models."""
+
+import json
+import shlex
+
+import pytest
+import yaml
+from pydantic import JsonValue
+
+from tests.helm.chart import Manifest, at, list_at, mapping_at, name_of, refusal, render
+from tests.helm.pods import PodTemplate, environment_of, ray_pods
+
+TEMPLATE = "generation/rayservice.yaml"
+DEMO = "cpu-demo-values.yaml"
+MANY = "many-models-values.yaml"
+SECURED = "secured-values.yaml"
+
+
+def service(file: str = DEMO, **generation: JsonValue) -> Manifest:
+    (found,) = render(file, values={"generation": generation}).from_template(TEMPLATE)
+    return found
+
+
+def cluster(file: str = DEMO, **generation: JsonValue) -> Manifest:
+    return mapping_at(service(file, **generation), "spec", "rayClusterConfig")
+
+
+def groups(item: Manifest) -> dict[str, Manifest]:
+    return {str(group["groupName"]): group for group in list_at(item, "workerGroupSpecs")}
+
+
+def pod(file: str, name: str, **generation: JsonValue) -> PodTemplate:
+    found = ray_pods(service(file, **generation))
+    (one,) = [item for item in found if item.owner.endswith(f" {name}")]
+    return one
+
+
+def ray(item: PodTemplate) -> Manifest:
+    return list_at(item.spec, "containers")[0]
+
+
+def named_resources(group: Manifest) -> object:
+    """What ``ray start`` is given; it stands in quotation marks for KubeRay's shell."""
+    (text,) = shlex.split(str(at(group, "rayStartParams", "resources")))
+    return json.loads(text)
+
+
+def test_it_is_not_there_where_generation_is_disabled() -> None:
+    values: Manifest = {"generation": {"enabled": False}, "sweep": {"enabled": False}}
+    assert render(DEMO, values=values).from_template(TEMPLATE) == ()
+    assert render("scoring-only-values.yaml").from_template(TEMPLATE) == ()
+
+
+def test_it_holds_the_serve_config_as_text() -> None:
+    config = yaml.safe_load(str(at(service(), "spec", "serveConfigV2")))
+    assert config["applications"][0]["name"] == "front"
+
+
+def test_nothing_of_ours_runs_on_the_head() -> None:
+    assert at(cluster(), "headGroupSpec", "rayStartParams", "num-cpus") == "0"
+
+
+def test_fronts_run_in_a_group_of_their_own_one_a_pod() -> None:
+    group = groups(cluster(front={"replicas": 3}))["front"]
+    assert (group["replicas"], group["minReplicas"], group["maxReplicas"]) == (3, 3, 3)
+    # No model runs there, and only fronts ask for this.
+    assert at(group, "rayStartParams", "num-cpus") == "0"
+    assert named_resources(group) == {"expart_front": 1}
+
+
+def test_a_front_s_pod_is_ready_when_grpc_s_health_check_says_so() -> None:
+    item = ray(pod(DEMO, "front"))
+    assert at(item, "readinessProbe", "grpc", "port") == 50052
+    ports = {port["name"]: port["containerPort"] for port in list_at(item, "ports")}
+    assert ports["grpc"] == 50051
+    assert ports["front-metrics"] == 9464
+    assert ports["metrics"] == 8080
+
+
+def test_a_group_has_what_it_says_and_the_rest_from_the_defaults() -> None:
+    group: Manifest = {
+        "name": "l4",
+        "gpus": 2,
+        "acceleratorType": "L4",
+        "minReplicas": 1,
+        "maxReplicas": 5,
+        "nodeSelector": {"gpu": "l4"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+    }
+    models: list[JsonValue] = [
+        {
+            "name": "m",
+            "source": {"hub": "a/b"},
+            "max_model_len": 9,
+            "num_gpus": 2,
+            "tensor_parallel_size": 2,
+        }
+    ]
+    values: Manifest = {
+        "models": models,
+        "generation": {"workerGroups": [group]},
+        "sweep": {"enabled": False},
+    }
+    (item,) = render(DEMO, values=values).from_template(TEMPLATE)
+    made = groups(mapping_at(item, "spec", "rayClusterConfig"))["l4"]
+    assert (made["replicas"], made["minReplicas"], made["maxReplicas"]) == (1, 1, 5)
+    assert at(made, "rayStartParams", "num-gpus") == "2"
+    # Models choose the type of GPU by this name.
+    assert named_resources(made) == {"accelerator_type:L4": 1}
+    spec = mapping_at(made, "template", "spec")
+    assert spec["nodeSelector"] == {"gpu": "l4"}
+    assert spec["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    resources = mapping_at(list_at(spec, "containers")[0], "resources")
+    assert at(resources, "limits", "nvidia.com/gpu") == 2
+    assert at(resources, "requests", "nvidia.com/gpu") == 2
+    assert at(resources, "requests", "memory") == "32Gi"
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"num_gpus": 4, "tensor_parallel_size": 4}, "m: no worker group has pods with 4 GPUs"),
+        ({"node_resource": "accelerator_type:H100"}, "accelerator_type:H100"),
+    ],
+    ids=str,
+)
+def test_a_model_that_no_group_can_run_is_refused(model: Manifest, said: str) -> None:
+    entry: Manifest = {"name": "m", "source": {"hub": "a/b"}, "max_model_len": 9, **model}
+    values: Manifest = {
+        "models": [entry],
+        "generation": {"workerGroups": [{"name": "small", "gpus": 1, "maxReplicas": 1}]},
+    }
+    assert said in refusal(DEMO, values=values)
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    entry: Manifest = {"name": "m", "source": {"hub": "a/b"}, "max_model_len": 9}
+    assert "two entries have the name m" in refusal(DEMO, values={"models": [entry, entry]})
+
+
+def test_more_pods_at_least_than_at_most_are_refused() -> None:
+    group: Manifest = {"name": "g", "minReplicas": 3, "maxReplicas": 2}
+    values: Manifest = {"generation": {"workerGroups": [group]}}
+    assert "g: minReplicas exceeds maxReplicas" in refusal(DEMO, values=values)
+
+
+def test_groups_of_many_models_differ_in_gpus_and_nodes() -> None:
+    made = [group for name, group in groups(cluster(MANY)).items() if name != "front"]
+    assert len(made) >= 2
+    assert len({json.dumps(named_resources(group)) for group in made}) == len(made)
+
+
+def test_ray_s_ports_ask_for_a_token() -> None:
+    assert at(cluster(), "authOptions", "mode") == "token"
+    own = cluster(auth={"existingSecret": "ray-token"})
+    assert at(own, "authOptions", "secretName") == "ray-token"
+
+
+def test_ray_adds_and_removes_pods_unless_told_otherwise() -> None:
+    assert cluster()["enableInTreeAutoscaling"] is True
+    fixed = cluster(autoscaling={"enabled": False})
+    assert fixed["enableInTreeAutoscaling"] is False
+    assert "autoscalerOptions" not in fixed
+
+
+def test_only_the_autoscaler_gets_a_token_for_kubernetes() -> None:
+    item = service()
+    mounts = list_at(item, "spec", "rayClusterConfig", "autoscalerOptions", "volumeMounts")
+    assert "/var/run/secrets/kubernetes.io/serviceaccount" in [one["mountPath"] for one in mounts]
+    for one in ray_pods(item):
+        assert one.spec["automountServiceAccountToken"] is False
+        own = [mount["name"] for mount in list_at(ray(one), "volumeMounts")]
+        assert "autoscaler-token" not in own, one.owner
+
+
+def test_the_hub_s_token_comes_from_a_secret_as_a_file_or_as_a_variable() -> None:
+    token: Manifest = {"existingSecret": "hub", "key": "t"}
+    as_file = ray(pod(DEMO, "front", hubToken={**token, "as": "file"}))
+    assert environment_of(as_file)["HF_TOKEN_PATH"].startswith("/run/secrets/")
+    as_variable = ray(pod(DEMO, "front", hubToken={**token, "as": "env"}))
+    (variable,) = [item for item in list_at(as_variable, "env") if item["name"] == "HF_TOKEN"]
+    assert at(variable, "valueFrom", "secretKeyRef") == {"name": "hub", "key": "t"}
+
+
+@pytest.mark.parametrize(
+    ("cache", "volume"),
+    [
+        (
+            {"type": "emptyDir", "sizeLimit": "9Gi"},
+            {"name": "models", "emptyDir": {"sizeLimit": "9Gi"}},
+        ),
+        (
+            {"type": "persistentVolumeClaim", "existingClaim": "weights"},
+            {"name": "models", "persistentVolumeClaim": {"claimName": "weights"}},
+        ),
+        (
+            {"type": "persistentVolumeClaim"},
+            {
+                "name": "models",
+                "persistentVolumeClaim": {"claimName": "demo-expart-serving-models"},
+            },
+        ),
+        (
+            {"type": "hostPath", "hostPath": "/data/models"},
+            {"name": "models", "hostPath": {"path": "/data/models", "type": "Directory"}},
+        ),
+    ],
+    ids=str,
+)
+def test_weights_lie_where_the_values_say(cache: Manifest, volume: Manifest) -> None:
+    item = pod(DEMO, "front", modelCache=cache)
+    assert volume in list_at(item.spec, "volumes")
+    places = {mount["name"]: mount["mountPath"] for mount in list_at(ray(item), "volumeMounts")}
+    assert places["models"] == environment_of(ray(item))["EXPART_GENERATION_MODELS_FOLDER"]
+
+
+def test_weights_of_the_image_are_not_covered_by_a_volume() -> None:
+    item = pod(DEMO, "front", modelCache={"type": "image"})
+    assert "models" not in [volume["name"] for volume in list_at(item.spec, "volumes")]
+    # What is downloaded, as a processor's files, needs a place that can be written.
+    assert environment_of(ray(item))["HF_HOME"].startswith("/tmp/")
+
+
+def test_only_fronts_have_certificate_and_tokens() -> None:
+    for one in ray_pods(service(SECURED)):
+        names = {str(volume["name"]) for volume in list_at(one.spec, "volumes")}
+        assert ({"tls", "tokens"} <= names) == one.owner.endswith(" front"), one.owner
+        assert one.owner.endswith(" front") or not {"tls", "tokens"} & names, one.owner
+
+
+def test_a_redis_keeps_ray_s_state_where_there_is_one() -> None:
+    assert "gcsFaultToleranceOptions" not in cluster()
+    redis: Manifest = {"redisAddress": "redis:6379", "passwordSecret": "redis", "passwordKey": "p"}
+    made = mapping_at(cluster(faultTolerance=redis), "gcsFaultToleranceOptions")
+    assert made["redisAddress"] == "redis:6379"
+    assert at(made, "redisPassword", "valueFrom", "secretKeyRef") == {"name": "redis", "key": "p"}
+
+
+@pytest.mark.parametrize("kind", ["NewCluster", "None"])
+def test_what_a_change_of_the_pods_does_is_the_user_s_choice(kind: str) -> None:
+    assert at(service(upgradeStrategy=kind), "spec", "upgradeStrategy", "type") == kind
+
+
+def test_groups_and_parts_may_have_images_of_their_own() -> None:
+    item = service(
+        head={"image": {"repository": "ray-head", "tag": "3"}},
+        image={"repository": "expart-generation", "tag": "2"},
+    )
+    images = {one.owner.rpartition(" ")[2]: ray(one)["image"] for one in ray_pods(item)}
+    assert str(images["head"]).endswith("ray-head:3")
+    assert str(images["front"]).endswith("expart-generation:2") or "cpu" in str(images["front"])
+
+
+def test_its_name_leaves_room_for_what_kuberay_adds() -> None:
+    # KubeRay refuses a RayService whose name has more than 47 characters.
+    (item,) = render(DEMO, release="r" * 53).from_template(TEMPLATE)
+    assert len(name_of(item)) <= 47
