@@ -1,0 +1,154 @@
+"""What the chart's values may be, where their defaults do not tell."""
+
+from collections.abc import Callable
+
+from pydantic import JsonValue
+
+from deploy.chart.commented_values import Value
+from deploy.chart.kubernetes_shapes import (
+    BY_NAME,
+    NAMES,
+    OBJECTS,
+    PEERS,
+    Schema,
+    closed,
+    one_of,
+)
+from deploy.chart.program_shapes import (
+    catalog_entry,
+    front_settings,
+    scoring_settings,
+    sweep_settings,
+    sweep_spec,
+)
+
+_OPTIONAL_NUMBER: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}
+_IMAGE = closed(
+    {
+        "repository": {"type": "string", "minLength": 1},
+        "tag": {"type": "string"},
+        "variant": {"type": "string"},
+        "digest": BY_NAME["digest"],
+    },
+    required=("repository",),
+)
+
+_BY_PATH: dict[str, Schema] = {
+    "generation.autoscaling.upscalingMode": one_of("Default", "Conservative", "Aggressive"),
+    "generation.hubToken.as": one_of("file", "env"),
+    "generation.modelCache.type": one_of("emptyDir", "persistentVolumeClaim", "hostPath", "image"),
+    "generation.rayVersion": {"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},
+    "generation.upgradeStrategy": one_of("NewCluster", "None"),
+    "generation.workerDefaults.image": {"anyOf": [_IMAGE, closed({})]},
+    "generation.workerDefaults.rayResources": {
+        "type": "array",
+        "items": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_.:-]*$"},
+    },
+    "generation.workerGroups": {
+        "type": "array",
+        "items": {"$ref": "#/definitions/workerGroup"},
+    },
+    "monitoring.interval": {"type": "string", "pattern": r"^\d+(ms|s|m)$"},
+    "networkPolicy.clients.generation": PEERS,
+    "networkPolicy.clients.scoring": PEERS,
+    "networkPolicy.extraEgress.generation": OBJECTS,
+    "networkPolicy.extraEgress.scoring": OBJECTS,
+    "networkPolicy.extraEgress.sweep": OBJECTS,
+    "networkPolicy.extraIngress.generation": OBJECTS,
+    "networkPolicy.extraIngress.scoring": OBJECTS,
+    "scoring.autoscaling.mode": one_of("none", "hpa", "keda"),
+    "scoring.encoder.layer": _OPTIONAL_NUMBER,
+    "scoring.topologySpread.topologyKeys": NAMES,
+    "scoring.topologySpread.whenUnsatisfiable": one_of("ScheduleAnyway", "DoNotSchedule"),
+    "sweep.activeDeadlineSeconds": _OPTIONAL_NUMBER,
+    "sweep.failOnExitCodes": {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 1, "maximum": 255},
+    },
+    "sweep.maxFailedIndexes": _OPTIONAL_NUMBER,
+    "sweep.parallelism": _OPTIONAL_NUMBER,
+    "sweep.results.url": {"type": "string", "pattern": "^((s3|gs|az|abfss|file)://.+)?$"},
+    "sweep.ttlSecondsAfterFinished": _OPTIONAL_NUMBER,
+    "tls.extraDnsNames.generation": NAMES,
+    "tls.extraDnsNames.scoring": NAMES,
+    "tls.issuer.kind": one_of("Issuer", "ClusterIssuer"),
+    "tls.mode": one_of("none", "certManager", "secret"),
+}
+_GROUP_NAME: Schema = {"type": "string", "pattern": "^[a-z]([a-z0-9-]{0,20}[a-z0-9])?$"}
+
+
+def values_schema(values: tuple[Value, ...]) -> Schema:
+    """Makes the JSON schema of a chart's values: their keys, and no others.
+
+    Raises:
+        ValueError: Neither the default of a value nor this module tells what it may be.
+    """
+    definitions: Schema = {}
+    schema = _object(values, definitions)
+    properties = schema["properties"]
+    assert isinstance(properties, dict)
+    properties["global"] = {
+        "description": "Values that a chart around this one shares; not read here.",
+        "type": "object",
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Values of expart-serving",
+        **schema,
+        "definitions": definitions,
+    }
+
+
+def _object(values: tuple[Value, ...], definitions: Schema) -> Schema:
+    return closed({value.path[-1]: _described(value, definitions) for value in values})
+
+
+def _described(value: Value, definitions: Schema) -> Schema:
+    about: Schema = {"description": value.description} if value.description else {}
+    return {**about, **_schema(value, definitions)}
+
+
+def _schema(value: Value, definitions: Schema) -> Schema:
+    special = _SPECIAL.get(value.name)
+    if special is not None:
+        return special(value, definitions)
+    known = _BY_PATH.get(value.name) or BY_NAME.get(value.path[-1])
+    if known is not None:
+        return known
+    return _object(value.keys, definitions) if value.keys else _of_default(value)
+
+
+def _catalog(_: Value, definitions: Schema) -> Schema:
+    return {"type": "array", "items": catalog_entry(definitions)}
+
+
+def _worker_defaults(value: Value, definitions: Schema) -> Schema:
+    """A group may have any of the keys that have a default, and has a name."""
+    defaults = _object(value.keys, definitions)
+    properties = defaults["properties"]
+    assert isinstance(properties, dict)
+    definitions["workerGroup"] = closed({"name": _GROUP_NAME, **properties}, required=("name",))
+    return defaults
+
+
+def _of_default(value: Value) -> Schema:
+    default: JsonValue = value.default
+    if isinstance(default, bool):
+        return {"type": "boolean"}
+    if isinstance(default, int):
+        return {"type": "integer", "minimum": 0}
+    if isinstance(default, float):
+        return {"type": "number", "minimum": 0}
+    if isinstance(default, str):
+        return {"type": "string"}
+    raise ValueError(f"{value.name}: its default tells not what it may be; say it in shapes.py")
+
+
+_SPECIAL: dict[str, Callable[[Value, Schema], Schema]] = {
+    "generation.front.settings": lambda _, __: front_settings(),
+    "generation.workerDefaults": _worker_defaults,
+    "models": _catalog,
+    "scoring.settings": lambda _, __: scoring_settings(),
+    "sweep.settings": lambda _, __: sweep_settings(),
+    "sweep.spec": lambda _, definitions: sweep_spec(definitions),
+}
