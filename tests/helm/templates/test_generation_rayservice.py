@@ -157,14 +157,14 @@ def test_ray_s_ports_ask_for_a_token() -> None:
 
 
 def test_ray_adds_and_removes_pods_unless_told_otherwise() -> None:
-    assert cluster()["enableInTreeAutoscaling"] is True
+    assert cluster(MANY)["enableInTreeAutoscaling"] is True
     fixed = cluster(autoscaling={"enabled": False})
     assert fixed["enableInTreeAutoscaling"] is False
     assert "autoscalerOptions" not in fixed
 
 
 def test_only_the_autoscaler_gets_a_token_for_kubernetes() -> None:
-    item = service()
+    item = service(MANY)
     mounts = list_at(item, "spec", "rayClusterConfig", "autoscalerOptions", "volumeMounts")
     assert "/var/run/secrets/kubernetes.io/serviceaccount" in [one["mountPath"] for one in mounts]
     for one in ray_pods(item):
