@@ -83,7 +83,8 @@ FROM runtime AS cpu
 COPY --from=build-cpu /opt/expart /opt/expart
 COPY --from=build-cpu /models /models
 COPY deploy/serve/config.yaml /opt/serve/demo.yaml
-CMD ["serve-models", "/opt/serve/demo.yaml", "--num-cpus=4"]
+# The models ask for three logical CPUs, which need not be as many real ones.
+CMD ["serve-models", "/opt/serve/demo.yaml", "--num-cpus=4", "--object-store-memory=268435456"]
 ARG SOURCE=unknown
 ARG REVISION=unknown
 ARG VERSION=0.1.0
