@@ -12,17 +12,12 @@ QUANTITY: Schema = {
 }
 AMOUNTS: Schema = {"type": "object", "additionalProperties": QUANTITY}
 TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
-NAMES: Schema = {"type": "array", "items": {"type": "string", "minLength": 1}}
 # Kubernetes itself says what is wrong with the rest.
 OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
-NAMED_OBJECTS: Schema = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["name"],
-        "properties": {"name": {"type": "string", "minLength": 1}},
-    },
-}
+NAMED_OBJECTS: Schema = {"type": "array", "items": {"type": "object", "required": ["name"]}}
+NAME: Schema = {"type": "string", "minLength": 1}
+NAMES: Schema = {"type": "array", "items": NAME}
+ABOVE_ZERO: Schema = {"type": "integer", "minimum": 1}
 NUMBER_OR_PERCENT: Schema = {
     "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+%$"}]
 }

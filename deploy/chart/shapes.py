@@ -6,7 +6,9 @@ from pydantic import JsonValue
 
 from deploy.chart.commented_values import Value
 from deploy.chart.kubernetes_shapes import (
+    ABOVE_ZERO,
     BY_NAME,
+    NAME,
     NAMES,
     OBJECTS,
     PEERS,
@@ -25,7 +27,7 @@ from deploy.chart.program_shapes import (
 _OPTIONAL_NUMBER: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}
 _IMAGE = closed(
     {
-        "repository": {"type": "string", "minLength": 1},
+        "repository": NAME,
         "tag": {"type": "string"},
         "variant": {"type": "string"},
         "digest": BY_NAME["digest"],
@@ -35,7 +37,9 @@ _IMAGE = closed(
 
 _BY_PATH: dict[str, Schema] = {
     "generation.autoscaling.upscalingMode": one_of("Default", "Conservative", "Aggressive"),
+    "generation.front.replicas": ABOVE_ZERO,
     "generation.hubToken.as": one_of("file", "env"),
+    "generation.image.repository": NAME,
     "generation.modelCache.type": one_of("emptyDir", "persistentVolumeClaim", "hostPath", "image"),
     "generation.rayVersion": {"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},
     "generation.upgradeStrategy": one_of("NewCluster", "None"),
@@ -56,16 +60,31 @@ _BY_PATH: dict[str, Schema] = {
     "networkPolicy.extraEgress.sweep": OBJECTS,
     "networkPolicy.extraIngress.generation": OBJECTS,
     "networkPolicy.extraIngress.scoring": OBJECTS,
+    "scoring.autoscaling.keda.pendingItemsPerReplica": ABOVE_ZERO,
+    "scoring.autoscaling.keda.pollingIntervalSeconds": ABOVE_ZERO,
+    "scoring.autoscaling.maxReplicas": ABOVE_ZERO,
+    "scoring.autoscaling.minReplicas": ABOVE_ZERO,
     "scoring.autoscaling.mode": one_of("none", "hpa", "keda"),
+    "scoring.autoscaling.targetCPUUtilizationPercentage": ABOVE_ZERO,
     "scoring.encoder.layer": _OPTIONAL_NUMBER,
+    "scoring.image.repository": NAME,
+    "scoring.topologySpread.maxSkew": ABOVE_ZERO,
     "scoring.topologySpread.topologyKeys": NAMES,
     "scoring.topologySpread.whenUnsatisfiable": one_of("ScheduleAnyway", "DoNotSchedule"),
     "sweep.activeDeadlineSeconds": _OPTIONAL_NUMBER,
+    "sweep.drivers": ABOVE_ZERO,
     "sweep.failOnExitCodes": {
         "type": "array",
         "items": {"type": "integer", "minimum": 1, "maximum": 255},
     },
+    "sweep.image.repository": NAME,
     "sweep.maxFailedIndexes": _OPTIONAL_NUMBER,
+    # As in a spec, and a Kubernetes label.
+    "sweep.name": {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+        "maxLength": 63,
+    },
     "sweep.parallelism": _OPTIONAL_NUMBER,
     "sweep.results.url": {"type": "string", "pattern": "^((s3|gs|az|abfss|file)://.+)?$"},
     "sweep.ttlSecondsAfterFinished": _OPTIONAL_NUMBER,
