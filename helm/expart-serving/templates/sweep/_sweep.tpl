@@ -39,12 +39,7 @@
 - name: spec
   configMap:
     name: {{ include "expart-serving.sweep.configMapName" . }}
-{{- with .Values.sweep.dataset.existingClaim }}
-- name: dataset
-  persistentVolumeClaim:
-    claimName: {{ . }}
-    readOnly: true
-{{- end }}
+{{- include "expart-serving.sweep.datasetVolume" (dict "root" . "readOnly" true) }}
 {{- with include "expart-serving.sweep.resultsClaim" . }}
 - name: results
   persistentVolumeClaim:
@@ -60,14 +55,7 @@
 - name: spec
   mountPath: /etc/expart/sweep
   readOnly: true
-{{- if .Values.sweep.dataset.existingClaim }}
-- name: dataset
-  mountPath: /dataset
-  readOnly: true
-  {{- with .Values.sweep.dataset.subPath }}
-  subPath: {{ . }}
-  {{- end }}
-{{- end }}
+{{- include "expart-serving.sweep.datasetMount" (dict "root" . "readOnly" true) }}
 {{- if include "expart-serving.sweep.resultsClaim" . }}
 - name: results
   mountPath: /results
