@@ -10,7 +10,8 @@ metadata:
     {{- include "expart-serving.labels" (dict "root" $root "component" "tests") | nindent 4 }}
   annotations:
     helm.sh/hook: test
-    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+    # Kept until the next time, so that helm test --logs finds them.
+    helm.sh/hook-delete-policy: before-hook-creation
 spec:
   restartPolicy: Never
   automountServiceAccountToken: false
