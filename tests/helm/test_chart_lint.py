@@ -70,7 +70,8 @@ def test_every_object_has_the_recommended_labels(rendered: Rendered) -> None:
 
 def test_every_pod_has_the_labels_that_select_it(rendered: Rendered) -> None:
     for pod in pod_templates(rendered):
-        assert pod.labels["app.kubernetes.io/name"] == "expart-serving", pod.owner
+        # Their name is not among them: KubeRay calls its own kuberay.
+        assert pod.labels["app.kubernetes.io/part-of"] == "expart-serving", pod.owner
         assert pod.labels["app.kubernetes.io/instance"] == "demo", pod.owner
         assert pod.labels["app.kubernetes.io/component"], pod.owner
 

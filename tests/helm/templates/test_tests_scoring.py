@@ -1,0 +1,54 @@
+"""``helm test`` of the scoring service."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT
+from tests.contract.scoring_server import scoring_environment, scoring_server
+from tests.helm.chart import Manifest, at, mapping_at, render
+
+TEMPLATE = "tests/scoring.yaml"
+DEMO = "cpu-demo-values.yaml"
+
+
+def script() -> list[str]:
+    (item,) = render(DEMO).from_template(TEMPLATE)
+    command = at(item, "spec", "containers", 0, "command")
+    assert isinstance(command, list)
+    return [str(one) for one in command]
+
+
+def test_it_is_not_there_where_scoring_is_disabled() -> None:
+    values: Manifest = {
+        "scoring": {"enabled": False},
+        "sweep": {"scoringAddress": "scoring.example:50061"},
+    }
+    assert render(DEMO, values=values).from_template(TEMPLATE) == ()
+
+
+def test_it_is_a_hook_that_has_a_text_scored() -> None:
+    (item,) = render(DEMO).from_template(TEMPLATE)
+    assert mapping_at(item, "metadata", "annotations")["helm.sh/hook"] == "test"
+    assert script()[3] == "demo-expart-serving-scoring.expart.svc:50061"
+
+
+@pytest.mark.slow
+def test_it_passes_against_the_service_and_fails_where_there_is_none(tmp_path: Path) -> None:
+    _, option, text, _ = script()
+    with scoring_server(tmp_path) as server:
+        assert run(option, text, server.address) == 0
+    assert run(option, text, "127.0.0.1:1") == 1
+
+
+def run(option: str, text: str, address: str) -> int:
+    return subprocess.run(
+        [sys.executable, option, text, address],
+        cwd=PROJECT,
+        env={**scoring_environment(), "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        timeout=90,
+        check=False,
+    ).returncode
