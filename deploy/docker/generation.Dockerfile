@@ -18,7 +18,7 @@ FROM build AS build-cpu
 # Whatever build of torch the index has: with one for CPUs the image is 4 GB smaller.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --constraint locks/cpu.txt torch && \
-    pip install --no-deps --no-build-isolation --requirement locks/cpu.txt
+    pip install --no-deps --no-build-isolation --use-pep517 --requirement locks/cpu.txt
 COPY deploy/torchvision_shim torchvision_shim
 RUN pip install --no-cache-dir --no-deps --no-build-isolation ./torchvision_shim
 COPY LICENSE README.md pyproject.toml ./
@@ -36,7 +36,7 @@ RUN for model in demo-smol demo-tiny; do \
 FROM build AS build-gpu
 COPY deploy/locks/gpu.txt locks/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-deps --no-build-isolation --requirement locks/gpu.txt
+    pip install --no-deps --no-build-isolation --use-pep517 --requirement locks/gpu.txt
 COPY LICENSE README.md pyproject.toml ./
 COPY protos/gen protos/gen
 COPY services services

@@ -13,7 +13,7 @@ COPY deploy/locks/cpu.txt deploy/locks/${LOCK}.txt locks/
 RUN --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv /opt/expart && \
     pip install --constraint locks/cpu.txt setuptools && \
-    pip install --no-deps --no-build-isolation --requirement "locks/${LOCK}.txt"
+    pip install --no-deps --no-build-isolation --use-pep517 --requirement "locks/${LOCK}.txt"
 COPY LICENSE README.md pyproject.toml ./
 COPY protos/gen protos/gen
 COPY services services
