@@ -1,4 +1,4 @@
-"""The values and manifests that the documentation shows are taken by the chart and by Kubernetes."""
+"""Values and manifests that the documentation shows are taken by the chart and by Kubernetes."""
 
 import re
 import subprocess
