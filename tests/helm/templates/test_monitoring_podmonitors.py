@@ -1,6 +1,6 @@
 """What Prometheus' operator is told of fronts, Ray and drivers."""
 
-from tests.helm.chart import Manifest, Rendered, at, labels_of, mapping_at, name_of, render
+from tests.helm.chart import Manifest, Rendered, at, labels_of, list_at, mapping_at, name_of, render
 from tests.helm.pods import pod_templates
 
 TEMPLATE = "monitoring/podmonitors.yaml"
@@ -42,8 +42,7 @@ def test_a_front_s_metrics_and_ray_s_are_scraped_at_the_ports_where_they_are() -
     ports: dict[str, set[int]] = {}
     for pod in pod_templates(made()):
         for container in pod.containers:
-            for port in container.get("ports", []):  # type: ignore[union-attr]
-                assert isinstance(port, dict)
+            for port in list_at(container, "ports"):
                 ports.setdefault(str(port["name"]), set()).add(int(str(port["containerPort"])))
     assert ports["front-metrics"] == {9464}
     assert ports["metrics"] == {8080, 9465, 9466}

@@ -1,13 +1,10 @@
 """``helm test`` of the scoring service."""
 
+import os
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
 
 from tests.conftest import PROJECT
-from tests.contract.scoring_server import scoring_environment, scoring_server
 from tests.helm.chart import Manifest, at, mapping_at, render
 
 TEMPLATE = "tests/scoring.yaml"
@@ -35,20 +32,14 @@ def test_it_is_a_hook_that_has_a_text_scored() -> None:
     assert script()[3] == "demo-expart-serving-scoring.expart.svc:50061"
 
 
-@pytest.mark.slow
-def test_it_passes_against_the_service_and_fails_where_there_is_none(tmp_path: Path) -> None:
+def test_it_fails_where_there_is_no_service() -> None:
+    # That it passes where there is one is tested beside what is deployed.
     _, option, text, _ = script()
-    with scoring_server(tmp_path) as server:
-        assert run(option, text, server.address) == 0
-    assert run(option, text, "127.0.0.1:1") == 1
-
-
-def run(option: str, text: str, address: str) -> int:
-    return subprocess.run(
-        [sys.executable, option, text, address],
-        cwd=PROJECT,
-        env={**scoring_environment(), "PYTHONPATH": str(PROJECT)},
+    done = subprocess.run(
+        [sys.executable, option, text, "127.0.0.1:1"],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         capture_output=True,
         timeout=90,
         check=False,
-    ).returncode
+    )
+    assert done.returncode == 1
