@@ -5,6 +5,7 @@ Exit code 1: it is not there, has no model, or one of its models could not be lo
 """
 
 import sys
+from typing import cast
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -14,6 +15,7 @@ from services.cli.settings import CliSettings
 from services.core.errors import ExpArtError
 from services.rpc.channel import open_blocking_channel
 from services.rpc.generation_client import GenerationClient, ModelState
+from services.rpc.status import error_from_rpc
 
 _TIMEOUT_S = 60.0
 
@@ -32,7 +34,7 @@ def main(address: str) -> int:
         print(error.message, file=sys.stderr)
         return 1
     except grpc.RpcError as failure:
-        print(failure, file=sys.stderr)
+        print(error_from_rpc(cast("grpc.Call", failure)).message, file=sys.stderr)
         return 1
     for model in models:
         print(model.name, model.state.name.lower(), model.state_reason)

@@ -5,6 +5,7 @@ Exit code 1: it is not there, or scores otherwise.
 """
 
 import sys
+from typing import cast
 
 import grpc
 
@@ -14,6 +15,7 @@ from services.cli.connection_options import Connection
 from services.cli.settings import CliSettings
 from services.core.errors import ExpArtError
 from services.rpc.channel import open_blocking_channel
+from services.rpc.status import error_from_rpc
 
 _TIMEOUT_S = 60.0
 # Of the two entities the text names one, and as it is written: half are covered.
@@ -35,7 +37,7 @@ def main(address: str) -> int:
         print(error.message, file=sys.stderr)
         return 1
     except grpc.RpcError as failure:
-        print(failure, file=sys.stderr)
+        print(error_from_rpc(cast("grpc.Call", failure)).message, file=sys.stderr)
         return 1
     for score in answer.scores:
         print(score.metric, score.value, score.signature)
