@@ -16,7 +16,6 @@ class TracingSettings(BaseSettings):
         exporter_otlp_traces_protocol: The same for traces alone.
         traces_exporter: ``none`` turns traces off.
         sdk_disabled: ``true`` turns everything off.
-        service_name: Name of this program; each program has its own by default.
     """
 
     model_config = SettingsConfigDict(env_prefix="OTEL_", frozen=True, extra="ignore")
@@ -27,7 +26,6 @@ class TracingSettings(BaseSettings):
     exporter_otlp_traces_protocol: str = ""
     traces_exporter: str = ""
     sdk_disabled: str = ""
-    service_name: str = ""
 
     @property
     def endpoint(self) -> str:

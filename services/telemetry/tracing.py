@@ -107,14 +107,14 @@ class Span:
         "",
         Kind.CLIENT,
         "A call of a service: one attempt at a question, a picture's upload, a stream of "
-        "explanations to be scored. Named as the method",
+        "explanations to be scored",
         "sweep driver",
         (Attribute.RPC_SYSTEM, Attribute.RPC_METHOD, Attribute.RPC_STATUS),
     )
     SERVED_CALL: ClassVar = SpanType(
         "",
         Kind.SERVER,
-        "From a call's arrival to its end; health checks have none. Named as the method",
+        "From a call's arrival to its end; health checks have none",
         "front, scoring service",
         (
             Attribute.RPC_SYSTEM,
