@@ -61,14 +61,19 @@ class Node:
 
 
 class RayCluster:
-    """A Ray cluster whose head has a dashboard, which is what ``serve deploy`` talks to."""
+    """A Ray cluster whose head has a dashboard, which is what ``serve deploy`` talks to.
+
+    Attributes:
+        front_port: Where the front listens, on the loopback interface.
+        exporter_port: Where the head's exporter tells Ray's metrics, at :data:`HEAD_IP`.
+    """
 
     def __init__(self) -> None:
         # Short: paths of Unix sockets below it have at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="ray-"))
         self.front_port, self._front_holder = held_port()
-        ports = free_ports(3)
-        self._gcs_port, self._dashboard_port, self._client_port = ports
+        ports = free_ports(4)
+        self._gcs_port, self._dashboard_port, self._client_port, self.exporter_port = ports
         self.nodes: list[Node] = []
         self.environment = local_ray_environment(secrets.token_hex(32))
         for name in SERVE_ENVIRONMENT:
@@ -110,6 +115,7 @@ class RayCluster:
                 f"--dashboard-host={HEAD_IP}",
                 f"--dashboard-port={self._dashboard_port}",
                 f"--ray-client-server-port={self._client_port}",
+                f"--metrics-export-port={self.exporter_port}",
                 f"--temp-dir={self.folder / 'r'}",
                 f"--resources={json.dumps(dict(resources or {}))}",
             )
