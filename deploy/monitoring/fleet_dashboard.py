@@ -18,13 +18,6 @@ _OF_MODELS = (_NAMESPACE, 'application=~"model-($model)"')
 _DAY_S = 86_400
 _HEALTHY = selector("ray_serve_deployment_replica_healthy", *_OF_MODELS)
 _CPU, _GPU = 'Name="CPU"', 'Name="GPU"'
-_STARTUP = "ray_serve_replica_startup_latency_ms"
-
-
-def _started(part: str) -> str:
-    speed = rate(f"{_STARTUP}_{part}", *_OF_MODELS, window="1h")
-    return total(speed, "application")
-
 
 _SUMMARY = (
     firing_alerts(_NAMESPACE),
@@ -135,12 +128,18 @@ _SCALING = (
         ),
     ),
     Panel(
-        "Start of a replica",
-        "From being asked for to being ready, the mean over the last hour.",
+        "Start of a replica, p95",
+        "From being asked for to being ready, over the last hour.",
         "ms",
         (
             Query(
-                f"{_started('sum')} / ({_started('count')} > 0)",
+                quantile(
+                    0.95,
+                    "ray_serve_replica_startup_latency_ms",
+                    *_OF_MODELS,
+                    by=("application",),
+                    window="1h",
+                ),
                 "{{application}}",
             ),
         ),

@@ -7,6 +7,7 @@ from deploy.monitoring.rule import Recording, RuleGroup
 from deploy.monitoring.slo_rules import SLO_GROUPS
 from services.telemetry.all_metrics import all_metrics
 from services.telemetry.declarations import Kind, MetricDeclaration
+from services.telemetry.engine_metrics import ENGINE_METRICS
 
 RULE_FILES: Mapping[str, tuple[RuleGroup, ...]] = {"slo": SLO_GROUPS, "alerts": ALERT_GROUPS}
 
@@ -37,25 +38,7 @@ _RAY = {
     "ray_serve_autoscaling_total_requests": _SERVE,
     "ray_serve_deployment_replica_healthy": (*_SERVE, "replica"),
     "ray_serve_replica_processing_queries": (*_SERVE, "replica"),
-    "ray_serve_replica_startup_latency_ms_count": _SERVE,
-    "ray_serve_replica_startup_latency_ms_sum": _SERVE,
-}
-
-# vLLM 0.32, through the same exporter.
-_ENGINE = ("model_name", "engine")
-_VLLM = {
-    "ray_vllm_generation_tokens_total": _ENGINE,
-    "ray_vllm_kv_cache_usage_perc": _ENGINE,
-    "ray_vllm_mm_cache_hits_total": _ENGINE,
-    "ray_vllm_mm_cache_queries_total": _ENGINE,
-    "ray_vllm_num_preemptions_total": _ENGINE,
-    "ray_vllm_num_requests_running": _ENGINE,
-    "ray_vllm_num_requests_waiting": _ENGINE,
-    "ray_vllm_prefix_cache_hits_total": _ENGINE,
-    "ray_vllm_prefix_cache_queries_total": _ENGINE,
-    "ray_vllm_prompt_tokens_total": _ENGINE,
-    "ray_vllm_request_decode_time_seconds_bucket": (*_ENGINE, "le"),
-    "ray_vllm_request_prefill_time_seconds_bucket": (*_ENGINE, "le"),
+    "ray_serve_replica_startup_latency_ms_bucket": (*_SERVE, "le"),
 }
 
 
@@ -63,10 +46,10 @@ def declared_series() -> Mapping[str, frozenset[str]]:
     """Gives each series' labels besides those of its target, by name."""
     series = {
         name: frozenset(labels)
-        for source in (_PROMETHEUS, _PROCESS, _RAY, _VLLM)
+        for source in (_PROMETHEUS, _PROCESS, _RAY)
         for name, labels in source.items()
     }
-    for metric in all_metrics():
+    for metric in (*all_metrics(), *ENGINE_METRICS):
         series.update(_series_of(metric))
     for groups in RULE_FILES.values():
         series.update(_recorded(groups))

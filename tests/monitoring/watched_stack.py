@@ -17,7 +17,7 @@ from services.generation.catalog import ScalingSpec, ScriptedSpec, load_catalog
 from services.rpc.channel import open_channel
 from tests.contract.scoring_server import scoring_server
 from tests.expart_process import PROJECT, expart_process
-from tests.integration.ray_cluster import Node, RayCluster, free_ports
+from tests.integration.ray_cluster import HEAD_IP, Node, RayCluster, free_ports
 from tests.integration.serve_client import Client, client_of, until_true
 from tests.monitoring.prometheus_server import PrometheusServer, prometheus
 from tests.unit.generation.builders import scripted_spec
@@ -48,12 +48,11 @@ class WatchedCluster(RayCluster):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ray_port, self.metrics_port = free_ports(2)
+        [self.metrics_port] = free_ports(1)
         self.environment["RAY_metrics_report_interval_ms"] = "1000"
 
     def _start(self, ip: str, num_cpus: int, *options: str) -> Node:
-        exported = f"--metrics-export-port={self.ray_port}"
-        return super()._start(ip, num_cpus, *options, exported, "--num-gpus=1")
+        return super()._start(ip, num_cpus, *options, "--num-gpus=1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def watched_stack(folder: Path, models: Path, encoder: dict[str, str]) -> Iterat
                 "expart-generation": f"127.0.0.1:{cluster.metrics_port}",
                 "expart-scoring": f"127.0.0.1:{scoring_port}",
                 "expart-sweep": f"127.0.0.1:{sweep_port}",
-                "ray": f"127.0.0.1:{cluster.ray_port}",
+                "ray": f"{HEAD_IP}:{cluster.exporter_port}",
             },
         ) as server,
     ):
