@@ -25,6 +25,11 @@ PLANTED = [
     ),
     ("services/sweep/run/planted.py", "import vllm", "Engines stay inside generation"),
     ("services/rpc/planted.py", "import torch", "Engines stay inside generation"),
+    (
+        "services/rpc/planted.py",
+        "import opentelemetry.trace",
+        "OpenTelemetry stays inside one module",
+    ),
     ("services/undeclared/__init__.py", "", "Rooms depend one way only"),
 ]
 
