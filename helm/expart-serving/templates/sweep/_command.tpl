@@ -39,7 +39,6 @@ spec:
             {{- with $sweep.extraEnv }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
-          {{- include "expart-serving.sweep.envFrom" $root | nindent 10 }}
           resources:
             {{- toYaml .resources | nindent 12 }}
           volumeMounts:
