@@ -72,6 +72,7 @@ _BY_PATH: dict[str, Schema] = {
     "scoring.topologySpread.topologyKeys": NAMES,
     "scoring.topologySpread.whenUnsatisfiable": one_of("ScheduleAnyway", "DoNotSchedule"),
     "sweep.activeDeadlineSeconds": _OPTIONAL_NUMBER,
+    "sweep.dataset.prepare.arguments": NAMES,
     "sweep.drivers": ABOVE_ZERO,
     "sweep.failOnExitCodes": {
         "type": "array",

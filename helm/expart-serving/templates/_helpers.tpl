@@ -61,7 +61,7 @@ there are several of that name, variant.
 
 {{/* imagePullSecrets of a pod. */}}
 {{- define "expart-serving.imagePullSecrets" -}}
-{{- with .Values.image.pullSecrets }}
+{{- with .Values.image.pullSecrets -}}
 imagePullSecrets:
 {{- range . }}
   - name: {{ . }}

@@ -34,7 +34,7 @@ spec:
       securityContext:
         {{- include "expart-serving.containerSecurityContext" .root | nindent 8 }}
       env:
-        {{- include "expart-serving.generation.env" . | nindent 8 }}
+        {{- include "expart-serving.generation.env" . | trim | nindent 8 }}
       ports:
         {{- include "expart-serving.generation.ports" . | nindent 8 }}
       {{- include "expart-serving.generation.probes" . | nindent 6 }}
@@ -91,9 +91,9 @@ expart-serving/node: {{ .node }}
 {{- define "expart-serving.generation.resources" -}}
 {{- $resources := deepCopy .resources -}}
 {{- if .gpus -}}
-{{- $gpus := dict .gpuResource .gpus -}}
-{{- $_ := set $resources "limits" (merge $gpus ($resources.limits | default dict)) -}}
-{{- $_ := set $resources "requests" (merge (deepCopy $gpus) ($resources.requests | default dict)) -}}
+{{- range $part := list "limits" "requests" -}}
+{{- $_ := set $resources $part (set (index $resources $part | default dict) $.gpuResource $.gpus) -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $resources -}}
 {{- end -}}
