@@ -31,9 +31,7 @@ def as_json(dashboard: Dashboard) -> str:
             [
                 grafana.DatasourceVariable("datasource").label("Data source").type("prometheus"),
                 *(_variable(item) for item in dashboard.variables),
-                grafana.ConstantVariable("runbooks")
-                .value(RUNBOOKS)
-                .hide(models.VariableHide.HIDE_VARIABLE),
+                grafana.ConstantVariable("runbooks").value(RUNBOOKS),
             ]
         )
         .link(
@@ -47,7 +45,8 @@ def as_json(dashboard: Dashboard) -> str:
     )
     number = 0
     for row in dashboard.rows:
-        built.with_row(grafana.Row(row.title))
+        number += 1
+        built.with_row(grafana.Row(row.title).id(number))
         for panel in row.panels:
             number += 1
             built.with_panel(_panel(panel).id(number))
