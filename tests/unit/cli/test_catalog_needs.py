@@ -29,7 +29,7 @@ def entry(**keys: object) -> ModelSpec:
         ),
         ({"engine": "transformers"}, 8),
         ({"engine": "transformers", "engine_arguments": {"max_batch_size": 3}}, 3),
-        ({"scaling": {"max_ongoing_requests": 1}}, 1),
+        ({"scaling": {"max_ongoing_requests": 1, "target_ongoing_requests": 1}}, 1),
     ],
 )
 def test_a_sweep_gets_what_engine_and_lanes_leave_it(keys: dict[str, object], places: int) -> None:
