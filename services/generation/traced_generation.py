@@ -9,7 +9,7 @@ from services.generation.catalog import ModelSpec
 from services.generation.domain import EngineRequest, EngineResult
 from services.telemetry import tracer
 from services.telemetry.logging import bind_request
-from services.telemetry.propagation import NOWHERE, Origin, come_from, read_origin
+from services.telemetry.propagation import NOWHERE, Origin, come_from, current_sweep, read_origin
 from services.telemetry.tracer import OpenSpan
 from services.telemetry.tracing import Attribute, Attributes, AttributeValue, Span
 
@@ -78,7 +78,7 @@ def _about(spec: ModelSpec, request: EngineRequest, origin: Origin) -> Attribute
         Attribute.PROVIDER: spec.engine,
         Attribute.MODEL: spec.name,
         Attribute.REQUEST_ID: request.request_id,
-        Attribute.SWEEP: origin.sweep or None,
+        Attribute.SWEEP: origin.sweep or current_sweep() or None,
         Attribute.ADAPTER: request.adapter or None,
         Attribute.LANE: request.lane.value,
         Attribute.MAX_TOKENS: sampling.max_tokens,

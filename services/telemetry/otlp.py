@@ -28,7 +28,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace import Span as OtelSpan
 
-from services.telemetry.propagation import TraceContext
+from services.telemetry.propagation import KNOWN_FLAGS, TraceContext
 from services.telemetry.tracer import end_as
 from services.telemetry.tracing import Attribute, Attributes, Kind, SpanType
 
@@ -175,7 +175,7 @@ def _trace_of(context: SpanContext) -> TraceContext:
     return TraceContext(
         trace_id=f"{context.trace_id:032x}",
         span_id=f"{context.span_id:016x}",
-        flags=context.trace_flags & TraceFlags.SAMPLED,
+        flags=context.trace_flags & KNOWN_FLAGS,
         state=context.trace_state.to_header() if context.trace_state else "",
     )
 

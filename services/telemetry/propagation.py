@@ -24,7 +24,8 @@ MAX_BAGGAGE_CHARS = 8192
 MAX_STATE_CHARS = 512
 MAX_SWEEP_CHARS = 128
 
-SAMPLED = 0x01
+# The bits that are known: the trace is recorded (level 1), its id is random (level 2).
+KNOWN_FLAGS = 0x03
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _UNKNOWN_VERSION = "ff"
 _FIRST_VERSION = "00"
@@ -42,7 +43,7 @@ class TraceContext:
     Attributes:
         trace_id: 32 lowercase hexadecimal digits, not all 0.
         span_id: 16 of them.
-        flags: Bit 0 says that the trace is recorded.
+        flags: Bit 0 says that the trace is recorded, bit 1 that its id was drawn at random.
         state: What other tracing systems along the way have noted; passed on as it is.
     """
 
@@ -169,7 +170,7 @@ def _parse(parent: str, state: str) -> TraceContext | None:
     if trace_id == _NO_TRACE or span_id == _NO_SPAN:
         return None
     known_state = state if len(state) <= MAX_STATE_CHARS and _is_plain(state) else ""
-    return TraceContext(trace_id, span_id, int(flags, 16) & SAMPLED, known_state)
+    return TraceContext(trace_id, span_id, int(flags, 16) & KNOWN_FLAGS, known_state)
 
 
 def _sweep_in(baggage: str) -> str:
