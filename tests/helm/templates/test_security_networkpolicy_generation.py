@@ -89,10 +89,13 @@ def test_weights_come_from_the_hub_unless_nowhere_is_said() -> None:
 
 def test_only_the_head_s_autoscaler_reaches_the_kubernetes_api() -> None:
     api = Peer(address="10.96.0.1")
-    assert may_reach(made(), own(made(), HEAD), api, 443)
+    scaled = render(DEMO, values={"generation": {"autoscaling": {"enabled": True}}})
+    assert may_reach(scaled, own(scaled, HEAD), api, 443)
     for pod in (FRONT, MODEL):
-        assert not may_reach(made(), own(made(), pod), api, 443)
-        assert not may_reach(made(), own(made(), pod), api, 6443)
+        assert not may_reach(scaled, own(scaled, pod), api, 443)
+        assert not may_reach(scaled, own(scaled, pod), api, 6443)
+    # The demo has none.
+    assert not may_reach(made(), own(made(), HEAD), api, 443)
 
 
 def test_further_rules_are_taken() -> None:

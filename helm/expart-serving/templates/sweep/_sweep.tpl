@@ -87,3 +87,10 @@ envFrom:
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* What the schema of Kubernetes 1.28 asks of every rule, and its server only of some. */}}
+{{- define "expart-serving.sweep.onNoCondition" -}}
+{{- if semverCompare "<1.29-0" .Capabilities.KubeVersion.Version }}
+onPodConditions: []
+{{- end }}
+{{- end -}}
