@@ -34,10 +34,11 @@ def test_alerts_fire_when_they_should_and_only_then(file: Path) -> None:
 
 
 def test_promtool_notices_an_alert_that_fires_unasked(tmp_path: Path) -> None:
-    planted = TESTS[0].read_text(encoding="utf-8").replace("../../../helm", str(CHART.parent))
-    assert "0+4x300" in planted
-    # 40 of 1,036 calls: 3.9 % are missed.
-    (tmp_path / "planted_test.yaml").write_text(planted.replace("0+4x300", "0+40x300"))
+    right = next(file for file in TESTS if file.stem == "scoring_test").read_text("utf-8")
+    planted = right.replace("../../../helm", str(CHART.parent))
+    # A worker lost every minute where one in ten minutes was meant.
+    assert "0+0.1x120" in planted
+    (tmp_path / "planted_test.yaml").write_text(planted.replace("0+0.1x120", "0+1x120"))
     assert "FAILED" in said("promtool", "test", "rules", tmp_path / "planted_test.yaml", fails=True)
 
 
