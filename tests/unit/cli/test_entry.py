@@ -69,7 +69,7 @@ HEAVY = {
         ),
         (
             "plan-capacity",
-            {"ray", "grpc", "torch", "nltk", "sacrebleu", "vllm", "services.scoring"},
+            {"ray", "torch", "nltk", "sacrebleu", "huggingface_hub", "services.scoring"},
         ),
         ("sweep status", {"ray", "grpc", "nltk", "huggingface_hub", "services.generation"}),
         ("score", {"ray", "deltalake", "torch", "services.sweep", "services.generation"}),
