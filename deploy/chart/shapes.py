@@ -37,6 +37,7 @@ _IMAGE = closed(
 
 _BY_PATH: dict[str, Schema] = {
     "generation.autoscaling.upscalingMode": one_of("Default", "Conservative", "Aggressive"),
+    "generation.front.maxUnavailable": ABOVE_ZERO,
     "generation.front.replicas": ABOVE_ZERO,
     "generation.hubToken.as": one_of("file", "env"),
     "generation.image.repository": NAME,
