@@ -29,3 +29,15 @@ def test_each_dashboard_is_a_config_map_that_the_sidecar_finds() -> None:
         assert len(text.encode()) < MOST_BYTES
         assert labels_of(item)["grafana_dashboard"] == "1"
         assert mapping_at(item, "metadata", "annotations") == {"grafana_folder": "ExpArt"}
+
+
+def test_panels_link_to_the_runbooks_where_they_are_read() -> None:
+    on: Manifest = {
+        "monitoring": {"dashboards": {"enabled": True}, "runbooksUrl": "https://wiki.example/r/"}
+    }
+    for item in render(DEMO, values=on).from_template(TEMPLATE):
+        [text] = mapping_at(item, "data").values()
+        choices = json.loads(str(text))["templating"]["list"]
+        assert [one["query"] for one in choices if one["name"] == "runbooks"] == [
+            "https://wiki.example/r"
+        ]

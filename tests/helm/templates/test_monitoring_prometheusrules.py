@@ -26,3 +26,15 @@ def test_each_file_of_rules_is_one_object_with_the_same_groups() -> None:
         # As promtool has tested them: braces in annotations are Prometheus', not Helm's.
         assert mapping_at(item, "spec") == yaml.safe_load(file.read_text(encoding="utf-8"))
         assert labels_of(item)["release"] == "prometheus"
+
+
+def test_alerts_link_to_the_runbooks_where_they_are_read() -> None:
+    on: Manifest = {
+        "monitoring": {
+            "prometheusRule": {"enabled": True},
+            "runbooksUrl": "https://wiki.example/r/",
+        }
+    }
+    texts = [str(one) for one in render(DEMO, values=on).from_template(TEMPLATE)]
+    assert "'runbook_url': 'https://wiki.example/r/ExpartServiceGone.md'" in "".join(texts)
+    assert "docs/runbooks" not in "".join(texts)
