@@ -16,6 +16,12 @@
   value: /tmp
 - name: RAY_USAGE_STATS_ENABLED
   value: "0"
+{{- if ne .node "head" }}
+# Ray waits so long for what runs here when it is told to end: the grace period without the pause
+# before, and with some seconds to end its processes.
+- name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S
+  value: {{ max 0 (sub $generation.terminationGracePeriodSeconds 25) | quote }}
+{{- end }}
 {{- with $generation.hubToken }}
 {{- if .existingSecret }}
 {{- if eq .as "file" }}
