@@ -19,7 +19,7 @@ def values(**dataset: JsonValue) -> Manifest:
     [
         values(createClaim=False),
         values(existingClaim="pictures"),
-        {"sweep": {**values(), "enabled": False}},
+        {"sweep": {**mapping_at(values(), "sweep"), "enabled": False}},
     ],
     ids=str,
 )
