@@ -61,7 +61,7 @@ class PrometheusServer:
     def is_ready(self) -> bool:
         """Whether it answers."""
         try:
-            self._get("query", {"query": "1"})
+            urllib.request.urlopen(f"{self.address}/-/ready", timeout=30).close()
         except OSError:
             return False
         return True
