@@ -107,12 +107,14 @@ def test_a_full_name_replaces_that_of_the_release(values_file: str) -> None:
         assert name_of(item).startswith(FULL_NAME), name_of(item)
 
 
-def test_notes_say_what_was_installed(helm: str, values_file: str) -> None:
+def test_notes_say_what_was_installed_and_how_to_test_it(values_file: str) -> None:
+    # Helm 3 asks a cluster even for this.
     done = run_helm(
-        helm,
+        "helm4",
         *("install", "demo", str(CHART), "--dry-run=client", "--namespace", "expart"),
         *value_options(values_file),
     )
     assert done.returncode == 0, done.stderr
     notes = done.stdout.partition("NOTES:")[2]
-    assert "kubectl" in notes, done.stdout[-2000:]
+    assert "is installed as demo in expart" in notes, done.stdout[-2000:]
+    assert "helm test demo -n expart" in notes
