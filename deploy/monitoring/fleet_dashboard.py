@@ -10,7 +10,7 @@ from deploy.monitoring.dashboard import (
     firing_alerts,
     stat,
 )
-from deploy.monitoring.promql import most, quantile, rate, selector, total
+from deploy.monitoring.promql import most, quantile, quantile_ever, rate, selector, total
 
 _NAMESPACE = 'namespace=~"$namespace"'
 _MODEL = (_NAMESPACE, 'model=~"$model"')
@@ -129,16 +129,12 @@ _SCALING = (
     ),
     Panel(
         "Start of a replica, p95",
-        "From being asked for to being ready, over the last hour.",
+        "From being asked for to being ready, of all starts since Serve's controller began.",
         "ms",
         (
             Query(
-                quantile(
-                    0.95,
-                    "ray_serve_replica_startup_latency_ms",
-                    *_OF_MODELS,
-                    by=("application",),
-                    window="1h",
+                quantile_ever(
+                    0.95, "ray_serve_replica_startup_latency_ms", *_OF_MODELS, by=("application",)
                 ),
                 "{{application}}",
             ),

@@ -40,6 +40,15 @@ def quantile(
     return f"histogram_quantile({level:g}, {buckets})"
 
 
+def quantile_ever(level: float, histogram: str, *matchers: str, by: tuple[str, ...]) -> str:
+    """Estimates a quantile of all that a histogram ever observed, by labels.
+
+    For what happens once in a while to series that begin with it: no rate ever sees that.
+    """
+    buckets = total(selector(f"{histogram}_bucket", *matchers), *by, "le")
+    return f"histogram_quantile({level:g}, {buckets})"
+
+
 def mean(histogram: str, *matchers: str, by: tuple[str, ...], window: str = PANEL_WINDOW) -> str:
     """Computes the mean of what a histogram observed, by labels."""
     sums = total(rate(f"{histogram}_sum", *matchers, window=window), *by)
