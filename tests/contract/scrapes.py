@@ -1,11 +1,31 @@
 """Scrapes what a service tells Prometheus, and reads it with Prometheus' own parser."""
 
 import asyncio
+import shutil
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed"
+)
+
+
+def check_with_promtool(text: str) -> None:
+    """Has Prometheus' own linter judge names, types and units of what is ours."""
+    lines = [line for line in text.splitlines(keepends=True) if "process_" not in line]
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input="".join(lines),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @dataclass(frozen=True, slots=True)

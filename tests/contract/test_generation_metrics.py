@@ -17,7 +17,14 @@ from services.telemetry.all_metrics import generation_metrics
 from tests.contract.generation_front import RunningFront, generation_front
 from tests.contract.held_engine import HeldEngine
 from tests.contract.rpc_services import refused
-from tests.contract.scrapes import Scrape, scrape, scraped, until_scraped
+from tests.contract.scrapes import (
+    Scrape,
+    check_with_promtool,
+    needs_promtool,
+    scrape,
+    scraped,
+    until_scraped,
+)
 from tests.unit.generation.builders import picture, scripted_spec, until
 
 TIMEOUT_S = 30.0
@@ -291,6 +298,14 @@ async def test_a_front_tells_all_that_is_declared_and_nothing_else() -> None:
     # This server shows no certificate.
     absent = {"expart_generation_certificate_expiry_timestamp_seconds"}
     assert ours == {metric.name for metric in generation_metrics()} - absent
+
+
+@needs_promtool
+async def test_promtool_finds_no_fault_with_a_front() -> None:
+    async with told() as service:
+        service.engine.may_go_on.set()
+        await service.whole()
+        check_with_promtool((await scraped(service.port)).text)
 
 
 async def test_fronts_of_a_node_share_out_the_ports_and_one_that_finds_none_waits(

@@ -17,7 +17,13 @@ from services.scoring.worker_report import SAMPLED_ITEMS
 from services.telemetry.all_metrics import scoring_metrics
 from tests.contract.rpc_services import refused, unretried
 from tests.contract.scoring_server import ScoringServer, scoring_server
-from tests.contract.scrapes import Scrape, scraped, until_scraped
+from tests.contract.scrapes import (
+    Scrape,
+    check_with_promtool,
+    needs_promtool,
+    scraped,
+    until_scraped,
+)
 
 TIMEOUT_S = 60.0
 OURS = "expart_scoring_"
@@ -158,6 +164,12 @@ async def test_an_encoder_s_tokens_batches_and_cache_are_told(tmp_path: Path) ->
     assert after.value(OURS + "embedding_cache_lookups_total", outcome="miss") == 4
     assert after.value(OURS + "workers", pool="encoder", kind="up") == 1
     assert after.value(OURS + "metric_items_total", metric="bertscore") == 3
+
+
+@needs_promtool
+async def test_promtool_finds_no_fault_with_the_service(tmp_path: Path) -> None:
+    with scoring_server(tmp_path, METRICS_PORT="0") as server:
+        check_with_promtool((await scraped(port_of(server))).text)
 
 
 async def test_the_service_tells_all_that_is_declared_and_nothing_else(tmp_path: Path) -> None:
