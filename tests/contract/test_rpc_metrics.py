@@ -100,7 +100,7 @@ async def test_calls_in_flight_are_told_and_those_that_are_cancelled_are_counted
             stream.cancel()
             call.cancel()
             await asyncio.gather(call, reading, return_exceptions=True)
-            late = await refused(service.slow(channel, timeout=0.5))
+            late = await refused(service.slow(channel, timeout=1.0))
             assert late.code() is StatusCode.DEADLINE_EXCEEDED
         service.go_on()
         after = await until_scraped(port_of(service), lambda now: in_flight(now) == [0, 0])
