@@ -10,6 +10,7 @@ from pathlib import Path
 
 from grpc import StatusCode, aio
 
+from expart.common.v1 import content_pb2
 from expart.generation.v1 import generation_service_pb2 as pb
 from expart.scoring.v1 import scoring_service_pb2 as scoring_pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as scoring_grpc
@@ -20,7 +21,7 @@ from tests.expart_process import PROJECT, expart_process
 from tests.integration.ray_cluster import HEAD_IP, Node, RayCluster, free_ports
 from tests.integration.serve_client import Client, client_of, until_true
 from tests.monitoring.prometheus_server import PrometheusServer, prometheus
-from tests.unit.generation.builders import scripted_spec
+from tests.unit.generation.builders import picture, scripted_spec
 
 ENGINE = "demo-tiny"
 METRICS = ("ec_exact", "rouge_l", "bertscore")
@@ -115,6 +116,8 @@ async def _call(generation: str, scoring: str) -> None:
         await client.until_answer(LAZY.name)
         for _ in range(2):
             await client.explain(STEADY.name, request_id="again")
+            # The engine finds picture and prompt in its caches the second time.
+            await client.explain(ENGINE, image=content_pb2.Image(data=picture().data))
         await _leave(client)
         await _ask_for_too_much(client)
         item = scoring_pb.ScoringItem(
