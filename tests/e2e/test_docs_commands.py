@@ -72,7 +72,8 @@ def test_the_commands_of_sizing_backup_and_the_guide_do_what_is_said(
     (tmp_path / "SPEC.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
     asked = run(block("backup.md", "restore"), tmp_path, addresses)
     # 2 splits, 10 questions each in 2 settings.
-    assert "40 questions planned; 40 answered" in asked
+    assert "40 to ask, 0 answered before" in asked
+    assert (tmp_path / "OUTPUT" / "leaderboard.json").exists()
 
     planned = run(block("sizing.md", "capacity"), tmp_path, addresses)
     assert "40 of 40 questions are left to ask" in planned  # of the weights that the catalog pins

@@ -62,4 +62,4 @@ def test_assumptions_are_told_as_they_are() -> None:
     assert DRIVER_QUESTIONS_PER_S == FRONT_QUESTIONS_PER_S
     assert f"about {ENCODED_PER_CORE_S:g} texts a second and core" in WORDS
     assert f"about {BYTES_PER_ANSWER / 1000:g} KB an answer" in WORDS
-    assert f"300,000 answers {300_000 * BYTES_PER_ANSWER / 2**30:.1f} GiB" in WORDS
+    assert f"of 300,000 answers {300_000 * BYTES_PER_ANSWER / 2**30:.1f} GiB" in WORDS
