@@ -53,7 +53,7 @@ RUN apt-get update && \
 RUN groupadd --gid 10001 expart && \
     useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /tmp \
       --shell /bin/bash expart && \
-    echo 'PATH=/opt/expart/bin:$PATH' > /etc/profile.d/expart.sh && \
+    echo "PATH=/opt/expart/bin:\$PATH" > /etc/profile.d/expart.sh && \
     install --directory --owner 10001 --group 10001 /models
 COPY deploy/docker/serve-models /usr/local/bin/
 COPY deploy/models /opt/catalog
@@ -76,7 +76,7 @@ EXPOSE 50051 50052 8080 9464
 STOPSIGNAL SIGTERM
 # Of a container that runs a front; Kubernetes has probes of its own.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
-    CMD python -m services.rpc.check_health "$EXPART_GENERATION_HEALTH_ADDRESS"
+    CMD ["sh", "-c", "exec python -m services.rpc.check_health ${EXPART_GENERATION_HEALTH_ADDRESS}"]
 CMD ["serve-models"]
 
 FROM runtime AS cpu
@@ -98,7 +98,7 @@ LABEL org.opencontainers.image.title="expart-generation" \
 FROM runtime AS gpu
 # Triton and torch compile code for the GPU and launchers for it when a model is loaded, and vLLM's
 # kernels are partly Triton's: without a compiler it serves no model. No other image has one.
-USER root
+USER 0:0
 # hadolint ignore=DL3008
 RUN apt-get update && \
     apt-get install --yes --no-install-recommends g++ libc6-dev && \

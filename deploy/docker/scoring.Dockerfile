@@ -39,7 +39,7 @@ EXPOSE 50061 50062 9465
 # The service drains; it waits for its worker processes itself, and they have no children.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD python -m services.rpc.check_health "$EXPART_SCORING_HEALTH_ADDRESS"
+    CMD ["sh", "-c", "exec python -m services.rpc.check_health ${EXPART_SCORING_HEALTH_ADDRESS}"]
 CMD ["python", "-m", "services.scoring"]
 ARG SOURCE=unknown
 ARG REVISION=unknown

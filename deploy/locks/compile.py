@@ -1,8 +1,9 @@
 """Writes the lock files from pyproject.toml; ``--check`` says whether they are in step.
 
 ``cpu.txt`` is what a laptop needs to run everything, ``dev.txt`` adds the tools of ``make check
-test``, and ``gpu.txt`` is for machines with NVIDIA GPUs. Pins that still satisfy pyproject.toml
-are kept; ``--upgrade`` moves them.
+test``, and ``gpu.txt`` is for machines with NVIDIA GPUs. ``services.txt`` is for the scoring service
+and the sweep driver alone, ``encoder.txt`` adds BERTScore's encoder. Pins that still satisfy
+pyproject.toml are kept; ``--upgrade`` moves them.
 """
 
 import argparse
@@ -15,10 +16,16 @@ from pathlib import Path
 LOCKS = Path(__file__).resolve().parent
 PROJECT = LOCKS.parent.parent
 EXTRAS = {
-    "cpu": ("generation-cpu", "demo", "scoring"),
-    "dev": ("generation-cpu", "demo", "scoring", "dev"),
-    "gpu": ("generation-gpu", "scoring", "scoring-encoder"),
+    "cpu": ("generation-cpu", "demo", "scoring", "tracing"),
+    "dev": ("generation-cpu", "demo", "scoring", "tracing", "dev"),
+    "gpu": ("generation-gpu", "scoring", "scoring-encoder", "tracing"),
+    "services": ("scoring", "tracing"),
+    "encoder": ("scoring", "scoring-encoder", "tracing"),
 }
+# Those that bring CUDA's libraries.
+WITH_CUDA = ("gpu", "encoder")
+# Those whose versions are the ones of cpu.txt, with which the tests run.
+LIKE_CPU = ("dev", "services", "encoder")
 
 
 def compile_lock(name: str, destination: Path, *, upgrade: bool) -> None:
@@ -33,9 +40,9 @@ def compile_lock(name: str, destination: Path, *, upgrade: bool) -> None:
         *("--no-header", "--no-annotate", "--output-file", str(destination)),
         *(argument for extra in EXTRAS[name] for argument in ("--extra", extra)),
     ]
-    if name != "gpu":
+    if name not in WITH_CUDA:
         command += ["--override", str(LOCKS / "overrides-cpu.txt")]
-    if name == "dev":
+    if name in LIKE_CPU:
         command += ["--constraint", str(destination.with_name("cpu.txt"))]
     if upgrade:
         command.append("--upgrade")
