@@ -1,9 +1,9 @@
 """Writes the lock files from pyproject.toml; ``--check`` says whether they are in step.
 
 ``cpu.txt`` is what a laptop needs to run everything, ``dev.txt`` adds the tools of ``make check
-test``, and ``gpu.txt`` is for machines with NVIDIA GPUs. ``services.txt`` is for the scoring service
-and the sweep driver alone, ``encoder.txt`` adds BERTScore's encoder. Pins that still satisfy
-pyproject.toml are kept; ``--upgrade`` moves them.
+test``, and ``gpu.txt`` is for machines with NVIDIA GPUs. ``services.txt`` is for the scoring
+service and the sweep driver alone, ``encoder.txt`` adds BERTScore's encoder. Pins that still
+satisfy pyproject.toml are kept; ``--upgrade`` moves them.
 """
 
 import argparse
