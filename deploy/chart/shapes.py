@@ -23,7 +23,9 @@ from deploy.chart.program_shapes import (
     sweep_settings,
     sweep_spec,
 )
+from services.scoring.settings import DEVICE_PATTERN
 
+_DURATION: Schema = {"type": "string", "pattern": "^([0-9]+(h|m|s))+$"}
 _OPTIONAL_NUMBER: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}
 _IMAGE = closed(
     {
@@ -67,6 +69,7 @@ _BY_PATH: dict[str, Schema] = {
     "scoring.autoscaling.minReplicas": ABOVE_ZERO,
     "scoring.autoscaling.mode": one_of("none", "hpa", "keda"),
     "scoring.autoscaling.targetCPUUtilizationPercentage": ABOVE_ZERO,
+    "scoring.encoder.device": {"type": "string", "pattern": DEVICE_PATTERN},
     "scoring.encoder.layer": _OPTIONAL_NUMBER,
     "scoring.image.repository": NAME,
     "scoring.topologySpread.maxSkew": ABOVE_ZERO,
@@ -88,12 +91,14 @@ _BY_PATH: dict[str, Schema] = {
         "maxLength": 63,
     },
     "sweep.parallelism": _OPTIONAL_NUMBER,
-    "sweep.results.url": {"type": "string", "pattern": "^((s3|gs|az|abfss|file)://.+)?$"},
+    "sweep.results.url": {"type": "string", "pattern": "^((s3|gs|az|abfss?)://.+)?$"},
     "sweep.ttlSecondsAfterFinished": _OPTIONAL_NUMBER,
+    "tls.duration": _DURATION,
     "tls.extraDnsNames.generation": NAMES,
     "tls.extraDnsNames.scoring": NAMES,
     "tls.issuer.kind": one_of("Issuer", "ClusterIssuer"),
     "tls.mode": one_of("none", "certManager", "secret"),
+    "tls.renewBefore": _DURATION,
 }
 _GROUP_NAME: Schema = {"type": "string", "pattern": "^[a-z]([a-z0-9-]{0,20}[a-z0-9])?$"}
 

@@ -138,7 +138,7 @@ def test_where_pods_run_is_the_user_s() -> None:
 def test_the_image_is_named_by_registry_repository_and_tag_or_digest() -> None:
     values: Manifest = {"image": {"registry": "registry.example/art", "tag": "1.2.3"}}
     (item,) = render(ALONE, values=values).from_template(TEMPLATE)
-    assert container(item)["image"] == "registry.example/art/expart-scoring:1.2.3"
+    assert container(item)["image"] == "registry.example/art/expart-scoring:1.2.3-encoder"
     digest = "sha256:" + "0" * 64
     values["scoring"] = {"image": {"digest": digest}}
     (item,) = render(ALONE, values=values).from_template(TEMPLATE)
