@@ -1,6 +1,7 @@
 """The front as Ray Serve runs it: a deployment with a gRPC server of our own inside."""
 
 import asyncio
+import sys
 
 import structlog
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -38,7 +39,8 @@ class FrontReplica:
     """
 
     def __init__(self, settings: GenerationSettings) -> None:
-        configure_logging(json=True, fields={"program": PROGRAM})
+        # Serve would wrap what goes to sys.stderr into lines of its own, and hold a thousand back.
+        configure_logging(json=True, stream=sys.__stderr__, fields={"program": PROGRAM})
         start_tracing(PROGRAM)
         self._settings = settings
         self._front: Front | None = None

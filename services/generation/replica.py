@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -38,7 +39,11 @@ class ModelReplica:
         standstill_s: float,
     ) -> None:
         # Serve awaits it: a replica counts as ready only once its model is loaded.
-        configure_logging(json=True, fields={"program": PROGRAM, "model": spec.name})
+
+        # Serve would wrap what goes to sys.stderr into lines of its own, and hold a thousand back.
+        configure_logging(
+            json=True, stream=sys.__stderr__, fields={"program": PROGRAM, "model": spec.name}
+        )
         start_tracing(PROGRAM)
         self._runner = ModelRunner(
             spec, build_engine(spec), delta_interval_s=delta_interval_s, limits=limits
