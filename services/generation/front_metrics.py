@@ -151,7 +151,7 @@ class GenerationWatch:
         sent: When a replica was called, by the monotonic clock; 0 before.
     """
 
-    __slots__ = ("_asked", "_metrics", "_text_chars", "sent")
+    __slots__ = ("_asked", "_is_answered", "_metrics", "_text_chars", "sent")
 
     def __init__(
         self,
@@ -162,10 +162,12 @@ class GenerationWatch:
         self._metrics = metrics
         self._asked = asked
         self._text_chars = text_chars
+        self._is_answered = False
         self.sent = 0.0
 
     def answered(self, completion: Completion, text_chars: int) -> None:
-        """Takes the answer."""
+        """Takes the answer; whatever ends the block after that gives nothing up."""
+        self._is_answered = True
         self._metrics.answered(self._asked, completion, text_chars)
 
     def __enter__(self) -> Self:
@@ -178,7 +180,7 @@ class GenerationWatch:
         trace: TracebackType | None,
     ) -> None:
         cause = _cause_of(error, self._asked.left_s)
-        if cause is None:
+        if cause is None or self._is_answered:
             return
         worked_s = time.monotonic() - self.sent if self.sent else 0.0
         text_chars = None if self._text_chars is None else self._text_chars()

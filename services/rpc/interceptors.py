@@ -198,11 +198,11 @@ class CallInterceptor(aio.ServerInterceptor):
     ) -> object:
         """Does a call's work; answers its error, if it has one; logs its end."""
         code, reason = "OK", ""
-        span = begin_served_call(call.method, context, is_known=behaviour is not None)
-        call.counts.in_flight += 1
         name = self._gate.name_client(call.token_name, context)
         note_calling_client(name)
         caller = Caller(name, peer_address(context.peer()))
+        span = begin_served_call(call.method, context, is_known=behaviour is not None)
+        call.counts.in_flight += 1
         try:
             result = await work(caller)
         except asyncio.CancelledError:

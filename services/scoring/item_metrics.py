@@ -58,6 +58,10 @@ class ItemMetrics:
             self.refused(lane)
             raise
 
+    def withdrawn(self, lane: Lane) -> None:
+        """Takes an item whose caller went away before there was room for it."""
+        self._items.add(lane.value, _WITHDRAWN)
+
     def ended(
         self,
         lane: Lane,

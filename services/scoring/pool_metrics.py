@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from services.metrics import METRICS
 from services.scoring.worker_report import WorkerReport
 from services.telemetry.instruments import Metrics
 from services.telemetry.scoring_metrics import ScoringMetrics
@@ -32,11 +33,14 @@ class PoolMetrics:
         self._clock = clock
         self._busy_s = 0.0
         self._busy_since: dict[int, float] = {}
+        self._told_busy_s = 0.0
         self._lost = metrics.counter(ScoringMetrics.WORKERS_LOST)
         self._lost.begin(pool)
         self._batches = metrics.distribution(ScoringMetrics.BATCH_ITEMS)
         self._batches.begin(pool)
         self._metric_seconds = metrics.counter(ScoringMetrics.METRIC_SECONDS)
+        for metric in METRICS:
+            self._metric_seconds.begin(metric)
         self._references = metrics.counter(ScoringMetrics.REFERENCE_LOOKUPS)
         self._embeddings = metrics.counter(ScoringMetrics.EMBEDDING_LOOKUPS)
         for lookups in (self._references, self._embeddings):
@@ -80,6 +84,9 @@ class PoolMetrics:
                 self._encoder_batches.observe(duration_s)
 
     def busy_s(self) -> float:
-        """Seconds in which workers had items, those that have some now included."""
+        """Seconds in which workers had items, those that have some now included. From any thread."""
         now = self._clock()
-        return self._busy_s + sum(now - since for since in list(self._busy_since.values()))
+        # Meanwhile a worker may answer, and its seconds be in neither: a counter never goes back.
+        busy_s = self._busy_s + sum(now - since for since in list(self._busy_since.values()))
+        self._told_busy_s = max(self._told_busy_s, busy_s)
+        return self._told_busy_s

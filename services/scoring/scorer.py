@@ -153,7 +153,11 @@ class Scorer:
             stream: Whose it is; streams get equal shares of the workers.
         """
         arrived = time.monotonic()
-        await self._budgets[stream.lane].take(task.cost_bytes)
+        try:
+            await self._budgets[stream.lane].take(task.cost_bytes)
+        except asyncio.CancelledError:
+            self.items.withdrawn(stream.lane)
+            raise
         return self._enter(task, stream, arrived)
 
     def _enter(self, task: ScoringTask, caller: Caller, arrived: float) -> FutureScores:

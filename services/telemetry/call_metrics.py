@@ -177,11 +177,14 @@ class CallMetrics:
         declared = CallDeclarations.of(service)
         self._metrics = metrics
         self._declared = declared
-        self._codes = tuple(codes)
+        shown_codes = tuple(codes)
         self._other = MethodCounts()
-        self._counts = {name: MethodCounts(self._codes) for name in methods}
-        self._shown = {name.rpartition("/")[2]: counts for name, counts in self._counts.items()}
-        self._shown[OTHER_METHODS] = self._other
+        self._shown = {OTHER_METHODS: self._other}
+        # Methods of one name in two services are one to the label, and so to the counts.
+        self._counts = {
+            name: self._shown.setdefault(name.rpartition("/")[2], MethodCounts(shown_codes))
+            for name in methods
+        }
         self._reasons = frozenset(reasons)
         self._rejected = metrics.counter(declared.rejected)
         for reason in self._reasons:

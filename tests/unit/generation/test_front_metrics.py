@@ -120,6 +120,19 @@ def test_an_answer_is_counted_once_with_its_tokens_and_times() -> None:
     assert whole.sum == 2.0
 
 
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError(), EngineUnavailableError("died while it said goodbye")]
+)
+def test_what_was_answered_is_not_given_up_whatever_comes_after(error: BaseException) -> None:
+    metrics, front = counted()
+    with pytest.raises(type(error)), front.generation(Asked(), lambda: 44) as watch:
+        watch.answered(completion(tokens=11), 44)
+        raise error
+    assert causes(metrics) == {}
+    assert metrics.values(GenerationMetrics.WASTED_TOKENS)["m", "client"] == 0
+    assert metrics.values(GenerationMetrics.EXPLANATIONS)["m", "sweep", "stop"] == 1
+
+
 def test_one_token_has_no_time_to_the_next() -> None:
     metrics, front = counted()
     with front.generation(Asked()) as watch:

@@ -54,11 +54,26 @@ def test_a_worker_is_busy_from_its_first_batch_until_it_has_answered_the_last() 
     assert metrics.values(ScoringMetrics.WORKERS) == {("cpu", "wanted"): 2, ("cpu", "up"): 1}
 
 
+def test_what_is_told_of_busy_workers_never_goes_back() -> None:
+    clock = Clock()
+    metrics, counted = pool(clock)
+    counted.sent(11, 1)
+    clock.now_s = 7.0
+    assert metrics.values(ScoringMetrics.WORKER_BUSY_SECONDS) == {("cpu",): 7.0}
+    clock.now_s = 6.5  # a scrape in another thread, which looked at the clock a moment before
+    assert metrics.values(ScoringMetrics.WORKER_BUSY_SECONDS) == {("cpu",): 7.0}
+
+
 def test_reports_are_added_up() -> None:
     metrics, counted = pool(Clock())
     counted.reported(WorkerReport((("ef1", 0.5), ("bleu", 0.25)), 3, 1))
     counted.reported(WorkerReport((("ef1", 0.25),), 1, 0, 200, (0.5, 0.25), 4, 2))
-    assert metrics.values(ScoringMetrics.METRIC_SECONDS) == {("ef1",): 0.75, ("bleu",): 0.25}
+    seconds = metrics.values(ScoringMetrics.METRIC_SECONDS)
+    assert set(seconds) == {(name,) for name in METRICS}  # from 0 on
+    assert {name: total for (name,), total in seconds.items() if total} == {
+        "ef1": 0.75,
+        "bleu": 0.25,
+    }
     assert metrics.values(ScoringMetrics.REFERENCE_LOOKUPS) == {("hit",): 4, ("miss",): 1}
     assert metrics.values(ScoringMetrics.EMBEDDING_LOOKUPS) == {("hit",): 4, ("miss",): 2}
     assert metrics.values(ScoringMetrics.ENCODER_TOKENS) == {(): 200}

@@ -45,6 +45,17 @@ def test_methods_that_are_not_served_count_as_one() -> None:
     assert {method for method, _ in values} == {"ScoreExplanation", OTHER_METHODS}
 
 
+def test_methods_of_one_name_in_two_services_are_counted_together() -> None:
+    metrics = Metrics()
+    names = ["/a.A/Check", "/b.B/Check"]
+    calls = CallMetrics(metrics, "scoring", methods=names, codes=["OK"], reasons=[])
+    for name in names:
+        one = calls.of(name)
+        one.in_flight += 1
+        one.ended("OK", 0.1)
+    assert metrics.values(DECLARED.calls)["Check", "OK"] == 2
+
+
 def test_bytes_are_counted_by_functions_that_are_made_once() -> None:
     metrics, calls = counted()
     one = calls.of(SCORE)
