@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -38,6 +39,7 @@ class MetricsPort:
     def __init__(self, metrics: Metrics, address: str, ports: Sequence[int]) -> None:
         self._server = MetricsServer(metrics, address, ports)
         self._ports = ports
+        self._is_over = asyncio.Event()
         self._trying: asyncio.Task[None] | None = None
 
     @property
@@ -53,9 +55,10 @@ class MetricsPort:
 
     async def stop(self) -> None:
         """Ends it."""
+        self._is_over.set()
         if self._trying is not None:
-            self._trying.cancel()
-            await asyncio.gather(self._trying, return_exceptions=True)
+            # Not cancelled: its thread would go on, and maybe serve what nobody ends any more.
+            await asyncio.wait({self._trying})
         await asyncio.to_thread(self._server.stop)
 
     async def _serve(self) -> OSError | None:
@@ -71,6 +74,9 @@ class MetricsPort:
         ports = list(self._ports)
         _log.warning("metrics_port_taken", ports=ports)
         while True:
-            await asyncio.sleep(_RETRY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RETRY_S):
+                    await self._is_over.wait()
+                    return
             if await self._serve() is None:
                 return

@@ -69,7 +69,7 @@ class GenerationMetrics:
     )
     QUEUE_SECONDS = histogram(
         "expart_generation_queue_seconds",
-        "Seconds that a request waited for a place at the model's replicas.",
+        "Seconds that a request waited before it got a place at the model's replicas.",
         *("model", "lane"),
         bounds=QUEUE_BOUNDS_S,
     )

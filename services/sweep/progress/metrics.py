@@ -6,6 +6,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from services.sweep.progress.snapshot import Histogram, ModelProgress, SweepSnapshot
+from services.sweep.remote.retry import RETRIED_REASONS
 from services.sweep.spec.spec import PricesSpec
 from services.telemetry.declarations import Buckets, MetricDeclaration, Values, metric_families
 from services.telemetry.sweep_metrics import SweepMetrics
@@ -66,9 +67,9 @@ class MetricsProgress(Collector):
         yield (
             SweepMetrics.RETRIES,
             {
-                (model.label, reason): count
+                (model.label, reason.value): model.retries.get(reason, 0)
                 for model in models
-                for reason, count in sorted(model.retries.items())
+                for reason in sorted(RETRIED_REASONS)
             },
         )
         yield SweepMetrics.PROMPT_TOKENS, {(one.label,): one.prompt_token_count for one in models}

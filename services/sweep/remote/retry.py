@@ -52,6 +52,9 @@ _ASKS_AGAIN = frozenset(
         ErrorReason.DEADLINE_EXCEEDED,
     }
 )
+RETRIED_REASONS = _WAITS | _ASKS_AGAIN | {ErrorReason.INTERNAL}
+"""Reasons after which a question may be asked again; after any other it is given up at once."""
+
 # A fault mostly comes again with the same question, and each may cost the service a worker.
 _ATTEMPTS_AT_A_FAULT = 2
 _CONCERNS_MODEL = frozenset(

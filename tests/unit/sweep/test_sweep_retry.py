@@ -20,6 +20,7 @@ from services.core.errors import (
     service_error_classes,
 )
 from services.sweep.remote.retry import (
+    RETRIED_REASONS,
     ConnectionLostError,
     RetryBudget,
     RetryLimits,
@@ -114,6 +115,12 @@ GIVEN_UP = sorted(set(ErrorReason) - WAITED_FOR - REPEATED - {ErrorReason.INTERN
 @pytest.mark.parametrize("reason", GIVEN_UP)
 def test_every_other_error_gives_the_question_up_at_once(reason: ErrorReason) -> None:
     assert budget().delay_after(make(service_error_classes()[reason])) is None
+    assert reason not in RETRIED_REASONS
+
+
+@pytest.mark.parametrize("reason", sorted(RETRIED_REASONS))
+def test_after_every_reason_of_a_retry_the_question_is_asked_again(reason: ErrorReason) -> None:
+    assert budget().delay_after(make(service_error_classes()[reason])) is not None
 
 
 def test_a_fault_of_the_service_is_tried_once_more_and_by_the_next_run_again() -> None:

@@ -74,6 +74,7 @@ def test_a_scrape_gives_the_counts_of_now_and_counters_since_the_driver_began() 
     assert value("questions_in_flight", model="alpha") == 2
     assert value("concurrency_limit", model="alpha") == 8
     assert value("retries_total", model="alpha", reason="OVERLOADED") == 3
+    assert value("retries_total", model="alpha", reason="DRAINING") == 0  # seen when it changes
     # 0.5 million at 2 EUR and 0.25 million at 6 EUR: 1 + 1.5
     assert value("token_cost_total", model="alpha", currency="EUR") == 2.5
     # 0.3 and 0.5 are at most 0.5; 1000 is above every bound
