@@ -80,6 +80,7 @@ _BY_PATH: dict[str, Schema] = {
     "sweep.drivers": ABOVE_ZERO,
     "sweep.failOnExitCodes": {
         "type": "array",
+        "uniqueItems": True,
         "items": {"type": "integer", "minimum": 1, "maximum": 255},
     },
     "sweep.image.repository": NAME,

@@ -106,6 +106,8 @@ def test_pods_spread_over_nodes_and_zones() -> None:
     rules = list_at(pod(deployment()), "topologySpreadConstraints")
     keys = [rule["topologyKey"] for rule in rules]
     assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    # Pods that are being replaced do not count: where they are, the next may be.
+    assert all(rule["matchLabelKeys"] == ["pod-template-hash"] for rule in rules)
 
 
 def test_a_secured_service_has_certificate_and_tokens() -> None:

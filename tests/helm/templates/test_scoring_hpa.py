@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helm.chart import Manifest, at, list_at, mapping_at, render
+from tests.helm.chart import Manifest, at, list_at, mapping_at, name_of, render
 
 TEMPLATE = "scoring/hpa.yaml"
 ALONE = "scoring-only-values.yaml"
@@ -39,3 +39,17 @@ def test_it_keeps_the_service_s_own_container_below_the_wanted_use() -> None:
     assert at(metric, "containerResource", "container") == "scoring"
     assert at(metric, "containerResource", "target", "averageUtilization") == 60
     assert at(spec, "behavior", "scaleDown", "stabilizationWindowSeconds") == 120
+
+
+def test_a_release_switches_to_keda_and_back() -> None:
+    # Helm makes what is new before it deletes what is gone, so for a moment both are there. KEDA's
+    # webhook refuses to scale what an autoscaler without this annotation scales:
+    # https://keda.sh/docs/latest/operate/admission-webhooks/
+    (own,) = render(ALONE).from_template(TEMPLATE)
+    annotations = mapping_at(own, "metadata", "annotations")
+    assert annotations["validations.keda.sh/hpa-ownership"] == "false"
+    # And back: Helm refuses to make what somebody else has made under the same name.
+    keda: Manifest = {"mode": "keda", "keda": {"prometheusAddress": "http://prometheus:9090"}}
+    scaled = render(ALONE, values={"scoring": {"autoscaling": keda}}).only("ScaledObject")
+    made_by_keda = at(scaled, "spec", "advanced", "horizontalPodAutoscalerConfig", "name")
+    assert made_by_keda != name_of(own)

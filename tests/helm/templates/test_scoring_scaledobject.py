@@ -28,6 +28,10 @@ def test_it_asks_prometheus_for_waiting_items_of_this_namespace() -> None:
     metadata = mapping_at(by_items, "metadata")
     assert metadata["serverAddress"] == "http://prometheus:9090"
     assert 'namespace="expart"' in str(metadata["query"])
+    # Another release may score in the same namespace.
+    assert 'pod=~"demo-expart-serving-scoring-.+"' in str(metadata["query"])
+    # Without an answer the fallback holds; a 0 would end pods that are at work.
+    assert metadata["ignoreNullValues"] == "false"
     # KEDA takes texts only.
     assert metadata["threshold"] == "2000000"
     assert by_processor["type"] == "cpu"

@@ -14,13 +14,14 @@ def test_it_is_not_there_where_scoring_is_disabled() -> None:
     assert render("cpu-demo-values.yaml", values=values).from_template(TEMPLATE) == ()
 
 
-def test_it_leads_to_grpc_and_metrics_by_name() -> None:
+def test_it_leads_to_grpc_and_shows_no_metrics() -> None:
+    # It may be a load balancer, and metrics ask nobody for a token.
     (item,) = render(ALONE).from_template(TEMPLATE)
     assert name_of(item) == "demo-expart-serving-scoring"
     ports = {
         port["name"]: (port["port"], port["targetPort"]) for port in list_at(item, "spec", "ports")
     }
-    assert ports == {"grpc": (50061, "grpc"), "metrics": (9465, "metrics")}
+    assert ports == {"grpc": (50061, "grpc")}
 
 
 def test_type_and_annotations_are_the_user_s() -> None:

@@ -6,6 +6,7 @@ from tests.helm.pods import pod_templates
 
 TEMPLATE = "security/networkpolicy-deny.yaml"
 DEMO = "cpu-demo-values.yaml"
+MANY = "many-models-values.yaml"
 STRANGER = Peer({"app": "stranger"}, "elsewhere")
 NEIGHBOUR = Peer({"app": "neighbour"}, "expart")
 DNS = Peer({"k8s-app": "kube-dns"}, "kube-system")
@@ -54,3 +55,26 @@ def test_it_selects_every_pod_of_the_release() -> None:
         selector = mapping_at(item, "spec", "podSelector", "matchLabels")
         for pod in pod_templates(render(DEMO)):
             assert selector.items() <= pod.labels.items(), pod.owner
+
+
+def test_an_empty_list_lets_nobody_through() -> None:
+    # To Kubernetes a rule without peers is of everybody.
+    empty: Manifest = {
+        "dns": {"to": []},
+        "hub": {"to": []},
+        "objectStore": {"to": []},
+        "kubernetesApi": {"to": []},
+        "kuberayOperator": {"from": []},
+        "prometheus": [],
+    }
+    values: Manifest = {
+        "networkPolicy": empty,
+        "sweep": {"dataset": {"prepare": {"enabled": True, "contact": "you@example.org"}}},
+    }
+    for made in (render(DEMO, values=values), render(MANY, values={"networkPolicy": empty})):
+        for pod in pod_templates(made):
+            one = own(made, pod.owner)
+            for other in (STRANGER, NEIGHBOUR, DNS, Peer(address="8.8.8.8")):
+                for port in (*PORTS, 53):
+                    assert not may_reach(made, one, other, port), (pod.owner, other, port)
+                    assert not may_reach(made, other, one, port), (pod.owner, other, port)

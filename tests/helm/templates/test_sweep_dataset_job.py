@@ -68,7 +68,10 @@ def test_it_gets_no_keys_of_the_object_store() -> None:
     [
         ({"dataset": {"prepare": {"arguments": ["--retry-dead"]}}}, True),
         ({"nodeSelector": {"pool": "cpu"}}, True),
+        ({"extraEnv": [{"name": "HF_ENDPOINT", "value": "https://hub.example"}]}, True),
         ({"spec": {"seed": 1}}, False),
+        ({"dataset": {"size": "60Gi"}}, False),
+        ({"serviceAccount": {"name": "writer"}}, False),
         ({"drivers": 3}, False),
     ],
     ids=str,
@@ -81,3 +84,26 @@ def test_it_has_another_name_where_its_pods_change(more: Manifest, *, is_another
     first, second = job(values()), job({"sweep": changed})
     assert (name_of(first) != name_of(second)) == is_another
     assert (at(first, "spec") != at(second, "spec")) == is_another
+
+
+def test_another_name_of_the_chart_makes_another_job() -> None:
+    # It stands in the labels of the pods, which nobody can change.
+    same: Manifest = {"fullnameOverride": "art", **values()}
+    first, second = job(same), job({**same, "nameOverride": "other"})
+    assert at(first, "spec") != at(second, "spec")
+    assert name_of(first) != name_of(second)
+
+
+def test_it_has_no_account_that_may_write_results() -> None:
+    # It opens pictures from anywhere; the drivers' account may have a cloud's role.
+    pod = mapping_at(job(values()), "spec", "template", "spec")
+    assert "serviceAccountName" not in pod
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_the_loss_of_a_node_is_nobody_s_fault() -> None:
+    (rule,) = list_at(job(values()), "spec", "podFailurePolicy", "rules")
+    assert (rule["action"], at(rule, "onPodConditions", 0, "type")) == (
+        "Ignore",
+        "DisruptionTarget",
+    )

@@ -3,6 +3,11 @@
 import pytest
 from pydantic import JsonValue
 
+from services.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG_INPUT
+from services.cli.sweep_options import chosen_shard
+from services.cli.sweep_run_command import EXIT_INCOMPLETE
+from services.sweep.run.settings import SweepSettings
+from services.sweep.spec.sharding import Shard
 from tests.helm.chart import Manifest, at, list_at, mapping_at, name_of, refusal, render
 from tests.helm.pods import environment_of
 
@@ -84,6 +89,11 @@ def test_wrong_input_may_end_the_whole_job() -> None:
     rules = list_at(job(failOnExitCodes=[2]), "spec", "podFailurePolicy", "rules")
     (failing,) = [rule for rule in rules if rule["action"] == "FailJob"]
     assert at(failing, "onExitCodes", "values") == [2]
+    # Kubernetes takes them in order only.
+    rules = list_at(job(failOnExitCodes=[137, 2, 3]), "spec", "podFailurePolicy", "rules")
+    (failing,) = [rule for rule in rules if rule["action"] == "FailJob"]
+    assert at(failing, "onExitCodes", "values") == [2, 3, 137]
+    assert "failOnExitCodes" in refusal(DEMO, values={"sweep": {"failOnExitCodes": [2, 2]}})
 
 
 def test_limits_of_time_are_written_out_and_left_out_where_there_are_none() -> None:
@@ -132,8 +142,10 @@ def test_settings_become_variables_with_their_numbers_written_out() -> None:
 
 
 def test_what_is_in_flight_may_end_before_the_pod_is_killed() -> None:
-    grace = pod(job(settings={"drain_s": 90}))["terminationGracePeriodSeconds"]
-    assert int(str(grace)) > 90
+    for settings in ({}, {"drain_s": 90}):
+        grace = pod(job(settings=settings))["terminationGracePeriodSeconds"]
+        # Then the last results are made durable, by an object store perhaps.
+        assert int(str(grace)) >= SweepSettings(**settings).drain_s + 30
 
 
 def test_pods_of_a_lost_node_are_given_up_soon() -> None:
@@ -157,3 +169,30 @@ def test_what_failed_for_good_is_asked_again_where_the_values_say_so() -> None:
 
     assert "--retry-failed" in str(arguments(job(retryFailed=True)))
     assert "--retry-failed" not in str(arguments(job()))
+
+
+def test_a_token_that_the_services_ask_for_is_not_forgotten() -> None:
+    asked: Manifest = {"tokens": {"existingSecret": "callers"}}
+    assert "tokens.client.existingSecret" in refusal(DEMO, values=asked)
+    elsewhere: Manifest = {
+        "sweep": {"generationAddress": "a.example:1", "scoringAddress": "b.example:2"}
+    }
+    assert render(DEMO, values={**asked, **elsewhere}).from_template(TEMPLATE)
+
+
+def test_the_program_ends_with_the_codes_that_the_policy_is_about() -> None:
+    rules = list_at(job(), "spec", "podFailurePolicy", "rules")
+    assert [at(rule, "onExitCodes", "values") for rule in rules if "onExitCodes" in rule] == [
+        [EXIT_INTERRUPTED]
+    ]
+    # What counts as a fault must be none of those that do not.
+    assert EXIT_INTERRUPTED not in {EXIT_INCOMPLETE, EXIT_FAILED, EXIT_WRONG_INPUT}
+
+
+def test_the_index_that_the_job_gives_is_the_shard(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As the Job's controller sets it, beside what the chart sets.
+    for name, value in environment_of(driver(job(drivers=6))).items():
+        monkeypatch.setenv(name, value)
+    for index in range(6):
+        monkeypatch.setenv("JOB_COMPLETION_INDEX", str(index))
+        assert chosen_shard(None, None) == Shard(index, 6)

@@ -69,6 +69,9 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "expart-serving.selectorLabels" $context | nindent 8 }}
+    # Each revision by itself: else the pods that are being replaced decide where the new ones go.
+    matchLabelKeys:
+      - pod-template-hash
 {{- else }} []
 {{- end }}
 {{- with .Values.scoring.nodeSelector }}

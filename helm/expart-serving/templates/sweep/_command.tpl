@@ -1,63 +1,78 @@
 {{/*
-A Job that runs the expart command once: (dict "root" $ "component" "report" "command" (list …)
-"resources" … "volumes" … "volumeMounts" …), the last two as text.
+A Job that runs the expart command once: (dict "root" $ "component" "report" "name" … "command" (list …)
+"resources" … "volumes" … "volumeMounts" …), the last two as text. Without a name it is named by what
+its pods are, which Kubernetes lets nobody change: what changes them makes another Job.
 */}}
 {{- define "expart-serving.sweep.commandJob" -}}
 {{- $root := .root -}}
-{{- $sweep := $root.Values.sweep -}}
+{{- $template := include "expart-serving.sweep.commandPod" . -}}
+{{- $hashed := printf "%s-%s-%s" (include "expart-serving.fullname" $root) .component ($template | sha256sum | trunc 8) -}}
 apiVersion: batch/v1
 kind: Job
 metadata:
-  name: {{ .name }}
+  name: {{ .name | default $hashed }}
   namespace: {{ $root.Release.Namespace }}
   labels:
     {{- include "expart-serving.labels" (dict "root" $root "component" .component) | nindent 4 }}
 spec:
   backoffLimit: 6
+  podFailurePolicy:
+    rules:
+      # The node was lost or drained: the next pod goes on.
+      - action: Ignore
+        onPodConditions:
+          - type: DisruptionTarget
+            status: "True"
   template:
-    metadata:
-      labels:
-        {{- include "expart-serving.selectorLabels" (dict "root" $root "component" .component) | nindent 8 }}
-    spec:
-      restartPolicy: Never
-      serviceAccountName: {{ include "expart-serving.serviceAccountName" (dict "root" $root "component" "sweep") }}
-      automountServiceAccountToken: false
-      enableServiceLinks: false
-      {{- include "expart-serving.imagePullSecrets" $root | nindent 6 }}
+    {{- $template | nindent 4 }}
+{{- end -}}
+
+{{/* Its pods. They need no cloud's role, as the drivers may, and so none of their account. */}}
+{{- define "expart-serving.sweep.commandPod" -}}
+{{- $root := .root -}}
+{{- $sweep := $root.Values.sweep -}}
+metadata:
+  labels:
+    {{- include "expart-serving.selectorLabels" (dict "root" $root "component" .component) | nindent 4 }}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- include "expart-serving.imagePullSecrets" $root | nindent 2 }}
+  securityContext:
+    {{- include "expart-serving.podSecurityContext" $root | nindent 4 }}
+  containers:
+    - name: expart
+      image: {{ include "expart-serving.image" (dict "root" $root "image" $sweep.image) }}
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       securityContext:
-        {{- include "expart-serving.podSecurityContext" $root | nindent 8 }}
-      containers:
-        - name: expart
-          image: {{ include "expart-serving.image" (dict "root" $root "image" $sweep.image) }}
-          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-          securityContext:
-            {{- include "expart-serving.containerSecurityContext" $root | nindent 12 }}
-          command: {{ toJson .command }}
-          env:
-            - name: EXPART_CLI_LOG_FOLDER
-              value: /tmp/log
-            {{- with $sweep.extraEnv }}
-            {{- toYaml . | nindent 12 }}
-            {{- end }}
-          resources:
-            {{- toYaml .resources | nindent 12 }}
-          volumeMounts:
-            - name: tmp
-              mountPath: /tmp
-            {{- .volumeMounts | nindent 12 }}
-      volumes:
+        {{- include "expart-serving.containerSecurityContext" $root | nindent 8 }}
+      command: {{ toJson .command }}
+      env:
+        - name: EXPART_CLI_LOG_FOLDER
+          value: /tmp/log
+        {{- with $sweep.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      resources:
+        {{- toYaml .resources | nindent 8 }}
+      volumeMounts:
         - name: tmp
-          emptyDir:
-            sizeLimit: 4Gi
-        {{- .volumes | nindent 8 }}
-      {{- with $sweep.nodeSelector }}
-      nodeSelector:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $sweep.tolerations }}
-      tolerations:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+          mountPath: /tmp
+        {{- .volumeMounts | nindent 8 }}
+  volumes:
+    - name: tmp
+      emptyDir:
+        sizeLimit: 4Gi
+    {{- .volumes | nindent 4 }}
+  {{- with $sweep.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $sweep.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end -}}
 
 {{/* Name of the claim for the dataset; nothing where there is none. */}}

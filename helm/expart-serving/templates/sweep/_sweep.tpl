@@ -88,6 +88,19 @@ envFrom:
 {{- end }}
 {{- end -}}
 
+{{/* Exit codes in the order that Kubernetes asks for, each once: a list. */}}
+{{- define "expart-serving.sweep.exitCodes" -}}
+{{- $given := list -}}
+{{- range .Values.sweep.failOnExitCodes }}{{ $given = append $given (int .) }}{{ end -}}
+{{- $sorted := list -}}
+{{- range $code := untilStep 1 256 1 -}}
+{{- if has $code $given -}}
+{{- $sorted = append $sorted $code -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $sorted -}}
+{{- end -}}
+
 {{/* What the schema of Kubernetes 1.28 asks of every rule, and its server only of some. */}}
 {{- define "expart-serving.sweep.onNoCondition" -}}
 {{- if semverCompare "<1.29-0" .Capabilities.KubeVersion.Version }}
