@@ -103,11 +103,19 @@ USER 0:0
 RUN apt-get update && \
     apt-get install --yes --no-install-recommends g++ libc6-dev && \
     rm -rf /var/lib/apt/lists/*
+# The launchers include Python's headers, which a base image may lack.
+RUN test -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"
 USER 10001:10001
 COPY --from=build-gpu /opt/expart /opt/expart
-# For NVIDIA's container toolkit.
+# For NVIDIA's container toolkit: CUDA 13 needs a driver from 580 on. Which GPUs a container sees is
+# said by whoever starts it; an image that asks for all gives them to pods that want none, too.
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility \
-    NVIDIA_VISIBLE_DEVICES=all
+    NVIDIA_REQUIRE_CUDA=cuda>=13.0
+# FlashInfer compiles its sampling kernels by nvcc, of which no whole toolkit is here, and vLLM does
+# not look before it takes them: the engine would end as it starts. Triton's kernels do the same.
+ENV VLLM_USE_FLASHINFER_SAMPLER=0
+# Where Google's nodes put the driver; elsewhere it is on the system's own path.
+ENV LD_LIBRARY_PATH=/usr/local/nvidia/lib64
 ARG SOURCE=unknown
 ARG REVISION=unknown
 ARG VERSION=0.1.0

@@ -95,6 +95,13 @@ def test_every_variable_of_an_image_is_a_setting() -> None:
     assert {"EXPART_SCORING_ADDRESS", "EXPART_GENERATION_METRICS_PORT"} <= used
 
 
+def test_the_image_for_gpus_asks_for_none_by_itself() -> None:
+    # A pod that requests no GPU would be given all of its node's.
+    variables = re.findall(r"(?m)^(?:ENV|   ) ([A-Z_]+)=", stages(text_of("generation"))[-1])
+    assert "NVIDIA_DRIVER_CAPABILITIES" in variables
+    assert "NVIDIA_VISIBLE_DEVICES" not in variables
+
+
 def test_the_compose_file_has_the_shape_that_docker_takes(tmp_path: Path) -> None:
     right = check_compose(FOLDER / "compose.yaml")
     assert right.returncode == 0, right.stdout
