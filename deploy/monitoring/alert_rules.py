@@ -21,6 +21,8 @@ def _generation() -> RuleGroup:
     replicas = "expart_generation_model_replicas"
     wanted = most(selector(replicas, 'kind="wanted"'), *_BY_MODEL)
     ready = most(selector(replicas, 'kind="ready"'), *_BY_MODEL)
+    queue, interactive = "expart_generation_queue_seconds", 'lane="interactive"'
+    taken = total(f"increase({selector(f'{queue}_count', interactive)}[10m])", *_BY_MODEL)
     return RuleGroup(
         "expart-generation",
         (
@@ -46,15 +48,16 @@ def _generation() -> RuleGroup:
                 INTERACTIVE_WAIT,
                 quantile(
                     0.95,
-                    "expart_generation_queue_seconds",
-                    'lane="interactive"',
+                    queue,
+                    interactive,
                     by=_BY_MODEL,
                     window="10m",
                 ),
             ),
             Alert(
                 "ExpartQueueSaturated",
-                f"{INTERACTIVE_WAIT} > 15",
+                # Of fewer calls, the one that woke a model would decide.
+                f"{INTERACTIVE_WAIT} > 15 and {taken} >= 10",
                 "10m",
                 "warning",
                 "Interactive calls to {{ $labels.model }} in {{ $labels.namespace }} wait long",
@@ -120,7 +123,7 @@ def _gone(component: str) -> Alert:
     lives = f"expart_{component}_draining"
     return Alert(
         "ExpartServiceGone",
-        f"count by (namespace) (last_over_time({lives}[1h])) unless count by (namespace) ({lives})",
+        f"count by (namespace) (last_over_time({lives}[1d])) unless count by (namespace) ({lives})",
         "5m",
         "critical",
         f"No process of {component} in {{{{ $labels.namespace }}}} tells of itself any more",

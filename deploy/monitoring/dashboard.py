@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from deploy.monitoring.slo import AVAILABILITY
+
 
 class Kind(Enum):
     """How a panel shows its queries."""
 
     TIMESERIES = "timeseries"
+    # The number at the end of the chosen time: one that is gone is not shown any more.
     STAT = "stat"
 
 
@@ -43,6 +46,7 @@ class Panel:
         stacked: Whether series are added up.
         decimals: Digits after the point; Grafana's choice by default.
         runbook: Alert whose page tells what to do; empty: none.
+        empty: What is shown where there are no series; by default what its row says.
         width: Of the dashboard's 24 columns.
         height: In rows.
     """
@@ -57,16 +61,18 @@ class Panel:
     stacked: bool = False
     decimals: int | None = None
     runbook: str = ""
+    empty: str = ""
     width: int = 8
     height: int = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels that belong together."""
+    """Panels that belong together, and what an empty one of them means."""
 
     title: str
     panels: tuple[Panel, ...]
+    empty: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def stat(
     steps: tuple[Step, ...] = (),
     decimals: int | None = None,
     runbook: str = "",
-    width: int = 4,
+    empty: str = "",
 ) -> Panel:
     """Makes a panel of one number."""
     return Panel(
@@ -122,7 +128,8 @@ def stat(
         steps=steps,
         decimals=decimals,
         runbook=runbook,
-        width=width,
+        empty=empty,
+        width=4,
         height=4,
     )
 
@@ -132,14 +139,29 @@ def bad_from(warning: float, critical: float) -> tuple[Step, ...]:
     return (Step(warning, "orange"), Step(critical, "red"))
 
 
-def firing_alerts(*matchers: str) -> Panel:
-    """Makes the panel that every dashboard begins with."""
-    which = ",".join(('alertname=~"Expart.*"', 'alertstate="firing"', *matchers))
-    return stat(
+def firing_alerts() -> Panel:
+    """Makes the panel that every dashboard begins with: each alert that fires, by name.
+
+    That none fires is only said where the rules are loaded.
+    """
+    firing = 'ALERTS{alertname=~"Expart.*",alertstate="firing",namespace=~"$namespace"}'
+    none = f"0 * {AVAILABILITY.objective_record} unless on () {firing}"
+    return Panel(
         "Alerts firing",
-        "How many of the alerts of this chart fire. What each means is in docs/runbooks, by name.",
+        "Which alerts of this chart fire, and for how many models, pools or sweeps. What each "
+        "means and what to do is in docs/runbooks, by name.",
         "short",
-        f"count(ALERTS{{{which}}}) or vector(0)",
+        (
+            Query(
+                f'count by (alertname) ({firing}) or label_replace({none}, "alertname", '
+                '"none", "", "")',
+                "{{alertname}}",
+            ),
+        ),
+        Kind.STAT,
         steps=(Step(1, "red"),),
         decimals=0,
+        empty="Prometheus has no rules of ours",
+        width=24,
+        height=3,
     )

@@ -44,6 +44,7 @@ ENGINE_PANELS = (
         "max_num_seqs is too high for the memory.",
         "reqps",
         (Query(total(rate("ray_vllm_num_preemptions_total", *_MODEL), *_BY), _NAME),),
+        empty="none so far",
     ),
     Panel(
         "Tokens in the engine",
@@ -100,6 +101,7 @@ ENGINE_PANELS = (
             ),
         ),
         maximum=100,
+        empty="no GPU in the cluster",
     ),
     Panel(
         "GPU memory",
@@ -111,5 +113,6 @@ ENGINE_PANELS = (
                 "{{instance}} GPU {{GpuIndex}} {{GpuDeviceName}}",
             ),
         ),
+        empty="no GPU in the cluster",
     ),
 )

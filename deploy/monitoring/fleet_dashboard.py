@@ -7,6 +7,7 @@ from deploy.monitoring.dashboard import (
     Row,
     Step,
     Variable,
+    bad_from,
     firing_alerts,
     stat,
 )
@@ -18,9 +19,11 @@ _OF_MODELS = (_NAMESPACE, 'application=~"model-($model)"')
 _DAY_S = 86_400
 _HEALTHY = selector("ray_serve_deployment_replica_healthy", *_OF_MODELS)
 _CPU, _GPU = 'Name="CPU"', 'Name="GPU"'
+_UP = selector("up", _NAMESPACE)
+_NO_RAY = "no Ray node in this time"
 
 _SUMMARY = (
-    firing_alerts(_NAMESPACE),
+    firing_alerts(),
     stat(
         "Ray nodes",
         "Nodes that tell of themselves.",
@@ -42,6 +45,7 @@ _SUMMARY = (
         total(selector("ray_resources", _NAMESPACE, _GPU, 'State="AVAILABLE"')),
         decimals=0,
         runbook="ExpartReplicasBelowWanted",
+        empty="no GPU",
     ),
     stat(
         "Cold starts, 1 h",
@@ -49,6 +53,7 @@ _SUMMARY = (
         "short",
         f"sum(increase({selector('expart_generation_cold_starts_total', *_MODEL)}[1h]))",
         decimals=0,
+        empty="no front",
     ),
     stat(
         "Certificate valid for",
@@ -57,6 +62,17 @@ _SUMMARY = (
         f"min({selector('namespace_component:expart_certificate_seconds_left:min', _NAMESPACE)})",
         steps=(Step(2 * _DAY_S, "orange"), Step(14 * _DAY_S, "green")),
         runbook="ExpartCertificateExpiring",
+        empty="no TLS",
+    ),
+    stat(
+        "Targets lost",
+        "Processes that Prometheus should reach and does not.",
+        "short",
+        f"count({_UP}) - {total(_UP)}",
+        steps=bad_from(1, 2),
+        decimals=0,
+        runbook="ExpartServiceGone",
+        empty="nothing is scraped",
     ),
 )
 
@@ -126,6 +142,7 @@ _SCALING = (
                 "{{model}}",
             ),
         ),
+        empty="none in this time",
     ),
     Panel(
         "Start of a replica, p95",
@@ -194,6 +211,7 @@ _NODES = (
         "short",
         (Query(total(selector("ray_resources", _NAMESPACE, _GPU), "State"), "{{State}}"),),
         stacked=True,
+        empty="no GPU in the cluster",
     ),
 )
 
@@ -214,7 +232,7 @@ _PROCESSES = (
         "Scrapes",
         "1 where Prometheus reaches a target.",
         "short",
-        (Query(selector("up", _NAMESPACE), "{{job}} {{instance}}"),),
+        (Query(_UP, "{{job}} {{instance}}"),),
         decimals=0,
         maximum=1,
         runbook="ExpartServiceGone",
@@ -235,9 +253,9 @@ FLEET = Dashboard(
         ),
     ),
     rows=(
-        Row("Now", _SUMMARY),
-        Row("Replicas and cold starts", _SCALING),
-        Row("Nodes", _NODES),
-        Row("Processes", _PROCESSES),
+        Row("Now", _SUMMARY, _NO_RAY),
+        Row("Replicas and cold starts", _SCALING, _NO_RAY),
+        Row("Nodes", _NODES, _NO_RAY),
+        Row("Processes", _PROCESSES, "nothing is scraped"),
     ),
 )

@@ -13,7 +13,9 @@ from deploy.monitoring.dashboard import (
 )
 from deploy.monitoring.engine_panels import ENGINE_PANELS
 from deploy.monitoring.image_panels import IMAGE_PANELS
+from deploy.monitoring.promise_panels import availability_speed, first_token_speed
 from deploy.monitoring.promql import most, quantile, rate, selector, total
+from deploy.monitoring.replica_panels import REPLICA_PANELS
 from deploy.monitoring.slo import AVAILABILITY, TIME_TO_FIRST_TOKEN
 
 _NAMESPACE = 'namespace=~"$namespace"'
@@ -26,11 +28,12 @@ _REQUEST = "gen_ai_server_request_duration_seconds"
 _STATE = "expart_generation_model_state"
 _READY = most(selector(_STATE, *_MODEL, 'state="ready"'), "model")
 _FAILED = most(selector(_STATE, *_MODEL, 'state="failed"'), "model")
-_REPLICAS = "expart_generation_model_replicas"
 _OF_THIS = (_NAMESPACE, 'component="generation"')
+_NO_FRONT = "no front in this time"
+_PROMISES = (availability_speed("generation"), first_token_speed())
 
 _SUMMARY = (
-    firing_alerts(_NAMESPACE),
+    firing_alerts(),
     stat(
         "Models ready",
         "Models with a replica that answers. Those scaled to zero are not among them, and are no "
@@ -53,6 +56,7 @@ _SUMMARY = (
         "Part of the calls that ended by the service's fault or ran out of time.",
         "percentunit",
         most(selector(AVAILABILITY.record("1h"), *_OF_THIS)),
+        empty="no calls",
         steps=bad_from(1 - AVAILABILITY.objective, 14.4 * (1 - AVAILABILITY.objective)),
         decimals=2,
         runbook="ExpartAvailabilityBurnRate",
@@ -63,9 +67,18 @@ _SUMMARY = (
         f"{TIME_TO_FIRST_TOKEN.limit_s:g} s, of the model with the most.",
         "percentunit",
         most(selector(TIME_TO_FIRST_TOKEN.record("1h"), *_MODEL)),
+        empty="no interactive answers",
         steps=bad_from(1 - TIME_TO_FIRST_TOKEN.objective, 3 * (1 - TIME_TO_FIRST_TOKEN.objective)),
         decimals=2,
         runbook="ExpartTimeToFirstTokenBurnRate",
+    ),
+    stat(
+        "Waiting",
+        "Calls that wait for a place, in both lanes.",
+        "short",
+        total(selector("expart_generation_waiting", *_MODEL)),
+        decimals=0,
+        runbook="ExpartQueueSaturated",
     ),
     stat(
         "Tokens a second",
@@ -234,38 +247,6 @@ _TOKENS = (
     ),
 )
 
-_REPLICA_PANELS = (
-    Panel(
-        "Replicas",
-        "Wanted by autoscaling, and ready to answer.",
-        "short",
-        (Query(most(selector(_REPLICAS, *_MODEL), "model", "kind"), "{{model}} {{kind}}"),),
-        decimals=0,
-        runbook="ExpartReplicasBelowWanted",
-    ),
-    Panel(
-        "State",
-        "1 for the state that a model is in.",
-        "short",
-        (
-            Query(
-                f"{most(selector(_STATE, *_MODEL), 'model', 'state')} == 1", "{{model}} {{state}}"
-            ),
-        ),
-        decimals=0,
-        maximum=1,
-        runbook="ExpartModelFailedToLoad",
-    ),
-    Panel(
-        "Fronts that drain",
-        "1 while a front takes no new calls because it is replaced or stopped.",
-        "short",
-        (Query(selector("expart_generation_draining", _NAMESPACE), "{{instance}}"),),
-        decimals=0,
-        maximum=1,
-    ),
-)
-
 GENERATION = Dashboard(
     uid="expart-generation",
     title="ExpArt generation",
@@ -275,12 +256,13 @@ GENERATION = Dashboard(
         Variable("model", "Model", f'{_STATE}{{namespace=~"$namespace"}}', "model"),
     ),
     rows=(
-        Row("Now", _SUMMARY),
-        Row("Load", _LOAD),
-        Row("Latency", _LATENCY),
-        Row("Tokens", _TOKENS),
-        Row("Replicas", _REPLICA_PANELS),
-        Row("Engine", ENGINE_PANELS),
-        Row("Images and repeated requests", IMAGE_PANELS),
+        Row("Now", _SUMMARY, "no front"),
+        Row("Promises", _PROMISES, "no calls in this time"),
+        Row("Load", _LOAD, _NO_FRONT),
+        Row("Latency", _LATENCY, "no answers in this time"),
+        Row("Tokens", _TOKENS, _NO_FRONT),
+        Row("Replicas", REPLICA_PANELS, _NO_FRONT),
+        Row("Engine", ENGINE_PANELS, "no replica with vLLM in this time"),
+        Row("Images and repeated requests", IMAGE_PANELS, _NO_FRONT),
     ),
 )

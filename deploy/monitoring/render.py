@@ -49,7 +49,7 @@ def as_json(dashboard: Dashboard) -> str:
         built.with_row(grafana.Row(row.title).id(number))
         for panel in row.panels:
             number += 1
-            built.with_panel(_panel(panel).id(number))
+            built.with_panel(_panel(panel, panel.empty or row.empty).id(number))
     return JSONEncoder(sort_keys=True, indent=2).encode(built.build()) + "\n"
 
 
@@ -68,8 +68,8 @@ def _variable(variable: Variable) -> grafana.QueryVariable:
     )
 
 
-def _panel(panel: Panel) -> timeseries.Panel | stat.Panel:
-    built = _timeseries(panel) if panel.kind is Kind.TIMESERIES else _stat()
+def _panel(panel: Panel, empty: str) -> timeseries.Panel | stat.Panel:
+    built = _timeseries(panel) if panel.kind is Kind.TIMESERIES else _stat(panel)
     built = (
         built.title(panel.title)
         .description(panel.description)
@@ -79,8 +79,15 @@ def _panel(panel: Panel) -> timeseries.Panel | stat.Panel:
         .span(panel.width)
         .height(panel.height)
         .thresholds(_thresholds(panel))
-        .targets([_target(query, number) for number, query in enumerate(panel.queries)])
+        .targets(
+            [
+                _target(query, number, panel.kind is Kind.STAT)
+                for number, query in enumerate(panel.queries)
+            ]
+        )
     )
+    if empty:
+        built = built.no_value(empty)
     if panel.maximum is not None:
         built = built.max(panel.maximum)
     if panel.decimals is not None:
@@ -105,8 +112,9 @@ def _timeseries(panel: Panel) -> timeseries.Panel:
         .legend(
             common.VizLegendOptions()
             .show_legend(True)
-            .display_mode(common_models.LegendDisplayMode.LIST)
+            .display_mode(common_models.LegendDisplayMode.TABLE)
             .placement(common_models.LegendPlacement.BOTTOM)
+            .calcs(["lastNotNull", "max"])
         )
         .tooltip(
             common.VizTooltipOptions()
@@ -120,11 +128,14 @@ def _timeseries(panel: Panel) -> timeseries.Panel:
     return built
 
 
-def _stat() -> stat.Panel:
+def _stat(panel: Panel) -> stat.Panel:
+    is_named = any(query.legend for query in panel.queries)
+    mode = common_models.BigValueTextMode
     return (
         stat.Panel()
+        .text_mode(mode.VALUE_AND_NAME if is_named else mode.VALUE)
         .color_mode(common_models.BigValueColorMode.VALUE)
-        .graph_mode(common_models.BigValueGraphMode.AREA)
+        .graph_mode(common_models.BigValueGraphMode.NONE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     )
 
@@ -137,12 +148,12 @@ def _thresholds(panel: Panel) -> grafana.ThresholdsConfig:
     return grafana.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
 
 
-def _target(query: Query, number: int) -> prometheus.Dataquery:
-    return (
+def _target(query: Query, number: int, is_now: bool) -> prometheus.Dataquery:
+    target = (
         prometheus.Dataquery()
         .datasource(_SOURCE)
         .expr(query.expr)
         .legend_format(query.legend or "__auto")
         .ref_id(chr(ord("A") + number))
-        .range()
     )
+    return target.instant() if is_now else target.range()

@@ -10,6 +10,7 @@ from deploy.monitoring.dashboard import (
     firing_alerts,
     stat,
 )
+from deploy.monitoring.promise_panels import availability_speed
 from deploy.monitoring.promql import mean, most, quantile, rate, selector, total
 from deploy.monitoring.slo import AVAILABILITY
 
@@ -19,12 +20,13 @@ _WORKERS = "expart_scoring_workers"
 _UP = selector(_WORKERS, _NAMESPACE, 'kind="up"')
 _WANTED = selector(_WORKERS, _NAMESPACE, 'kind="wanted"')
 _SCORED = 'outcome="scored"'
+_NO_PROCESS = "no scoring process in this time"
 _METRIC_SECONDS = total(rate("expart_scoring_metric_seconds_total", _NAMESPACE), "metric")
 _METRIC_ITEMS = total(rate("expart_scoring_metric_items_total", _NAMESPACE), "metric")
 _BUSY = total(rate("expart_scoring_worker_busy_seconds_total", _NAMESPACE), "pool")
 
 _SUMMARY = (
-    firing_alerts(_NAMESPACE),
+    firing_alerts(),
     stat(
         "Scored a second",
         "Explanations, over all processes.",
@@ -37,9 +39,18 @@ _SUMMARY = (
         "Part of the calls that ended by the service's fault or ran out of time.",
         "percentunit",
         most(selector(AVAILABILITY.record("1h"), _NAMESPACE, 'component="scoring"')),
+        empty="no calls",
         steps=bad_from(1 - AVAILABILITY.objective, 14.4 * (1 - AVAILABILITY.objective)),
         decimals=2,
         runbook="ExpartAvailabilityBurnRate",
+    ),
+    stat(
+        "Seconds to scores, p95",
+        "From an item's arrival to its scores, in both lanes.",
+        "s",
+        f"{quantile(0.95, 'expart_scoring_item_seconds', _NAMESPACE, by=())} >= 0",
+        decimals=2,
+        empty="no items",
     ),
     stat(
         "Pending",
@@ -230,10 +241,11 @@ SCORING = Dashboard(
     description="Items, latency, workers, metrics and the encoder of the scoring service.",
     variables=(Variable("namespace", "Namespace", _WORKERS, "namespace"),),
     rows=(
-        Row("Now", _SUMMARY),
-        Row("Load", _LOAD),
-        Row("Workers", _POOL),
-        Row("Metrics", _METRICS),
-        Row("Encoder", _ENCODER),
+        Row("Now", _SUMMARY, "no process"),
+        Row("Load", _LOAD, _NO_PROCESS),
+        Row("Promise", (availability_speed("scoring", width=24),), "no calls in this time"),
+        Row("Workers", _POOL, _NO_PROCESS),
+        Row("Metrics", _METRICS, _NO_PROCESS),
+        Row("Encoder", _ENCODER, "no encoder in this time"),
     ),
 )

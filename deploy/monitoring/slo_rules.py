@@ -27,7 +27,7 @@ def _availability() -> RuleGroup:
         for window in WINDOWS:
             failed = total(rate(calls, ANSWERED_METHODS, FAULT_CODES, window=window), "namespace")
             every = total(rate(calls, ANSWERED_METHODS, window=window), "namespace")
-            ratio = f"({failed} or 0 * {every}) / {every}"
+            ratio = f"({failed} or 0 * {every}) / ({every} > 0)"
             rules.append(Recording(AVAILABILITY.record(window), ratio, labels))
         hour = total(rate(calls, ANSWERED_METHODS, window="1h"), "namespace")
         rules.append(Recording(AVAILABILITY.count_record, f"{hour} * {_HOUR_S}", labels))

@@ -20,16 +20,28 @@ _DONE = total(selector("expart_sweep_questions_done", *_MODEL))
 _FAILED = total(selector("expart_sweep_questions_failed", *_MODEL))
 _SETTLED = "expart_sweep_questions_settled_total"
 _HAS_FAILED = 'outcome="failed"'
-_ALL_SHARDS = "Shards add up: each driver tells of its own questions only."
+_NO_DRIVER = "no driver ran in this time"
+_ALL_SHARDS = (
+    "Drivers that run add up; one that has ended tells nothing any more, and expart sweep status "
+    "counts all."
+)
 
 _SUMMARY = (
-    firing_alerts('namespace=~"$namespace"'),
+    firing_alerts(),
     stat(
         "Stored",
         "Part of the planned questions whose answer is stored durably. " + _ALL_SHARDS,
         "percentunit",
         f"{_DONE} / {_PLANNED}",
         decimals=1,
+    ),
+    stat(
+        "Settled a second",
+        "Questions that were answered or failed for good.",
+        "reqps",
+        total(rate(_SETTLED, *_MODEL)),
+        decimals=2,
+        runbook="ExpartSweepStalled",
     ),
     stat(
         "Left",
@@ -44,6 +56,7 @@ _SUMMARY = (
         "s",
         most(selector("expart_sweep_eta_seconds", *_SWEEP)),
         runbook="ExpartSweepStalled",
+        empty="no pace, or no driver",
     ),
     stat(
         "Failed",
@@ -62,6 +75,7 @@ _SUMMARY = (
         total(selector("expart_sweep_token_cost_total", *_MODEL), "currency"),
         legend="{{currency}}",
         decimals=2,
+        empty="no prices, or no driver",
     ),
 )
 
@@ -198,6 +212,7 @@ _TOKENS = (
             ),
         ),
         decimals=2,
+        empty="no prices in the spec, or no driver ran",
     ),
 )
 
@@ -207,8 +222,14 @@ _STORAGE = (
         "Stored explanations. A backlog that grows means that scoring is slower than generation.",
         "short",
         (
-            Query(total(selector("expart_sweep_explanations_scored", *_SWEEP), "sweep"), "scored"),
-            Query(total(selector("expart_sweep_scoring_backlog", *_SWEEP), "sweep"), "backlog"),
+            Query(
+                total(selector("expart_sweep_explanations_scored", *_SWEEP), "sweep"),
+                "{{sweep}} scored",
+            ),
+            Query(
+                total(selector("expart_sweep_scoring_backlog", *_SWEEP), "sweep"),
+                "{{sweep}} backlog",
+            ),
         ),
     ),
     Panel(
@@ -246,10 +267,10 @@ SWEEP = Dashboard(
         ),
     ),
     rows=(
-        Row("Now", _SUMMARY),
-        Row("Progress", _PROGRESS),
-        Row("Failures", _FAILURES),
-        Row("Tokens and cost", _TOKENS),
-        Row("Scores and storage", _STORAGE),
+        Row("Now", _SUMMARY, "no driver runs"),
+        Row("Progress", _PROGRESS, _NO_DRIVER),
+        Row("Failures", _FAILURES, _NO_DRIVER),
+        Row("Tokens and cost", _TOKENS, _NO_DRIVER),
+        Row("Scores and storage", _STORAGE, _NO_DRIVER),
     ),
 )

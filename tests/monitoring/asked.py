@@ -22,10 +22,19 @@ _FILTERS = frozenset({"==", "!=", ">", "<", ">=", "<=", "and", "or", "unless"})
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An expression, and who asks it."""
+    """An expression, and who asks it.
+
+    Attributes:
+        legend: How its series are called, where a panel shows them.
+    """
 
     place: str
     expr: str
+    legend: str = ""
+
+    def named_labels(self) -> set[str]:
+        """Labels that the legend names."""
+        return set(re.findall(r"{{(\w+)}}", self.legend))
 
 
 def panel_queries() -> Iterator[Asked]:
@@ -33,7 +42,8 @@ def panel_queries() -> Iterator[Asked]:
     for dashboard in DASHBOARDS:
         for panel in dashboard.panels():
             for query in panel.queries:
-                yield Asked(f"{dashboard.uid}: {panel.title}", with_choices(query.expr))
+                place = f"{dashboard.uid}: {panel.title}"
+                yield Asked(place, with_choices(query.expr), query.legend)
 
 
 def rule_queries() -> Iterator[Asked]:
@@ -76,6 +86,26 @@ def grouped_by(expr: str) -> Iterator[tuple[tuple[str, ...], list[promql.VectorS
     promql.walk(promql.parse(expr), visit)
     for labels, below in found:
         yield labels, selectors(below.prettify())
+
+
+def labels_of_result(expr: str) -> set[str] | None:
+    """Labels by which the series of a result differ; None where nothing groups them."""
+    return _labels_of(promql.parse(expr))
+
+
+def _labels_of(node: promql.Expr) -> set[str] | None:
+    match node:
+        case promql.AggregateExpr():
+            return set(node.modifier.labels) if node.modifier else set()
+        case promql.ParenExpr():
+            return _labels_of(node.expr)
+        case promql.BinaryExpr():
+            of_left = _labels_of(node.lhs)
+            return _labels_of(node.rhs) if isinstance(node.lhs, promql.NumberLiteral) else of_left
+        case promql.Call() if node.func.name == "histogram_quantile":
+            of_buckets = _labels_of(node.args[1])
+            return None if of_buckets is None else of_buckets - {"le"}
+    return None
 
 
 def compared(expr: str) -> list[str]:
