@@ -29,6 +29,10 @@ from services.sweep.spec.spec import SweepSpec, load_spec
 
 _WIDE_COLUMNS = 160
 
+# Beyond these a number is a slip of the keyboard.
+_MOST = 1_000_000
+_MOST_PODS = 10_000
+
 
 def add_to(app: typer.Typer) -> None:
     """Adds the command to the app."""
@@ -40,7 +44,9 @@ def capacity(  # noqa: PLR0917 - typer passes them by name
     spec_file: Annotated[Path, typer.Argument(help="The sweep's YAML file.", metavar="SPEC")],
     hours: Annotated[
         float | None,
-        typer.Option(min=0.01, help="How long it may take: replicas follow.", show_default="any"),
+        typer.Option(
+            min=0.01, max=_MOST, help="How long it may take: replicas follow.", show_default="any"
+        ),
     ] = None,
     replicas: Annotated[
         list[str] | None,
@@ -59,10 +65,10 @@ def capacity(  # noqa: PLR0917 - typer passes them by name
         ),
     ] = "",
     results_replicas: Annotated[
-        int, typer.Option(min=1, help="Replicas that each model had in that sweep.")
+        int, typer.Option(min=1, max=_MOST_PODS, help="Replicas that each model had in that sweep.")
     ] = 1,
     results_scoring_pods: Annotated[
-        int, typer.Option(min=1, help="Scoring pods that there were in that sweep.")
+        int, typer.Option(min=1, max=_MOST_PODS, help="Scoring pods that there were in that sweep.")
     ] = 1,
     gpu: Annotated[
         list[str] | None,
@@ -72,26 +78,32 @@ def capacity(  # noqa: PLR0917 - typer passes them by name
         ),
     ] = None,
     questions_per_s: Annotated[
-        float | None, typer.Option(min=0.001, help="Answers a second of each replica.")
+        float | None, typer.Option(min=0.001, max=_MOST, help="Answers a second of each replica.")
     ] = None,
     image_tokens: Annotated[
-        float | None, typer.Option(min=0, help="Tokens that a picture takes.")
+        float | None, typer.Option(min=0, max=_MOST, help="Tokens that a picture takes.")
     ] = None,
     output_tokens: Annotated[
-        float | None, typer.Option(min=1, help="Tokens that an answer takes.")
+        float | None, typer.Option(min=1, max=_MOST, help="Tokens that an answer takes.")
     ] = None,
     scored_per_s: Annotated[
-        float | None, typer.Option(min=0.001, help="Answers that a scoring pod scores a second.")
+        float | None,
+        typer.Option(min=0.001, max=_MOST, help="Answers that a scoring pod scores a second."),
     ] = None,
     scoring_workers: Annotated[
-        int, typer.Option(min=1, help="Worker processes of a scoring pod.")
+        int, typer.Option(min=1, max=_MOST_PODS, help="Worker processes of a scoring pod.")
     ] = 2,
     load_s: Annotated[
-        float | None, typer.Option(min=0, help="Seconds that loading a model takes.")
+        float | None, typer.Option(min=0, max=_MOST, help="Seconds that loading a model takes.")
     ] = None,
     drivers: Annotated[
         int | None,
-        typer.Option(min=1, help="Drivers that share the sweep.", show_default="as many as needed"),
+        typer.Option(
+            min=1,
+            max=_MOST_PODS,
+            help="Drivers that share the sweep.",
+            show_default="as many as needed",
+        ),
     ] = None,
     as_document: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -142,8 +154,10 @@ def _replicas(given: Sequence[str], spec: SweepSpec, hours: float | None) -> dic
     # What holds for every model comes first, wherever it stands.
     for text in sorted(given, key=lambda one: "=" in one):
         name, has_name, number = text.rpartition("=")
-        if not (number.isdecimal() and int(number) > 0):
-            raise UserInputError(f"--replicas {text}: must be N or NAME=N, N from 1")
+        if not (number.isdecimal() and 1 <= int(number) <= _MOST_PODS):
+            raise UserInputError(
+                f"--replicas {text}: must be N or NAME=N, N from 1 to {_MOST_PODS}"
+            )
         if has_name and name not in labels:
             advice = nearest(name, labels) or f"; it has {', '.join(labels)}"
             raise UserInputError(f"--replicas {text}: the sweep has no model '{name}'{advice}")

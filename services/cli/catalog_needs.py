@@ -9,6 +9,8 @@ from services.sweep.capacity.needs import ModelNeeds
 # vLLM's own default of gpu_memory_utilization.
 _VLLM_SHARE = 0.92
 
+_GIB = 2**30
+
 
 def needs_of(spec: ModelSpec, interactive_share: float) -> ModelNeeds:
     """Says what a model needs, from its catalog entry alone.
@@ -24,7 +26,15 @@ def needs_of(spec: ModelSpec, interactive_share: float) -> ModelNeeds:
         places=max(1, min(places, _engine_places(spec) or places)),
         max_replicas=spec.scaling.max_replicas,
         runs_elsewhere=spec.openai is not None,
+        weights_gib=_weights_gib(spec),
     )
+
+
+def _weights_gib(spec: ModelSpec) -> float | None:
+    """Size of the weights as they run; quantised ones are smaller than this."""
+    if spec.parameter_count is None:
+        return None
+    return spec.parameter_count * (4 if spec.dtype == "float32" else 2) / _GIB
 
 
 def _gpu_share(spec: ModelSpec) -> float:

@@ -13,6 +13,7 @@ from services.sweep.capacity.pace import (
     Figure,
     ReplicaPace,
     answer_size,
+    load_basis,
     load_time,
     replica_pace,
     scoring_pace,
@@ -35,7 +36,8 @@ class ModelCapacity:
         replicas: Replicas.
         pace: How fast each of them answers.
         questions_per_s: Answers a second of all of them, as far as the drivers keep them busy.
-        in_flight: Questions that have to be on their way at a time for it.
+        in_flight: Questions that have to be on their way at a time for it to be busy.
+        load_s: How long loading it takes.
         input_tokens: Tokens of the prompts, with the pictures'.
         output_tokens: Tokens of the answers.
         seconds: How long it takes, loading included; 0 where nothing is left to ask.
@@ -49,6 +51,7 @@ class ModelCapacity:
     pace: ReplicaPace
     questions_per_s: float
     in_flight: int
+    load_s: float
     input_tokens: int
     output_tokens: int
     seconds: float
@@ -80,7 +83,7 @@ class SweepCapacity:
         fronts: Generation fronts.
         scoring_pods: Pods of the scoring service.
         store_bytes: Size of the result tables in the end, answers of before included.
-        load: How long loading a model takes.
+        load: What the times of loading rest on.
         scoring: How many answers a scoring pod scores a second.
         answer_size: How many bytes an answer takes.
     """
@@ -121,7 +124,8 @@ def plan_capacity(
 ) -> SweepCapacity:
     """Computes what is left of a sweep needs.
 
-    Models that take turns get equal shares of the time.
+    Models that take turns get equal shares of the time. No sweep is faster than one of its
+    questions.
 
     Args:
         plan: The sweep's plan.
@@ -133,20 +137,20 @@ def plan_capacity(
     Raises:
         UserInputError: The hours do not even suffice to load the models.
     """
-    load = load_time(known)
     asked = sum(model.to_generate > 0 for model in plan.by_model())
     at_a_time = max(1, min(plan.spec.max_parallel_models or asked, asked))
-    budget_s = _budget(wish, math.ceil(asked / at_a_time), load.value)
+    turns = max(1, math.ceil(asked / at_a_time))
     drafts = [
-        _draft(model, estimated, needs[planned.choice.model], wish, known, budget_s=budget_s)
+        _draft(model, estimated, needs[planned.choice.model], wish, known, turns=turns)
         for model, estimated, planned in zip(
             plan.by_model(), _estimates(plan, known), plan.models, strict=True
         )
     ]
     drivers = wish.drivers or _drivers(drafts, plan.spec.concurrency, at_a_time)
-    models = tuple(_settle(draft, plan, drivers, load.value, known) for draft in drafts)
+    models = tuple(_settle(draft, plan, drivers, known) for draft in drafts)
     rate = _most(at_a_time, (model.questions_per_s for model in models))
-    in_flight = math.ceil(_most(at_a_time, (float(model.in_flight) for model in models)))
+    sent = (float(min(model.in_flight, drivers * plan.spec.concurrency)) for model in models)
+    in_flight = math.ceil(_most(at_a_time, sent))
     scoring, size = scoring_pace(known, plan.spec.metrics), answer_size(known)
     return SweepCapacity(
         models=models,
@@ -161,7 +165,7 @@ def plan_capacity(
         ),
         scoring_pods=max(1, _ceil(rate / scoring.value)),
         store_bytes=round(len(plan.jobs) * size.value),
-        load=load,
+        load=load_basis(known),
         scoring=scoring,
         answer_size=size,
     )
@@ -175,16 +179,18 @@ class _Draft:
     estimate: ModelEstimate
     needs: ModelNeeds
     pace: ReplicaPace
+    load_s: float
     replicas: int
 
     @property
     def most_per_s(self) -> float:
-        return self.replicas * self.pace.questions_per_s
+        return self.most_in_flight / self.pace.s_per_question
 
     @property
     def most_in_flight(self) -> float:
         # Little's law: what is on its way is how many come a second times how long each takes.
-        return self.most_per_s * self.pace.s_per_question
+        kept_busy = self.replicas * self.pace.questions_per_s * self.pace.s_per_question
+        return min(kept_busy, self.plan.to_generate)
 
 
 def _draft(
@@ -194,27 +200,27 @@ def _draft(
     wish: Wish,
     known: Known,
     *,
-    budget_s: float | None,
+    turns: int,
 ) -> _Draft:
+    load_s = load_time(needs, known)
     tokens = estimated.output_tokens / estimated.questions if estimated.questions else 1.0
     pace = replica_pace(model.label, needs, max(1.0, tokens), known)
     if not model.to_generate:
         replicas = 0
-    elif budget_s is None:
+    elif wish.hours is None:
         replicas = wish.replicas.get(model.label, needs.max_replicas)
     else:
+        budget_s = _budget(model.label, wish.hours, turns, load_s, pace)
         replicas = max(1, _ceil(model.to_generate / (budget_s * pace.questions_per_s)))
-    return _Draft(model, estimated, needs, pace, replicas)
+    return _Draft(model, estimated, needs, pace, load_s, replicas)
 
 
-def _settle(
-    draft: _Draft, plan: SweepPlan, drivers: int, load_s: float, known: Known
-) -> ModelCapacity:
+def _settle(draft: _Draft, plan: SweepPlan, drivers: int, known: Known) -> ModelCapacity:
     """Lets the drivers keep the replicas as busy as they can, and says what that takes."""
     questions = draft.plan.to_generate
     in_flight = min(draft.most_in_flight, drivers * plan.spec.concurrency)
     rate = in_flight / draft.pace.s_per_question
-    seconds = load_s + questions / rate if questions else 0.0
+    seconds = draft.load_s + questions / rate if questions else 0.0
     gpu_s = seconds * draft.replicas * draft.needs.memory.gpus
     price = plan.spec.prices.models.get(draft.plan.label)
     cost = None
@@ -233,6 +239,7 @@ def _settle(
         pace=draft.pace,
         questions_per_s=rate,
         in_flight=_ceil(draft.most_in_flight),
+        load_s=draft.load_s,
         input_tokens=draft.estimate.input_tokens,
         output_tokens=draft.estimate.output_tokens,
         seconds=seconds,
@@ -246,18 +253,21 @@ def _estimates(plan: SweepPlan, known: Known) -> tuple[ModelEstimate, ...]:
     return estimate(plan, tokens, given).models
 
 
-def _budget(wish: Wish, turns: int, load_s: float) -> float | None:
-    """Seconds that each model may be asked for; None where no hours are wanted."""
-    if wish.hours is None:
-        return None
-    budget_s = wish.hours * _SECONDS_AN_HOUR / max(1, turns) - load_s
-    if budget_s <= 0:
+def _budget(label: str, hours: float, turns: int, load_s: float, pace: ReplicaPace) -> float:
+    """Seconds that a model may be asked for.
+
+    Raises:
+        UserInputError: They do not suffice for one question.
+    """
+    share_s = hours * _SECONDS_AN_HOUR / turns
+    if share_s < load_s + pace.s_per_question:
+        one_of = f", one of {turns} after each other (max_parallel_models)," if turns > 1 else ""
         raise UserInputError(
-            f"--hours {wish.hours:g}: loading alone takes {turns * load_s / _SECONDS_AN_HOUR:.2g} "
-            f"hours, {load_s:g} s for each of {turns} turns; give more hours, or let more models "
-            "run at the same time (max_parallel_models), or say by --load-s that it is faster"
+            f"--hours {hours:g}: {label}{one_of} takes {load_s:.0f} s to load and "
+            f"{pace.s_per_question:.2g} s for an answer, and has {share_s:.0f} s; give more hours, "
+            "or say by --load-s that it loads faster"
         )
-    return budget_s
+    return share_s - load_s
 
 
 def _drivers(drafts: Iterable[_Draft], concurrency: int, at_a_time: int) -> int:

@@ -59,7 +59,9 @@ class ReplicaMemory:
         """Whether it fits on GPUs of a type; None where that is not known, or it needs none."""
         if not self.gpus or self.memory_gib is None:
             return None
-        return self.memory_gib <= self.gpus * gpu.memory_gib * self.gpu_share
+        # A replica that shares a GPU has the part that it asks Ray for, or that its engine takes.
+        given = min(self.gpus, self.gpu_share) if self.gpus < 1 else self.gpus * self.gpu_share
+        return self.memory_gib <= given * gpu.memory_gib
 
     def gpus_needed(self, gpu: GpuType) -> int | None:
         """GPUs of a type over which it would have to be split: 1, 2, 4 or 8.
@@ -91,6 +93,8 @@ def choose_gpus(named: Iterable[str]) -> tuple[GpuType, ...]:
 def _choose(named: str) -> GpuType:
     name, has_memory, memory = named.partition("=")
     if has_memory:
+        if not name:
+            raise UserInputError(f"--gpu {named}: must be NAME=GIB")
         return GpuType(name, _gib(named, memory))
     known = {gpu.name: gpu for gpu in GPU_TYPES}
     if name not in known:

@@ -25,7 +25,8 @@ class ModelPace:
 
     Attributes:
         answers: Over how many answers this was measured.
-        tokens_per_s: Tokens generated a second while at least one question was on its way.
+        tokens_per_s: Tokens generated a second while at least one question was worked on; waiting
+            for a model that was being loaded is left out.
         s_per_token: Seconds of a replica's work for each generated token of one answer, the
             prompt's included.
     """
@@ -79,13 +80,13 @@ def measure(store: ResultStore) -> EarlierSweep:
 
 
 def _is_timed(cost: ModelCost) -> bool:
-    return cost.busy_s > 0 and cost.model_s > 0 and cost.generated_tokens > 0
+    return cost.worked_s > 0 and cost.model_s > 0 and cost.generated_tokens > 0
 
 
 def _pace(cost: ModelCost) -> ModelPace:
     return ModelPace(
         answers=cost.questions,
-        tokens_per_s=cost.generated_tokens / cost.busy_s,
+        tokens_per_s=cost.generated_tokens / cost.worked_s,
         s_per_token=cost.model_s / cost.generated_tokens,
     )
 

@@ -16,12 +16,14 @@ class ModelNeeds:
         places: Questions of a sweep that a replica works on at the same time.
         max_replicas: Most replicas that the catalog allows.
         runs_elsewhere: Whether somebody else runs it, behind an endpoint.
+        weights_gib: Size of its weights; None where the catalog does not say.
     """
 
     memory: ReplicaMemory
     places: int
     max_replicas: int = 1
     runs_elsewhere: bool = False
+    weights_gib: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Known:
         image_tokens: Tokens of a picture.
         output_tokens: Tokens of an answer.
         scored_per_s: Answers scored a second by a pod.
-        load_s: Seconds that loading a model takes.
+        load_s: Seconds that loading a model takes, whatever its size.
         scoring_workers: Worker processes of a scoring pod.
         gpus: GPU types that there are.
     """

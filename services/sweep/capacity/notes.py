@@ -6,6 +6,11 @@ from services.sweep.capacity.capacity import ModelCapacity, SweepCapacity
 from services.sweep.capacity.needs import Known, Wish
 from services.sweep.capacity.pace import DRIVER_QUESTIONS_PER_S, Basis
 from services.sweep.plan.plan import SweepPlan
+from services.sweep.spec.spec import MAX_CONCURRENCY
+
+# Parts of a replica's places: below the first it was hardly busy, above the second not alone.
+_KEPT_BUSY = 0.5
+_MORE_THAN_ONE = 1.5
 
 
 def notes_on(capacity: SweepCapacity, plan: SweepPlan, wish: Wish, known: Known) -> tuple[str, ...]:
@@ -19,6 +24,8 @@ def notes_on(capacity: SweepCapacity, plan: SweepPlan, wish: Wish, known: Known)
     """
     return (
         *_on_models(capacity, known),
+        *_on_adapters(capacity, plan),
+        *_on_measured(capacity),
         *_on_time(capacity, wish),
         *_on_drivers(capacity, plan),
         *_on_scoring(capacity, plan),
@@ -47,6 +54,38 @@ def _on_models(capacity: SweepCapacity, known: Known) -> Iterator[str]:
             yield (
                 f"{label}: runs on a processor, for which the assumed pace is too high; measure "
                 "it by a short sweep (--results OUTPUT)"
+            )
+
+
+def _on_adapters(capacity: SweepCapacity, plan: SweepPlan) -> Iterator[str]:
+    shared: dict[str, list[str]] = {}
+    for planned, model in zip(plan.models, capacity.models, strict=True):
+        if model.replicas:
+            shared.setdefault(planned.choice.model, []).append(model.plan.label)
+    for name, labels in shared.items():
+        if len(labels) > 1:
+            yield (
+                f"{', '.join(labels)}: run on the same replicas of {name}; each is counted as if "
+                "it had its own"
+            )
+
+
+def _on_measured(capacity: SweepCapacity) -> Iterator[str]:
+    for model in capacity.models:
+        pace, places = model.pace, model.needs.places
+        if pace.basis is not Basis.MEASURED or not model.replicas:
+            continue
+        at_a_time = pace.questions_per_s * pace.s_per_question
+        if at_a_time < places * _KEPT_BUSY:
+            yield (
+                f"{model.plan.label}: was measured with {at_a_time:.1f} questions at a time, and a "
+                f"replica takes {places}: it may be faster than that; measure it with concurrency "
+                f"{places} or more"
+            )
+        elif at_a_time > places * _MORE_THAN_ONE:
+            yield (
+                f"{model.plan.label}: was measured with {at_a_time:.0f} questions at a time, and a "
+                f"replica takes {places}: it had more than one, say how many by --results-replicas"
             )
 
 
@@ -85,20 +124,26 @@ def _on_drivers(capacity: SweepCapacity, plan: SweepPlan) -> Iterator[str]:
     concurrency, drivers = plan.spec.concurrency, capacity.drivers
     for model in capacity.models:
         if model.in_flight > drivers * concurrency:
-            enough = -(-model.in_flight // drivers)
             yield (
-                f"{model.plan.label}: {drivers} drivers with concurrency {concurrency} have "
-                f"{drivers * concurrency} questions on their way, and its replicas take "
-                f"{model.in_flight}: raise concurrency to {enough}, or take more drivers"
+                f"{model.plan.label}: drivers have {drivers * concurrency} questions on their way "
+                f"({drivers} with concurrency {concurrency}), and its replicas take "
+                f"{model.in_flight}: {_busier(model.in_flight, drivers)}"
             )
     if capacity.questions_per_s > drivers * DRIVER_QUESTIONS_PER_S:
         yield (
-            f"a driver manages about {DRIVER_QUESTIONS_PER_S:g} questions/s, and {drivers} are to "
-            f"manage {capacity.questions_per_s:,.0f}: take more"
+            f"a driver manages about {DRIVER_QUESTIONS_PER_S:g} questions/s, and they are to "
+            f"manage {capacity.questions_per_s:,.0f}: take more than {drivers}"
         )
     artworks = len({job.question.artwork for job in plan.jobs})
     if drivers > artworks:
         yield f"questions are dealt out by artwork, and there are {artworks}: more drivers idle"
+
+
+def _busier(in_flight: int, drivers: int) -> str:
+    enough = -(-in_flight // drivers)
+    if enough > MAX_CONCURRENCY:
+        return "take more drivers"
+    return f"raise concurrency to {enough}, or take more drivers"
 
 
 def _on_scoring(capacity: SweepCapacity, plan: SweepPlan) -> Iterator[str]:

@@ -52,7 +52,8 @@ _Floats = npt.NDArray[np.float64]
 class ModelCost:
     """What one model's answers took; times in seconds, as the module says.
 
-    ``money`` is nothing where the spec gives no price for the model.
+    ``money`` is nothing where the spec gives no price for the model. ``worked_s`` is the part of
+    the busy seconds in which an answer was being worked on: nobody waited for the model to load.
     """
 
     label: str
@@ -63,6 +64,7 @@ class ModelCost:
     busy_s: float
     gpu_s: float
     money: float | None = None
+    worked_s: float = 0.0
 
     @property
     def money_per_thousand(self) -> float | None:
@@ -207,6 +209,7 @@ def _part(batch: pa.RecordBatch, labels: Numbering) -> _Answers:
 def _cost(label: str, answers: _Answers, price: PriceSpec | None) -> ModelCost:
     took = answers.numbers
     busy = _busy_time(answers)
+    model_s = took["prefill_s"] + took["decode_s"]
     gpu_s = float((busy * took["gpu_count"]).sum())
     prompt_tokens = int(took["prompt_token_count"].sum())
     generated_tokens = int(took["generated_token_count"].sum())
@@ -215,7 +218,7 @@ def _cost(label: str, answers: _Answers, price: PriceSpec | None) -> ModelCost:
         questions=len(answers),
         prompt_tokens=prompt_tokens,
         generated_tokens=generated_tokens,
-        model_s=float((took["prefill_s"] + took["decode_s"]).sum()),
+        model_s=float(model_s.sum()),
         busy_s=float(busy.sum()),
         gpu_s=gpu_s,
         money=None
@@ -223,16 +226,22 @@ def _cost(label: str, answers: _Answers, price: PriceSpec | None) -> ModelCost:
         else money_of(
             price, prompt_tokens=prompt_tokens, generated_tokens=generated_tokens, gpu_s=gpu_s
         ),
+        worked_s=float(_covered(answers.ended_s, model_s).sum()),
     )
 
 
 def _busy_time(answers: _Answers) -> _Floats:
     """For each answer the seconds that it was on its way and none that had begun before it was."""
-    ends, total_s = answers.ended_s, answers.numbers["total_s"]
-    starts = ends - np.where(total_s > 0, total_s, answers.numbers["elapsed_s"])
+    total_s = answers.numbers["total_s"]
+    return _covered(answers.ended_s, np.where(total_s > 0, total_s, answers.numbers["elapsed_s"]))
+
+
+def _covered(ends: _Floats, lasted: _Floats) -> _Floats:
+    """For each of some spans the seconds in it that no span which began earlier covers."""
+    starts = ends - lasted
     order = np.argsort(starts, kind="stable")
     reached = np.maximum.accumulate(ends[order])
     before = np.concatenate([[-np.inf], reached[:-1]])
-    busy = np.zeros(len(answers))
-    busy[order] = np.maximum(0.0, ends[order] - np.maximum(starts[order], before))
-    return busy
+    covered = np.zeros(len(ends))
+    covered[order] = np.maximum(0.0, ends[order] - np.maximum(starts[order], before))
+    return covered

@@ -41,6 +41,9 @@ __all__ = [
 # The name of the sampling of a spec that has only one.
 DEFAULT_SAMPLING = "default"
 
+# Most questions in flight that a driver may be told to have for each model.
+MAX_CONCURRENCY = 1024
+
 
 def _as_choice(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
@@ -113,12 +116,12 @@ class SweepSpec(Section):
         "of sampling.",
     )
     concurrency: int = Field(
-        default=8, ge=1, le=1024, description="Most questions in flight for each model."
+        default=8, ge=1, le=MAX_CONCURRENCY, description="Most questions in flight for each model."
     )
     min_concurrency: int = Field(
         default=1,
         ge=1,
-        le=1024,
+        le=MAX_CONCURRENCY,
         description="Fewest questions in flight for each model, however full the service says it "
         "is.",
     )

@@ -84,11 +84,12 @@ def test_it_prints_a_table_what_it_rests_on_and_what_to_do(
     lines = said.splitlines()
     assert lines[0] == "mine: 704 of 704 questions are left to ask"
     (row,) = [line.split() for line in lines if line.startswith("alpha")]
-    # 60 s after loading: 352 / 60 = 5.87 questions/s; a replica gives 15 / 7.5 = 2.
-    assert row[1:3] == ["352", "3"]
+    # 360 s less 150 to start and 15,360 MiB at 100 MiB/s: 56.4 s; 352 / 56.4 = 6.24 questions/s;
+    # a replica gives 15 / 7.5 = 2.
+    assert row[1:3] == ["352", "4"]
     assert row[-1] == "L40S"
     assert "assumed: alpha: 20 tokens/s for each of 15 questions at a time" in lines
-    assert any(line.startswith("assumed: 300 seconds to load a model") for line in lines)
+    assert any(line.startswith("assumed: 150 seconds to load a model, and") for line in lines)
     assert "raise scaling.max_replicas from 2" in said
     assert "beta: runs on a processor, for which the assumed pace is too high" in said
     assert "EUR" in said
@@ -99,11 +100,15 @@ def test_it_prints_a_table_what_it_rests_on_and_what_to_do(
     ("arguments", "complaint"),
     [
         (["--hours", "1", "--replicas", "2"], "give either --hours or --replicas"),
-        (["--replicas", "none"], "--replicas none: must be N or NAME=N, N from 1"),
+        (["--replicas", "none"], "--replicas none: must be N or NAME=N, N from 1 to 10000"),
+        (["--replicas", "99999"], "--replicas 99999: must be N or NAME=N, N from 1 to 10000"),
+        (["--questions-per-s", "inf"], "'--questions-per-s'"),
+        (["--load-s", "inf"], "'--load-s'"),
+        (["--hours", "nan"], "'--hours'"),
         (["--replicas", "alpha=0"], "--replicas alpha=0: must be N or NAME=N"),
         (["--replicas", "alpa=1"], "the sweep has no model 'alpa'; did you mean 'alpha'?"),
         (["--gpu", "H10"], "did you mean 'H100'?"),
-        (["--hours", "0.01"], "--hours 0.01: loading alone takes 0.083 hours"),
+        (["--hours", "0.01"], "--hours 0.01: alpha takes 304 s to load"),
         (["--results", "nowhere"], "--results nowhere: no model has 20 answers"),
     ],
 )

@@ -51,6 +51,13 @@ def test_memory_and_replicas_are_those_of_the_entry() -> None:
     assert (needs.max_replicas, needs.runs_elsewhere) == (5, False)
 
 
+def test_weights_take_two_bytes_a_parameter_or_four() -> None:
+    keys = {"parameter_count": 2**30}
+    assert needs_of(entry(**keys), 0).weights_gib == 2
+    assert needs_of(entry(**keys, dtype="float32"), 0).weights_gib == 4
+    assert needs_of(entry(), 0).weights_gib is None
+
+
 def test_engines_take_their_own_part_of_a_gpu() -> None:
     assert needs_of(entry(), 0).memory.gpu_share == 0.92
     assert needs_of(entry(engine="transformers"), 0).memory.gpu_share == 1.0

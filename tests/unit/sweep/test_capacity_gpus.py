@@ -27,6 +27,9 @@ def test_a_part_of_a_gpu_has_a_part_of_its_memory() -> None:
     # Half of 22 GiB.
     assert fitting(ReplicaMemory(0.5, 11, 1.0))[:2] == ["A10G", "L4"]
     assert fitting(ReplicaMemory(0.5, 11.5, 1.0))[0] == "A100-40"
+    # An engine's part is one of the whole GPU: 0.45 x 22 GiB are 9.9.
+    assert fitting(ReplicaMemory(0.5, 9.9, 0.45))[0] == "A10G"
+    assert fitting(ReplicaMemory(0.5, 10, 0.45))[0] == "A100-40"
 
 
 def test_what_needs_no_gpu_or_says_nothing_of_its_memory_is_not_judged() -> None:
@@ -72,6 +75,7 @@ def test_types_are_chosen_by_name_or_described() -> None:
     [
         ("H10", "--gpu H10: is no known type; did you mean 'H100'?"),
         ("xyz", "known are A10G, L4"),
+        ("=24", "--gpu =24: must be NAME=GIB"),
         ("Mine=0", "--gpu Mine=0: its memory in GiB must be a number above 0"),
         ("Mine=inf", "must be a number above 0"),
         ("Mine=much", "must be a number above 0"),

@@ -71,6 +71,15 @@ def test_paces_are_those_of_the_time_when_questions_were_on_their_way(tmp_path: 
     assert size > 0
 
 
+def test_waiting_for_a_model_to_load_is_no_work(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    # The first question woke the model, which took 300 s.
+    first, *others = answers("alpha", 20, every_s=2)
+    with hold_shard(store, Shard()) as tables:
+        tables.append([replace(first, total_s=302.0, elapsed_s=302.0), *others])
+    assert measure(store).pace["alpha"].tokens_per_s == pytest.approx(100)
+
+
 def test_all_shards_count_and_models_with_few_answers_do_not(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     alpha, beta = answers("alpha", 20, every_s=2), answers("beta", 19, every_s=2)

@@ -18,12 +18,13 @@ from services.sweep.plan.rates import MeasuredRates
 from tests.unit.sweep.planned_sweep import plan_of
 
 FRONT = FrontLimits(calls_per_client=1000)
-NEEDS = ModelNeeds(ReplicaMemory(2, 40, 0.9), places=4, max_replicas=3)
+NEEDS = ModelNeeds(ReplicaMemory(2, 40, 0.9), places=2, max_replicas=3, weights_gib=14.6484375)
 
 # Nothing is known: 150 tokens an answer at 20 tokens/s are 7.5 s a question, so that a replica of
-# 4 places answers 4 / 7.5 questions a second. Loading takes 300 s.
+# 2 places answers 2 / 7.5 questions a second. Loading 15,000 MiB at 100 MiB/s takes 150 s, and
+# starting the engine 150 s more.
 A_QUESTION_S = 7.5
-A_REPLICA_PER_S = 4 / A_QUESTION_S
+A_REPLICA_PER_S = 2 / A_QUESTION_S
 
 
 def capacity_of(
@@ -45,7 +46,7 @@ def notes_of(plan: SweepPlan, wish: Wish | None = None, known: Known | None = No
 def test_without_a_wish_the_replicas_are_those_that_the_catalog_allows() -> None:
     capacity = capacity_of(plan_of())
     alpha, beta = capacity.models
-    assert (alpha.replicas, alpha.gpus, alpha.in_flight) == (3, 6, 12)
+    assert (alpha.replicas, alpha.gpus, alpha.in_flight) == (3, 6, 6)
     assert alpha.questions_per_s == pytest.approx(3 * A_REPLICA_PER_S)
     assert alpha.seconds == pytest.approx(300 + 10 / (3 * A_REPLICA_PER_S))
     assert replace(beta, plan=alpha.plan) == alpha
@@ -54,18 +55,25 @@ def test_without_a_wish_the_replicas_are_those_that_the_catalog_allows() -> None
     assert capacity.seconds == alpha.seconds
     assert capacity.gpu_hours == pytest.approx(12 * alpha.seconds / 3600)
     assert capacity.questions_per_s == pytest.approx(6 * A_REPLICA_PER_S)
-    assert capacity.in_flight == 24
+    assert capacity.in_flight == 12
 
 
 def test_as_many_drivers_as_keep_the_replicas_busy() -> None:
-    # 12 questions on their way for a model, 5 by each driver.
-    assert capacity_of(plan_of()).drivers == 3
-    # 2 models x 3 replicas x 4 / 7.5 questions/s are far from 400 of a driver.
-    assert capacity_of(plan_of(concurrency=12)).drivers == 1
-    fast = Known(questions_per_s=150)
-    # 6 replicas of 150 questions/s each, 400 of a driver. On their way: 3 x 150 x 7.5 = 3375.
-    assert capacity_of(plan_of(concurrency=1024), known=fast).drivers == 4
-    assert capacity_of(plan_of(concurrency=843), known=fast).drivers == 5
+    # 6 questions on their way for a model, 5 by each driver.
+    assert capacity_of(plan_of()).drivers == 2
+    # 2 models x 3 replicas x 2 / 7.5 questions/s are far from 400 of a driver.
+    assert capacity_of(plan_of(concurrency=6)).drivers == 1
+    # 6 replicas of 150 questions/s each, 400 of a driver.
+    fast = capacity_of(plan_of(concurrency=1024), known=Known(questions_per_s=150))
+    assert fast.drivers == 3
+    # A replica has 2 places: 150 a second means that each is taken for 2 / 150 s.
+    assert (fast.models[0].in_flight, fast.models[0].pace.s_per_question) == (6, 2 / 150)
+
+
+def test_no_more_questions_are_on_their_way_than_there_are() -> None:
+    # 50 replicas have 100 places for 10 questions, which take as long as one of them.
+    alpha, _ = capacity_of(plan_of(concurrency=99), Wish(replicas={"alpha": 50})).models
+    assert (alpha.in_flight, alpha.seconds) == (10, 300 + A_QUESTION_S)
 
 
 def test_fewer_drivers_leave_replicas_idle_and_that_is_said() -> None:
@@ -74,15 +82,24 @@ def test_fewer_drivers_leave_replicas_idle_and_that_is_said() -> None:
     # 5 questions on their way, each for 7.5 s.
     assert alpha.questions_per_s == pytest.approx(5 / A_QUESTION_S)
     assert alpha.seconds == pytest.approx(300 + 10 / (5 / A_QUESTION_S))
-    assert "alpha: 1 drivers with concurrency 5 have 5 questions on their way" in notes_of(
-        plan, wish
-    )
-    assert "raise concurrency to 12" in notes_of(plan, wish)
+    # Fronts get what is sent: 5 for each of two models.
+    assert capacity_of(plan, wish).in_flight == 10
+    said = "alpha: drivers have 5 questions on their way (1 with concurrency 5), and its replicas"
+    assert f"{said} take 6: raise concurrency to 6, or" in notes_of(plan, wish)
+
+
+def test_no_concurrency_is_advised_that_a_spec_may_not_have() -> None:
+    needs = replace(NEEDS, places=2000)
+    # 1,030 questions for one driver and one model; 1,024 is the most that a spec takes.
+    plan = plan_of(models=["alpha"], replicates=103, concurrency=1024)
+    known, wish = Known(), Wish(drivers=1)
+    notes = notes_on(capacity_of(plan, wish, known, needs), plan, wish, known)
+    assert any("and its replicas take 1030: take more drivers" in note for note in notes)
 
 
 def test_replicas_follow_from_the_hours() -> None:
-    # 305 s less 300 s of loading: 10 questions in 5 s are 2 a second, and 2 / (4 / 7.5) = 3.75.
-    wish = Wish(hours=305 / 3600)
+    # 310 s less 300 s of loading: 10 questions in 10 s are 1 a second, and 1 / (2 / 7.5) = 3.75.
+    wish = Wish(hours=310 / 3600)
     alpha, beta = capacity_of(plan_of(), wish).models
     assert (alpha.replicas, beta.replicas) == (4, 4)
     assert alpha.seconds == pytest.approx(300 + 10 / (4 * A_REPLICA_PER_S))
@@ -91,18 +108,36 @@ def test_replicas_follow_from_the_hours() -> None:
 
 def test_models_that_take_turns_share_the_hours_and_the_gpus() -> None:
     plan = plan_of(max_parallel_models=1)
-    # Two turns of 305 s each.
-    capacity = capacity_of(plan, Wish(hours=610 / 3600))
+    # Two turns of 310 s each.
+    capacity = capacity_of(plan, Wish(hours=620 / 3600))
     assert [model.replicas for model in capacity.models] == [4, 4]
     assert capacity.gpus == 8
     assert capacity.seconds == pytest.approx(2 * (300 + 10 / (4 * A_REPLICA_PER_S)))
     assert "1 of 2 models at the same time" in notes_of(plan)
 
 
-def test_hours_that_loading_alone_takes_are_refused_with_the_ways_out() -> None:
-    with pytest.raises(UserInputError, match=r"--hours 0\.08: loading .* 0\.083 .* --load-s"):
-        capacity_of(plan_of(), Wish(hours=0.08))
-    assert capacity_of(plan_of(), Wish(hours=0.08), Known(load_s=0)).models[0].replicas == 1
+def test_hours_that_do_not_suffice_for_one_answer_are_refused_with_the_ways_out() -> None:
+    # 300 s to load and 7.5 s for an answer; 0.085 hours are 306 s.
+    with pytest.raises(UserInputError) as refused:
+        capacity_of(plan_of(), Wish(hours=0.085))
+    said = "--hours 0.085: alpha takes 300 s to load and 7.5 s for an answer, and has 306 s; give"
+    assert refused.value.message.startswith(said)
+    assert "--load-s" in refused.value.message
+    # 0.16 hours are two turns of 288 s.
+    with pytest.raises(UserInputError, match=r"one of 2 after each other .* has 288 s"):
+        capacity_of(plan_of(max_parallel_models=1), Wish(hours=0.16))
+    assert capacity_of(plan_of(), Wish(hours=0.085), Known(load_s=0)).models[0].replicas == 1
+
+
+def test_large_models_take_longer_to_load() -> None:
+    def load_s(needs: ModelNeeds, known: Known | None = None) -> float:
+        return capacity_of(plan_of(), known=known, needs=needs).models[0].load_s
+
+    # 100 GiB are 102,400 MiB.
+    assert load_s(replace(NEEDS, weights_gib=100)) == 150 + 1024
+    assert load_s(replace(NEEDS, weights_gib=None)) == 150 + 153.6  # as 15 GiB
+    assert load_s(replace(NEEDS, weights_gib=100), Known(load_s=60)) == 60
+    assert load_s(replace(NEEDS, runs_elsewhere=True)) == 0
 
 
 def test_given_replicas_and_paces_make_the_time() -> None:
@@ -131,21 +166,45 @@ def test_what_was_measured_goes_before_what_is_assumed() -> None:
     assert capacity.store_bytes == 20 * 1000
 
 
+@pytest.mark.parametrize(
+    ("s_per_token", "said"),
+    [
+        # 60 tokens/s that each take so long: 0.6, 2 and 6 at a time, on a replica of 2 places.
+        (0.01, "alpha: was measured with 0.6 questions at a time, and a replica takes 2"),
+        (0.033, None),
+        (0.1, "alpha: was measured with 6 questions at a time, and a replica takes 2: it had more"),
+    ],
+)
+def test_a_measurement_of_another_load_is_told(s_per_token: float, said: str | None) -> None:
+    pace = {"alpha": ModelPace(answers=40, tokens_per_s=60, s_per_token=s_per_token)}
+    tokens = {"alpha": MeasuredRates(40, 60, 500, 200, None)}
+    notes = notes_of(plan_of(), known=Known(earlier=EarlierSweep("before", pace, tokens, None, 1)))
+    assert said in notes if said else "was measured with" not in notes
+
+
+def test_adapters_of_one_model_are_said_to_share_its_replicas() -> None:
+    tuned = {"model": "alpha", "adapter": "tuned"}
+    assert "alpha, alpha+tuned: run on the same replicas of alpha" in notes_of(
+        plan_of(models=["alpha", tuned])
+    )
+    assert "same replicas" not in notes_of(plan_of())
+
+
 def test_money_is_for_tokens_and_for_the_hours_of_every_gpu() -> None:
     price = {"output_per_million_tokens": 10, "per_gpu_hour": 3.6}
     capacity = capacity_of(plan_of(prices={"models": {"alpha": price}}))
     alpha, beta = capacity.models
-    # 1,500 tokens, and 6 GPUs for 306.25 s at a thousandth a second.
-    assert alpha.seconds == pytest.approx(306.25)
-    assert alpha.cost == pytest.approx(0.015 + 6 * 306.25 / 1000)
+    # 1,500 tokens, and 6 GPUs for 312.5 s at a thousandth a second.
+    assert alpha.seconds == pytest.approx(312.5)
+    assert alpha.cost == pytest.approx(0.015 + 6 * 312.5 / 1000)
     assert beta.cost is None
     assert capacity.cost == alpha.cost
 
 
 def test_fronts_let_in_what_is_on_its_way() -> None:
-    # 24 questions, by one client: all drivers have the same token.
-    assert capacity_of(plan_of(), front=FrontLimits(calls_per_client=10)).fronts == 3
-    assert capacity_of(plan_of(), front=FrontLimits(calls_per_client=24)).fronts == 1
+    # 12 questions, by one client: all drivers have the same token.
+    assert capacity_of(plan_of(), front=FrontLimits(calls_per_client=5)).fronts == 3
+    assert capacity_of(plan_of(), front=FrontLimits(calls_per_client=12)).fronts == 1
 
 
 @pytest.mark.parametrize(
