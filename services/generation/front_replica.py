@@ -1,7 +1,6 @@
 """The front as Ray Serve runs it: a deployment with a gRPC server of our own inside."""
 
 import asyncio
-import sys
 
 import structlog
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -11,6 +10,7 @@ from services.generation.front import Front
 from services.generation.messages import one_line
 from services.generation.serve_router import ServeRouter
 from services.generation.settings import GenerationSettings
+from services.generation.standard_streams import use_own_standard_streams
 from services.telemetry.logging import configure_logging
 from services.telemetry.tracer import start_tracing, stop_tracing
 
@@ -39,8 +39,8 @@ class FrontReplica:
     """
 
     def __init__(self, settings: GenerationSettings) -> None:
-        # Serve would wrap what goes to sys.stderr into lines of its own, and hold a thousand back.
-        configure_logging(json=True, stream=sys.__stderr__, fields={"program": PROGRAM})
+        use_own_standard_streams()
+        configure_logging(json=True, fields={"program": PROGRAM})
         start_tracing(PROGRAM)
         self._settings = settings
         self._front: Front | None = None

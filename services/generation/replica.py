@@ -2,7 +2,6 @@
 
 import asyncio
 import faulthandler
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -11,6 +10,7 @@ from services.generation.domain import EngineRequest, Explanation, ExplanationEv
 from services.generation.engine_watch import GenerationLimits
 from services.generation.engines import build_engine
 from services.generation.runner import ModelRunner
+from services.generation.standard_streams import use_own_standard_streams
 from services.telemetry.logging import configure_logging
 from services.telemetry.tracer import start_tracing, stop_tracing
 
@@ -39,11 +39,8 @@ class ModelReplica:
         standstill_s: float,
     ) -> None:
         # Serve awaits it: a replica counts as ready only once its model is loaded.
-
-        # Serve would wrap what goes to sys.stderr into lines of its own, and hold a thousand back.
-        configure_logging(
-            json=True, stream=sys.__stderr__, fields={"program": PROGRAM, "model": spec.name}
-        )
+        use_own_standard_streams()
+        configure_logging(json=True, fields={"program": PROGRAM, "model": spec.name})
         start_tracing(PROGRAM)
         self._runner = ModelRunner(
             spec, build_engine(spec), delta_interval_s=delta_interval_s, limits=limits

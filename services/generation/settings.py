@@ -153,9 +153,6 @@ SERVE_ENVIRONMENT: Mapping[str, str] = {
     "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
     "RAY_SERVE_LOG_TO_STDERR": "0",
-    # Ours goes to standard error, whose file Ray would let grow without end.
-    "RAY_ROTATION_MAX_BYTES": str(64 * 2**20),
-    "RAY_ROTATION_BACKUP_COUNT": "3",
     # Its default is gRPC's 4 MiB, less than the images that we accept.
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(MAX_MESSAGE_BYTES + 2**20),
 }
