@@ -58,6 +58,8 @@ dashboards: install-dev  ## Write the dashboards and rules of deploy/monitoring 
 
 images:  ## Build the container images (DOCKER=podman, VERSION=..., REGISTRY=HOST/PATH/)
 	$(IMAGE) --file deploy/docker/scoring.Dockerfile --tag $(REGISTRY)expart-scoring:$(VERSION) .
+	$(IMAGE) --file deploy/docker/scoring.Dockerfile --build-arg LOCK=encoder \
+	  --tag $(REGISTRY)expart-scoring:$(VERSION)-encoder .
 	$(IMAGE) --file deploy/docker/driver.Dockerfile --tag $(REGISTRY)expart-driver:$(VERSION) .
 	$(IMAGE) --file deploy/docker/generation.Dockerfile --tag $(REGISTRY)expart-generation:$(VERSION) .
 	$(IMAGE) --file deploy/docker/generation.Dockerfile --target cpu \
