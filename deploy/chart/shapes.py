@@ -29,12 +29,11 @@ _DURATION: Schema = {"type": "string", "pattern": "^([0-9]+(h|m|s))+$"}
 _OPTIONAL_NUMBER: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]}
 _IMAGE = closed(
     {
-        "repository": NAME,
+        "repository": {"type": "string"},
         "tag": {"type": "string"},
         "variant": {"type": "string"},
         "digest": BY_NAME["digest"],
-    },
-    required=("repository",),
+    }
 )
 
 _BY_PATH: dict[str, Schema] = {
@@ -46,7 +45,7 @@ _BY_PATH: dict[str, Schema] = {
     "generation.modelCache.type": one_of("emptyDir", "persistentVolumeClaim", "hostPath", "image"),
     "generation.rayVersion": {"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},
     "generation.upgradeStrategy": one_of("NewCluster", "None"),
-    "generation.workerDefaults.image": {"anyOf": [_IMAGE, closed({})]},
+    "generation.workerDefaults.image": _IMAGE,
     "generation.workerDefaults.rayResources": {
         "type": "array",
         "items": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_.:-]*$"},
@@ -70,7 +69,7 @@ _BY_PATH: dict[str, Schema] = {
     "scoring.autoscaling.mode": one_of("none", "hpa", "keda"),
     "scoring.autoscaling.targetCPUUtilizationPercentage": ABOVE_ZERO,
     "scoring.encoder.device": {"type": "string", "pattern": DEVICE_PATTERN},
-    "scoring.encoder.layer": _OPTIONAL_NUMBER,
+    "scoring.encoder.layer": {"anyOf": [ABOVE_ZERO, {"type": "null"}]},
     "scoring.image.repository": NAME,
     "scoring.topologySpread.maxSkew": ABOVE_ZERO,
     "scoring.topologySpread.topologyKeys": NAMES,

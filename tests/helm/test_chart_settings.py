@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 from pydantic_settings import BaseSettings
+from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
+from ray.dashboard.http_server_agent import PUBLIC_EXACT_PATHS
 from ray.scripts.scripts import start as ray_start
 
 from services.cli.settings import CliSettings
@@ -78,6 +80,15 @@ def test_ray_starts_with_options_that_it_has(rendered: Rendered) -> None:
             given = mapping_at(group, "rayStartParams")
             assert given.keys() <= known, given.keys() - known
             assert all(isinstance(value, str) for value in given.values()), given
+
+
+def test_probes_of_ray_s_agent_ask_what_it_answers_without_a_token(rendered: Rendered) -> None:
+    for owner, container in containers(rendered):
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            asked = mapping_at(container, probe, "httpGet")
+            if owner.startswith("RayService/") and asked.get("port") != "dashboard" and asked:
+                assert asked["port"] == DEFAULT_DASHBOARD_AGENT_LISTEN_PORT, owner
+                assert asked["path"] in PUBLIC_EXACT_PATHS, owner
 
 
 def test_ray_has_the_version_that_is_installed(rendered: Rendered) -> None:

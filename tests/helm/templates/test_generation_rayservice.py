@@ -6,6 +6,7 @@ import shlex
 import pytest
 import yaml
 from pydantic import JsonValue
+from ray.autoscaler._private.kuberay import autoscaling_config
 
 from tests.helm.chart import Manifest, at, list_at, mapping_at, name_of, refusal, render
 from tests.helm.pods import PodTemplate, environment_of, ray_pods
@@ -121,6 +122,8 @@ def test_a_group_has_what_it_says_and_the_rest_from_the_defaults() -> None:
     [
         ({"num_gpus": 4, "tensor_parallel_size": 4}, "m: no worker group has pods with 4 GPUs"),
         ({"node_resource": "accelerator_type:H100"}, "accelerator_type:H100"),
+        # A pod with a limit of 8 processors is a node with 8.
+        ({"num_cpus": 9}, "m: no worker group has pods with 0 GPUs, 9 processors"),
     ],
     ids=str,
 )
@@ -131,6 +134,59 @@ def test_a_model_that_no_group_can_run_is_refused(model: Manifest, said: str) ->
         "generation": {"workerGroups": [{"name": "small", "gpus": 1, "maxReplicas": 1}]},
     }
     assert said in refusal(DEMO, values=values)
+
+
+@pytest.mark.parametrize(
+    ("limit", "taken"), [("1500m", True), ("500m", False), (2, True), ("1", False)], ids=str
+)
+def test_processors_of_a_pod_are_rounded_up_as_kuberay_does(
+    limit: str | int, *, taken: bool
+) -> None:
+    entry: Manifest = {"name": "m", "source": {"hub": "a/b"}, "max_model_len": 9, "num_cpus": 2}
+    group: Manifest = {"name": "g", "replicas": 1, "resources": {"limits": {"cpu": limit}}}
+    values: Manifest = {
+        "models": [entry],
+        "generation": {"workerGroups": [group]},
+        "sweep": {"enabled": False},
+    }
+    if taken:
+        render(DEMO, values=values)
+    else:
+        assert "no worker group has pods with 0 GPUs, 2 processors" in refusal(DEMO, values=values)
+
+
+def test_models_that_do_not_fit_all_at_once_are_refused() -> None:
+    one: Manifest = {
+        "source": {"hub": "a/b"},
+        "max_model_len": 9,
+        "num_gpus": 1,
+        "scaling": {"min_replicas": 1, "max_replicas": 2},
+    }
+    two: list[JsonValue] = [{"name": name, **one} for name in ("a", "b")]
+    values: Manifest = {
+        "models": two,
+        "generation": {"workerGroups": [{"name": "g", "gpus": 1, "replicas": 1}]},
+        "sweep": {"enabled": False},
+    }
+    said = refusal(DEMO, values=values)
+    assert "their min_replicas take 2 GPUs" in said
+    assert "together have 1" in said
+    # One of them may sleep until it is asked for.
+    asleep: Manifest = {"name": "b", **one, "scaling": {"min_replicas": 0, "max_replicas": 1}}
+    render(DEMO, values={**values, "models": [two[0], asleep]})
+
+
+def test_a_group_without_pods_runs_no_model_where_nothing_adds_any() -> None:
+    entry: Manifest = {"name": "m", "source": {"hub": "a/b"}, "max_model_len": 9}
+    values: Manifest = {
+        "models": [entry],
+        "generation": {"workerGroups": [{"name": "g", "maxReplicas": 3}]},
+        "sweep": {"enabled": False},
+    }
+    assert "m: no worker group has pods" in refusal(DEMO, values=values)
+    autoscaled: Manifest = {**values, "generation": {"autoscaling": {"enabled": True}}}
+    autoscaled["generation"] |= mapping_at(values, "generation")  # type: ignore[operator]
+    render(DEMO, values=autoscaled)
 
 
 def test_two_models_of_one_name_are_refused() -> None:
@@ -161,6 +217,37 @@ def test_ray_adds_and_removes_pods_unless_told_otherwise() -> None:
     fixed = cluster(autoscaling={"enabled": False})
     assert fixed["enableInTreeAutoscaling"] is False
     assert "autoscalerOptions" not in fixed
+
+
+def test_only_an_autoscaler_is_told_how_long_a_group_may_idle() -> None:
+    # KubeRay refuses a cluster whose groups say it without one.
+    group: Manifest = {"name": "g", "replicas": 1, "idleTimeoutSeconds": 7}
+    fixed = cluster(workerGroups=[group], autoscaling={"enabled": False})
+    assert "idleTimeoutSeconds" not in groups(fixed)["g"]
+    scaled = cluster(workerGroups=[group], autoscaling={"enabled": True})
+    assert groups(scaled)["g"]["idleTimeoutSeconds"] == 7
+
+
+def test_ray_s_autoscaler_reads_of_the_groups_what_models_ask_for() -> None:
+    found = autoscaling_config._generate_available_node_types_from_ray_cr_spec(cluster(MANY))
+    types = {name: (of["min_workers"], of["max_workers"]) for name, of in found.items()}
+    assert types == {
+        "headgroup": (0, 0),
+        "front": (3, 3),
+        "cpu": (1, 2),
+        "l4": (0, 4),
+        "l40s": (1, 2),
+        "h100": (0, 2),
+    }
+    gib = 2**30
+    # Of the values: 48 processors, 256 GiB and 4 GPUs; the name that models ask for.
+    h100 = {"CPU": 48, "GPU": 4, "memory": 256 * gib, "accelerator_type:H100": 1}
+    assert found["h100"]["resources"] == h100
+    assert found["h100"]["idle_timeout_s"] == 900
+    assert found["cpu"]["resources"] == {"CPU": 2, "memory": 4 * gib, "cpu-nodes": 1}
+    # Nothing but fronts goes to the pods of fronts, and nothing to the head.
+    assert found["front"]["resources"] == {"CPU": 0, "memory": 3 * gib, "expart_front": 1}
+    assert found["headgroup"]["resources"]["CPU"] == 0
 
 
 def test_only_the_autoscaler_gets_a_token_for_kubernetes() -> None:
@@ -231,9 +318,21 @@ def test_only_fronts_have_certificate_and_tokens() -> None:
 def test_a_redis_keeps_ray_s_state_where_there_is_one() -> None:
     assert "gcsFaultToleranceOptions" not in cluster()
     redis: Manifest = {"redisAddress": "redis:6379", "passwordSecret": "redis", "passwordKey": "p"}
-    made = mapping_at(cluster(faultTolerance=redis), "gcsFaultToleranceOptions")
+    values: Manifest = {
+        "generation": {"faultTolerance": redis},
+        "networkPolicy": {"enabled": False},
+    }
+    (item,) = render(DEMO, values=values).from_template(TEMPLATE)
+    made = mapping_at(item, "spec", "rayClusterConfig", "gcsFaultToleranceOptions")
     assert made["redisAddress"] == "redis:6379"
     assert at(made, "redisPassword", "valueFrom", "secretKeyRef") == {"name": "redis", "key": "p"}
+
+
+def test_a_redis_that_no_policy_lets_ray_reach_is_refused() -> None:
+    values: Manifest = {"generation": {"faultTolerance": {"redisAddress": "redis:6379"}}}
+    assert "networkPolicy.extraEgress.generation" in refusal(DEMO, values=values)
+    rule: Manifest = {"to": [{"podSelector": {"matchLabels": {"app": "redis"}}}]}
+    render(DEMO, values={**values, "networkPolicy": {"extraEgress": {"generation": [rule]}}})
 
 
 @pytest.mark.parametrize("kind", ["NewCluster", "None"])
@@ -241,14 +340,43 @@ def test_what_a_change_of_the_pods_does_is_the_user_s_choice(kind: str) -> None:
     assert at(service(upgradeStrategy=kind), "spec", "upgradeStrategy", "type") == kind
 
 
-def test_groups_and_parts_may_have_images_of_their_own() -> None:
-    item = service(
-        head={"image": {"repository": "ray-head", "tag": "3"}},
-        image={"repository": "expart-generation", "tag": "2"},
-    )
+@pytest.mark.parametrize(
+    ("own", "image"),
+    [
+        ({}, "r/expart-generation@sha256:" + 64 * "1"),
+        # What is said otherwise is not what the digest was written beside.
+        ({"variant": "cpu"}, "r/expart-generation:2-cpu"),
+        ({"tag": "3"}, "r/expart-generation:3"),
+        ({"digest": "sha256:" + 64 * "2"}, "r/expart-generation@sha256:" + 64 * "2"),
+        ({"repository": "ray-head"}, "r/ray-head:1"),
+        ({"repository": "ray-head", "tag": "3", "variant": "x"}, "r/ray-head:3-x"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("part", ["head", "front"])
+def test_head_and_fronts_may_have_an_image_of_their_own(
+    part: str, own: Manifest, image: str
+) -> None:
+    base: Manifest = {
+        "repository": "expart-generation",
+        "tag": "2",
+        "variant": "",
+        "digest": "sha256:" + 64 * "1",
+    }
+    values: Manifest = {
+        "image": {"registry": "r", "tag": "1"},
+        "generation": {"image": base, part: {"image": own}},
+    }
+    (item,) = render(DEMO, values=values).from_template(TEMPLATE)
     images = {one.owner.rpartition(" ")[2]: ray(one)["image"] for one in ray_pods(item)}
-    assert str(images["head"]).endswith("ray-head:3")
-    assert str(images["front"]).endswith("expart-generation:2") or "cpu" in str(images["front"])
+    assert images[part] == image
+    assert images["cpu"] == "r/expart-generation@sha256:" + 64 * "1"
+
+
+def test_a_group_may_have_an_image_of_its_own() -> None:
+    group: Manifest = {"name": "g", "replicas": 1, "image": {"tag": "rocm"}}
+    (made,) = [one for one in ray_pods(service(workerGroups=[group])) if one.owner.endswith(" g")]
+    assert str(ray(made)["image"]) == "expart-generation:rocm-cpu"
 
 
 def test_its_name_leaves_room_for_what_kuberay_adds() -> None:

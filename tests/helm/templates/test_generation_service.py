@@ -30,6 +30,14 @@ def test_it_is_headless_so_that_clients_see_every_front_and_only_ready_ones() ->
     assert not spec.get("publishNotReadyAddresses", False)
 
 
+def test_gateways_are_told_whether_the_fronts_speak_tls() -> None:
+    (plain,) = list_at(service(), "spec", "ports")
+    assert plain["appProtocol"] == "kubernetes.io/h2c"
+    (item,) = render("secured-values.yaml").from_template(TEMPLATE)
+    (secured,) = list_at(item, "spec", "ports")
+    assert secured["appProtocol"] == "https"
+
+
 def test_a_load_balancer_can_stand_before_the_fronts() -> None:
     item = service(headless=False, type="LoadBalancer", annotations={"cloud/internal": "true"})
     assert mapping_at(item, "spec")["type"] == "LoadBalancer"

@@ -6,8 +6,6 @@ waits for and /dev/shm; the first container is Ray's.
 {{- define "expart-serving.generation.pod" -}}
 {{- $generation := .root.Values.generation -}}
 {{- $group := .group -}}
-{{- $image := deepCopy $generation.image -}}
-{{- if ($group.image | default dict).repository }}{{ $image = $group.image }}{{ end -}}
 metadata:
   labels:
     {{- include "expart-serving.generation.podLabels" . | nindent 4 }}
@@ -29,7 +27,7 @@ spec:
   terminationGracePeriodSeconds: {{ $generation.terminationGracePeriodSeconds }}
   containers:
     - name: {{ ternary "ray-head" "ray-worker" (eq .node "head") }}
-      image: {{ include "expart-serving.image" (dict "root" .root "image" $image) }}
+      image: {{ include "expart-serving.generation.image" . }}
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
       securityContext:
         {{- include "expart-serving.containerSecurityContext" .root | nindent 8 }}
@@ -66,6 +64,22 @@ spec:
   {{- with $group.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
+{{- end -}}
+
+{{/*
+Image of a pod: with a repository of its own it is that, else generation.image with what the group says
+otherwise; a digest holds for what it was written beside.
+*/}}
+{{- define "expart-serving.generation.image" -}}
+{{- $image := deepCopy .root.Values.generation.image -}}
+{{- $own := dict -}}
+{{- range $name, $value := .group.image }}{{ if $value }}{{ $_ := set $own $name $value }}{{ end }}{{ end -}}
+{{- if $own.repository -}}
+{{- $image = $own -}}
+{{- else if $own -}}
+{{- $image = merge $own (omit $image "digest") -}}
+{{- end -}}
+{{- include "expart-serving.image" (dict "root" .root "image" $image) -}}
 {{- end -}}
 
 {{/* Labels of a pod; nothing that a new version of the chart changes, as that replaces the cluster. */}}
