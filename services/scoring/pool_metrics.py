@@ -84,7 +84,7 @@ class PoolMetrics:
                 self._encoder_batches.observe(duration_s)
 
     def busy_s(self) -> float:
-        """Seconds in which workers had items, those that have some now included. From any thread."""
+        """Seconds in which workers had items, those that still have some included; any thread."""
         now = self._clock()
         # Meanwhile a worker may answer, and its seconds be in neither: a counter never goes back.
         busy_s = self._busy_s + sum(now - since for since in list(self._busy_since.values()))

@@ -4,9 +4,12 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 
 import structlog
+
+from services.telemetry.event_limit import EventLimit
 
 _log = structlog.get_logger()
 
@@ -70,9 +73,7 @@ class CallLog:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._window_began = clock()
-        self._written: Counter[str] = Counter()
+        self._limit = EventLimit(WINDOW_S, clock)
         self._left_out: Counter[tuple[str, str]] = Counter()
         self._flushing: asyncio.TimerHandle | None = None
 
@@ -106,13 +107,8 @@ class CallLog:
             _log.warning("calls_not_logged", method=method, code=code, count=count)
 
     def _may_write(self, kind: str) -> bool:
-        now = self._clock()
-        if now - self._window_began >= WINDOW_S:
-            self._window_began = now
-            self._written.clear()
-        self._written[kind] += 1
         most = 1 if kind in _SUMMARISED_CODES else MAX_EVENTS_PER_CODE
-        return self._written[kind] <= most
+        return self._limit.allows(kind, most)
 
     def _leave_out(self, call: FinishedCall) -> None:
         key = (call.method[:MAX_METHOD_CHARS], call.code)
@@ -120,8 +116,9 @@ class CallLog:
             key = (OTHER_METHODS, call.code)
         self._left_out[key] += 1
         if self._flushing is None:
-            rest_s = max(0.0, self._window_began + WINDOW_S - self._clock())
-            self._flushing = asyncio.get_running_loop().call_later(rest_s, self.flush)
+            # In a context of its own: the counts are of many calls, and name the request of none.
+            loop, rest_s = asyncio.get_running_loop(), self._limit.rest_s
+            self._flushing = loop.call_later(rest_s, self.flush, context=Context())
 
 
 def _fields(call: FinishedCall) -> dict[str, str | float]:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import structlog
 from structlog.testing import capture_logs
 
 from services.telemetry.call_log import (
@@ -11,6 +12,7 @@ from services.telemetry.call_log import (
     CallLog,
     FinishedCall,
 )
+from services.telemetry.logging import bind_request
 
 METHOD = "/expart.scoring.v1.ScoringService/ListMetrics"
 
@@ -69,13 +71,19 @@ async def test_a_flood_of_one_code_hides_no_other_and_is_counted() -> None:
     }
 
 
-async def test_counts_follow_by_themselves_when_the_second_is_over() -> None:
+async def test_counts_follow_by_themselves_when_the_second_is_over_and_name_no_request() -> None:
     log = CallLog()
-    with capture_logs() as events:
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as events:
+        bind_request("request-1", "model-1")
         for _ in range(5):
             log.record(call("RESOURCE_EXHAUSTED", reason="OVERLOADED"))
         await asyncio.sleep(1.5)
-    assert [e["count"] for e in events if e["event"] == "calls_not_logged"] == [4]
+    assert [event["event"] for event in events] == ["call_finished", "calls_not_logged"]
+    finished, counted = events
+    assert finished["request_id"] == "request-1"
+    assert counted["count"] == 4
+    # They are of many calls, not of the one that happened to be the first of them.
+    assert not {"request_id", "model"} & set(counted)
 
 
 async def test_tracebacks_are_bounded_too_and_the_next_second_has_room_again() -> None:
