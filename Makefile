@@ -41,7 +41,8 @@ check: install-dev  ## Lint, types, architecture, contract, generated code and l
 	python protos/generate.py --check
 	python deploy/locks/compile.py --check
 
-test: tools  ## Run the whole test suite
+test: install-dev  ## Run the whole test suite
+	@python -m deploy.tools.fetch || echo "Tests of the chart that need these tools are skipped."
 	$(PYTEST)
 
 test-fast: install-dev  ## Run the tests that take seconds

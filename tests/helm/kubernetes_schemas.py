@@ -5,8 +5,8 @@ import kubernetes_validate
 from tests.helm import crd_schemas
 from tests.helm.chart import Manifest
 
-# The oldest that the chart takes, some between, and the newest whose schemas there are.
-VERSIONS = ("1.28", "1.30", "1.33", "1.35", "1.37")
+# From the oldest that the chart takes to the newest whose schemas there are.
+VERSIONS = tuple(f"1.{minor}" for minor in range(28, 38))
 
 
 class UnknownKindError(Exception):
