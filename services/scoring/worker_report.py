@@ -96,8 +96,10 @@ class WorkLog:
 
     def score(self, item: ScoringInput, metrics: Sequence[str]) -> Sequence[Score]:
         """Scores an item, and measures it if its turn has come."""
+        if not metrics:  # nobody names what is computed then
+            return score_all(item, metrics)
         self._until_sample -= 1
-        if self._until_sample or not metrics:
+        if self._until_sample:
             return score_all(item, metrics)
         self._until_sample = SAMPLED_ITEMS
         return self._measured(item, metrics)
