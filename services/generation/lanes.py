@@ -145,8 +145,8 @@ class ModelQueue:
             with tracer.start(Span.ADMISSION, about):
                 await self._wait(ticket)
         began, was_awake = self._clock(), self._is_awake
-        self._note_wait(ticket.lane, began - asked)
         try:
+            self._note_wait(ticket.lane, began - asked)
             yield
             # Calls that fail or are cancelled say nothing about how long an answer takes.
             if was_awake:
