@@ -101,18 +101,14 @@ def test_the_sweep_of_the_guide_has_its_results_where_it_says(installed: Rendere
 
 
 def test_the_dataset_is_prepared_where_the_sweep_reads_it(installed: Rendered) -> None:
-    (block,) = blocks("install-on-kubernetes.md", "yaml dataset")
-    claim, job = (item for item in yaml.safe_load_all(block))
-    assert wrong([claim, job]) == {}
-    (container,) = list_at(job, "spec", "template", "spec", "containers")
-    arguments = container["args"]
-    assert isinstance(arguments, list)
-    folder = arguments[2]
-    spec = values_of("install-on-kubernetes.md", "sweep")
-    assert at(spec, "sweep", "spec", "dataset", "folder") == folder
-    assert at(spec, "sweep", "dataset", "existingClaim") == name_of(claim)
-    driver = list_at(installed.only("Job", "sweep"), "spec", "template", "spec", "containers")[0]
-    assert container["image"] == driver["image"]
+    def claims(job: Manifest) -> set[object]:
+        volumes = list_at(job, "spec", "template", "spec", "volumes")
+        found = [volume for volume in volumes if volume["name"] == "dataset"]
+        return {at(volume, "persistentVolumeClaim", "claimName") for volume in found}
+
+    claim = installed.only("PersistentVolumeClaim", "dataset")
+    assert claims(installed.only("Job", "dataset")) == {name_of(claim)}
+    assert claims(installed.only("Job", "sweep")) == {name_of(claim)}
 
 
 def test_the_secured_values_are_taken(models: dict[str, JsonValue]) -> None:

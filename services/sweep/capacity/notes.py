@@ -12,6 +12,9 @@ from services.sweep.spec.spec import MAX_CONCURRENCY
 _KEPT_BUSY = 0.5
 _MORE_THAN_ONE = 1.5
 
+# A question has six attempts, unless the drivers are told otherwise; some of them are for faults.
+_DEADLINES_FOR_LOADING = 3
+
 
 def notes_on(capacity: SweepCapacity, plan: SweepPlan, wish: Wish, known: Known) -> tuple[str, ...]:
     """Says what does not fit together, a sentence each.
@@ -24,6 +27,7 @@ def notes_on(capacity: SweepCapacity, plan: SweepPlan, wish: Wish, known: Known)
     """
     return (
         *_on_models(capacity, known),
+        *_on_loading(capacity, plan),
         *_on_adapters(capacity, plan),
         *_on_measured(capacity),
         *_on_time(capacity, wish),
@@ -54,6 +58,17 @@ def _on_models(capacity: SweepCapacity, known: Known) -> Iterator[str]:
             yield (
                 f"{label}: runs on a processor, for which the assumed pace is too high; measure "
                 "it by a short sweep (--results OUTPUT)"
+            )
+
+
+def _on_loading(capacity: SweepCapacity, plan: SweepPlan) -> Iterator[str]:
+    deadline_s = plan.spec.deadline_s
+    for model in capacity.models:
+        if model.replicas and model.load_s > deadline_s * _DEADLINES_FOR_LOADING:
+            yield (
+                f"{model.plan.label}: takes {model.load_s:,.0f} s to load where it is scaled to "
+                f"zero, and an attempt at a question waits {deadline_s:g} s: raise deadline_s, or "
+                "keep a replica (scaling.min_replicas: 1)"
             )
 
 

@@ -140,6 +140,16 @@ def test_large_models_take_longer_to_load() -> None:
     assert load_s(replace(NEEDS, runs_elsewhere=True)) == 0
 
 
+def test_questions_that_would_not_wait_for_a_model_to_load_are_told() -> None:
+    # 150 + 1,024 s are more than three deadlines of 300 s, and no more than three of 400 s.
+    needs = replace(NEEDS, weights_gib=100)
+    said = "alpha: takes 1,174 s to load where it is scaled to zero, and an attempt at a question"
+    for deadline_s, is_told in ((300, True), (400, False)):
+        plan = plan_of(deadline_s=deadline_s)
+        notes = notes_on(capacity_of(plan, needs=needs), plan, Wish(), Known())
+        assert any(note.startswith(said) for note in notes) is is_told
+
+
 def test_given_replicas_and_paces_make_the_time() -> None:
     known = Known(questions_per_s=0.5, load_s=0)
     alpha, beta = capacity_of(plan_of(concurrency=99), Wish(replicas={"alpha": 1}), known).models
