@@ -16,7 +16,7 @@ OPERATORS = {"kuberay-operator": "1.7.3", "kube-prometheus-stack": "90.1.2"}
 
 @pytest.fixture
 def chart(tmp_path: Path) -> Path:
-    """The chart as `helm dependency build` would leave it."""
+    """The chart as `helm dependency update` would leave it."""
     made = tmp_path / "expart-platform"
     shutil.copytree(PLATFORM, made)
     shutil.copytree(CHART, made / "charts" / "expart-serving")
