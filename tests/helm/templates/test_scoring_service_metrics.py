@@ -25,11 +25,11 @@ def test_it_is_of_the_cluster_alone_whatever_callers_come_by() -> None:
     assert ports == {"metrics": (9465, "metrics")}
 
 
-def test_the_monitor_finds_it() -> None:
+def test_the_monitor_finds_it_and_not_the_callers_service() -> None:
     made = render(ALONE)
     (item,) = made.from_template(TEMPLATE)
     monitor = made.only("ServiceMonitor")
-    wanted = mapping_at(monitor, "spec", "selector", "matchLabels")
-    assert wanted.items() <= labels_of(item).items()
+    wanted = mapping_at(monitor, "spec", "selector", "matchLabels").items()
+    assert [one for one in made.of("Service") if wanted <= labels_of(one).items()] == [item]
     (endpoint,) = list_at(monitor, "spec", "endpoints")
     assert endpoint["port"] == "metrics"

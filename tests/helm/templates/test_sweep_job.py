@@ -42,6 +42,8 @@ def test_each_index_is_a_shard_and_every_driver_knows_how_many_there_are() -> No
     assert spec["parallelism"] == 6
     assert environment_of(driver(item))["EXPART_SWEEP_SHARD_COUNT"] == "6"
     assert at(job(drivers=6, parallelism=2), "spec", "parallelism") == 2
+    # Kubernetes' own way to have nobody at work.
+    assert at(job(drivers=6, parallelism=0), "spec", "parallelism") == 0
 
 
 def test_a_driver_runs_the_sweep_against_the_release_s_own_services() -> None:
