@@ -2,8 +2,11 @@
 
 import asyncio
 import faulthandler
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+
+import structlog
 
 from services.generation.catalog import ModelSpec
 from services.generation.domain import EngineRequest, Explanation, ExplanationEvent
@@ -15,6 +18,8 @@ from services.telemetry.logging import configure_logging
 from services.telemetry.tracer import start_tracing, stop_tracing
 
 PROGRAM = "expart-generation-replica"
+
+_log = structlog.get_logger()
 
 
 class ModelReplica:
@@ -42,10 +47,17 @@ class ModelReplica:
         use_own_standard_streams()
         configure_logging(json=True, fields={"program": PROGRAM, "model": spec.name})
         start_tracing(PROGRAM)
-        self._runner = ModelRunner(
-            spec, build_engine(spec), delta_interval_s=delta_interval_s, limits=limits
-        )
-        await self._runner.start()
+        began = time.monotonic()
+        try:
+            self._runner = ModelRunner(
+                spec, build_engine(spec), delta_interval_s=delta_interval_s, limits=limits
+            )
+            await self._runner.start()
+        except Exception:
+            _log.exception("model_not_loaded")  # Serve tells its caller one line of it
+            raise
+        duration_s = round(time.monotonic() - began, 3)
+        _log.info("model_loaded", revision=self._runner.revision, duration_s=duration_s)
         # Not before: engines may load without giving the event loop a turn.
         self._alive = asyncio.create_task(_end_process_at_standstill(standstill_s))
 

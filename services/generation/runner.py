@@ -21,6 +21,7 @@ from services.generation.domain import (
 from services.generation.engine import Engine
 from services.generation.engine_call import EngineCall
 from services.generation.engine_watch import EngineWatch, GenerationLimits
+from services.generation.failure_log import FailureLog
 from services.generation.traced_generation import traced_generation
 from services.generation.weights import adapter_revision
 
@@ -55,6 +56,7 @@ class ModelRunner:
             stall_s=math.inf if spec.engine == "openai" else spec.stall_s,
             release_s=self._limits.release_s,
         )
+        self._failures = FailureLog()
         self._question: asyncio.Task[None] | None = None
 
     @property
@@ -95,7 +97,7 @@ class ModelRunner:
 
     async def explain(self, request: EngineRequest, timeout_s: float | None) -> Explanation:
         """Generates a whole explanation; arguments and errors as in stream."""
-        with traced_generation(self._spec, request) as traced:
+        with traced_generation(self._spec, request, self._failures) as traced:
             async with self._call(request, timeout_s, traced.context()) as call:
                 await call.end()
                 result = call.result()
@@ -121,7 +123,7 @@ class ModelRunner:
             GenerationAbortedError: The same after that.
             CallerError: The request can never succeed.
         """
-        with traced_generation(self._spec, request) as traced:
+        with traced_generation(self._spec, request, self._failures) as traced:
             async with self._call(request, timeout_s, traced.context()) as call:
                 while not call.is_over:
                     await call.news()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.generation.catalog import ModelSpec
 from services.generation.domain import EngineRequest, EngineResult
+from services.generation.failure_log import FailureLog
 from services.telemetry import tracer
 from services.telemetry.logging import bind_request
 from services.telemetry.propagation import NOWHERE, Origin, come_from, current_sweep, read_origin
@@ -62,13 +63,20 @@ class TracedGeneration:
 
 
 @contextmanager
-def traced_generation(spec: ModelSpec, request: EngineRequest) -> Iterator[TracedGeneration]:
-    """Records the block as a generation; fit for generators."""
+def traced_generation(
+    spec: ModelSpec, request: EngineRequest, failures: FailureLog
+) -> Iterator[TracedGeneration]:
+    """Records the block as a generation, and logs its failure; fit for generators."""
     origin = read_origin(request.origin) if request.origin else NOWHERE
     about = _about(spec, request, origin) if tracer.is_tracing() else {}
     opened = tracer.start(Span.GENERATION, about, name=spec.name, parent=origin.trace)
     with opened:
-        yield TracedGeneration(spec.name, request, origin, opened)
+        traced = TracedGeneration(spec.name, request, origin, opened)
+        try:
+            yield traced
+        except Exception as error:
+            traced.context().run(failures.note, error)
+            raise
 
 
 def _about(spec: ModelSpec, request: EngineRequest, origin: Origin) -> Attributes:

@@ -28,6 +28,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace import Span as OtelSpan
 
+from services.telemetry.event_limit import EventLimit
 from services.telemetry.propagation import KNOWN_FLAGS, TraceContext
 from services.telemetry.tracer import end_as
 from services.telemetry.tracing import Attribute, Attributes, Kind, SpanType
@@ -42,6 +43,7 @@ _DISTRIBUTION = "expart-serving"
 # What is left at the end is sent for so long; a collector that is down must hold nobody up.
 _STOP_S = 5.0
 _MAX_MESSAGE_CHARS = 1000
+_SAYS_AGAIN_AFTER_S = 60.0
 
 _KINDS = {
     Kind.INTERNAL: SpanKind.INTERNAL,
@@ -198,9 +200,18 @@ def _span_context(trace: TraceContext) -> SpanContext:
 
 
 class _ToOurLog(logging.Handler):
-    """Hands on what the SDK logs, so that every line of a program's log has the same form."""
+    """Hands on what the SDK logs, so that every line of a program's log has the same form.
+
+    Of what it says over and over, while a collector is down, one line a minute.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.WARNING)
+        self._limit = EventLimit(_SAYS_AGAIN_AFTER_S)
 
     def emit(self, record: logging.LogRecord) -> None:
+        if not self._limit.allows(f"{record.name} {record.msg}", most=1):
+            return
         message = record.getMessage()[:_MAX_MESSAGE_CHARS]
         _log.warning("tracing_warned", message=message, logger=record.name)
 
@@ -208,5 +219,5 @@ class _ToOurLog(logging.Handler):
 def _log_what_the_sdk_says() -> None:
     logger = logging.getLogger("opentelemetry")
     if not any(isinstance(handler, _ToOurLog) for handler in logger.handlers):
-        logger.addHandler(_ToOurLog(level=logging.WARNING))
+        logger.addHandler(_ToOurLog())
         logger.propagate = False

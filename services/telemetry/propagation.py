@@ -146,18 +146,19 @@ def read_origin(headers: Iterable[tuple[str, str | bytes]]) -> Origin:
     1
     """
     parents: list[str] = []
-    state = sweep = ""
+    states: list[str] = []
+    sweep = ""
     for name, value in headers:
         if name == TRACEPARENT:
             parents.append(str(value))
         elif name == TRACESTATE:
-            state = str(value)
+            states.append(str(value))
         elif name == BAGGAGE:
             sweep = _sweep_in(str(value)) or sweep
     if not (parents or sweep):
         return NOWHERE
     # Two of them say that something on the way is broken.
-    return Origin(_parse(parents[0], state) if len(parents) == 1 else None, sweep)
+    return Origin(_parse(parents[0], ",".join(states)) if len(parents) == 1 else None, sweep)
 
 
 def _parse(parent: str, state: str) -> TraceContext | None:

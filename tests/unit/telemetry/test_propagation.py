@@ -75,6 +75,14 @@ def test_what_other_systems_noted_is_passed_on_within_bounds() -> None:
     assert state_of("x=\N{SNOWMAN}") == ""
 
 
+def test_what_other_systems_noted_may_come_in_several_headers() -> None:
+    # W3C Trace Context, 3.3: multiple tracestate headers are combined, in their order.
+    headers = [("traceparent", HEADER), ("tracestate", "rojo=1"), ("tracestate", "congo=2")]
+    trace = read_origin(headers).trace
+    assert trace is not None
+    assert trace.state == "rojo=1,congo=2"
+
+
 @given(trace_id=ids, span=ids, flags=st.integers(0, 3), sweep=st.text(max_size=60))
 def test_what_is_written_is_read_again(trace_id: str, span: str, flags: int, sweep: str) -> None:
     trace = TraceContext(trace_id, span[:15] + "1", flags, "rojo=1")

@@ -1,6 +1,7 @@
 """Spans: where they are asked for they end as their work did, and elsewhere there is nothing."""
 
 import asyncio
+import logging
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
@@ -240,6 +241,18 @@ def test_a_wrong_variable_ends_no_program(
     assert [event["event"] for event in events] == ["tracing_unavailable"]
     assert cause in events[0]["cause"]
     assert not tracer.is_tracing()
+
+
+def test_what_the_sdk_says_over_and_over_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    with capture_logs() as events, tracer.tracing("expart-test"):
+        logger = logging.getLogger("opentelemetry.test")
+        for seconds in (1, 2, 4):
+            logger.warning("no collector, again in %s s", seconds)
+        logger.error("given up")
+        logger.info("a detail")
+    said = [event["message"] for event in events if event["event"] == "tracing_warned"]
+    assert said == ["no collector, again in 1 s", "given up"]
 
 
 def test_standard_names_are_the_conventions_own() -> None:
