@@ -21,8 +21,8 @@ _PROMETHEUS = {
 _PROCESS = {"process_cpu_seconds_total": (), "process_resident_memory_bytes": ()}
 
 # Ray 2.60, from its exporter.
-_NODE = ("ip", "RayNodeType", "SessionName")
-_GPU = (*_NODE, "GpuIndex", "GpuDeviceName")
+_NODE = ("ip", "RayNodeType", "IsHeadNode", "SessionName", "Version")
+_GPU = (*_NODE, "GpuIndex", "GpuDeviceName", "GpuUuid")
 _SERVE = ("application", "deployment")
 _RAY = {
     "ray_node_cpu_utilization": _NODE,

@@ -9,6 +9,7 @@ import promql_parser as promql
 from deploy.monitoring.rule import Alert
 from deploy.monitoring.series import RULE_FILES
 from deploy.monitoring.write import DASHBOARDS
+from tests.monitoring.programs import RUNBOOKS
 
 # What Grafana would put in: everything that there is.
 CHOICES: Mapping[str, str] = {
@@ -56,6 +57,17 @@ def rule_queries() -> Iterator[Asked]:
                         yield Asked(f"alert {rule.name}", part)
                 else:
                     yield Asked(rule.record, rule.expr)
+
+
+def runbook_queries() -> Iterator[Asked]:
+    """Every query of every runbook."""
+    for page in sorted(RUNBOOKS.glob("Expart*.md")):
+        blocks = re.findall(
+            r"^```promql\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        )
+        for block in blocks:
+            for line in block.splitlines():
+                yield Asked(page.stem, line)
 
 
 def with_choices(expr: str) -> str:

