@@ -308,6 +308,13 @@ def test_weights_of_the_image_are_not_covered_by_a_volume() -> None:
     assert environment_of(ray(item))["HF_HOME"].startswith("/tmp/")
 
 
+def test_logs_are_the_pods_own_unless_they_are_to_be_ray_s() -> None:
+    for one in ray_pods(service(MANY)):
+        assert environment_of(ray(one))["RAY_LOG_TO_STDERR"] == "1", one.owner
+    files = pod(DEMO, "front", logToStandardError=False)
+    assert environment_of(ray(files))["RAY_LOG_TO_STDERR"] == "0"
+
+
 def test_only_fronts_have_certificate_and_tokens() -> None:
     for one in ray_pods(service(SECURED)):
         names = {str(volume["name"]) for volume in list_at(one.spec, "volumes")}

@@ -16,6 +16,8 @@
   value: /tmp
 - name: RAY_USAGE_STATS_ENABLED
   value: "0"
+- name: RAY_LOG_TO_STDERR
+  value: {{ ternary "1" "0" $generation.logToStandardError | quote }}
 {{- if ne .node "head" }}
 # Ray waits so long for what runs here when it is told to end: the grace period without the pause
 # before, and with some seconds to end its processes.
