@@ -28,7 +28,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.stack]
 
 DEMO = "cpu-demo-values.yaml"
 SPEC_FILE = "/etc/expart/sweep/sweep.yaml"
-_LOADING_S, _SWEEP_S = 240.0, 240
+# Far more than they need, as other tests may run beside.
+_LOADING_S, _SWEEP_S = 400.0, 400
 
 
 @pytest.fixture(scope="module")
