@@ -1,6 +1,7 @@
 """One question is one trace: from the driver to the model, and on to its scores."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -265,3 +266,48 @@ def test_the_scoring_program_sends_its_spans_to_a_collector_until_its_end(
     assert [(e["trace_id"], e["span_id"], e["sweep"]) for e in ended] == [
         (CALLER.trace_id, span.span_id, "by-hand")
     ]
+
+
+def test_a_program_without_opentelemetry_works_and_passes_the_trace_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "path" / "opentelemetry"
+    missing.mkdir(parents=True)
+    missing.joinpath("__init__.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'opentelemetry'\")"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(missing.parent), prepend=os.pathsep)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    with scoring_server(tmp_path) as server:
+        item = score_pb.ScoringItem(candidate="A bay.", reference="A bay.", entities=["bay"])
+        with grpc.insecure_channel(server.address) as channel:
+            answer = score_grpc.ScoringServiceStub(channel).ScoreExplanation(
+                score_pb.ScoreExplanationRequest(item=item), metadata=HEADERS, timeout=60
+            )
+        assert answer.scores
+        [said] = server.events("tracing_unavailable")
+        [ended] = server.events("call_finished")
+    assert "expart-serving[tracing]" in str(said["cause"])
+    assert (ended["trace_id"], ended["span_id"], ended["sweep"]) == (
+        CALLER.trace_id,
+        CALLER.span_id,
+        "by-hand",
+    )
+
+
+def test_a_collector_that_is_away_takes_nothing_from_calls_nor_from_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")  # seconds, to the SDK
+    with scoring_server(tmp_path) as server:
+        item = score_pb.ScoringItem(candidate="A bay.", reference="A bay.", entities=["bay"])
+        with grpc.insecure_channel(server.address) as channel:
+            answer = score_grpc.ScoringServiceStub(channel).ScoreExplanation(
+                score_pb.ScoreExplanationRequest(item=item), timeout=60
+            )
+        assert answer.scores
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+        assert server.events("tracing_started")
+        assert server.events("tracing_warned")
