@@ -48,6 +48,7 @@ FROM ${BASE} AS runtime
 # hadolint ignore=DL3008
 RUN apt-get update && \
     apt-get install --yes --no-install-recommends libnuma1 wget && \
+    apt-get clean && \
     rm -rf /var/lib/apt/lists/*
 # KubeRay may start Ray by a login shell, which sets PATH anew.
 RUN groupadd --gid 10001 expart && \
@@ -102,6 +103,7 @@ USER 0:0
 # hadolint ignore=DL3008
 RUN apt-get update && \
     apt-get install --yes --no-install-recommends g++ libc6-dev && \
+    apt-get clean && \
     rm -rf /var/lib/apt/lists/*
 # The launchers include Python's headers, which a base image may lack.
 RUN test -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"

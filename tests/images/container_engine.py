@@ -42,15 +42,32 @@ def missing() -> str:
     return f"images cannot be built without {', '.join(absent)}" if absent else ""
 
 
+def storage_driver(folder: Path) -> str:
+    """Says how images can be kept: overlay, where the kernel lays them over each other, or vfs.
+
+    vfs works everywhere, and copies a whole image for each of its layers.
+    """
+    places = (f"--root={folder / 'root'}", f"--runroot={folder / 'state'}")
+    ended = subprocess.run(
+        ("podman", *places, "--storage-driver=overlay", "info"),
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    return "overlay" if ended.returncode == 0 else "vfs"
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """Builds images and runs containers.
 
     Attributes:
         folder: Holds images, containers and caches; with a short path, for podman's sockets.
+        driver: How: overlay or vfs.
     """
 
     folder: Path
+    driver: str
 
     def prepare(self, archive: Path) -> None:
         """Makes the base image: Debian's Python, where no registry has Docker's.
@@ -79,6 +96,8 @@ class Engine:
         """Builds an image of ``deploy/docker``, up to a stage of it; returns its name."""
         options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
         options += [f"--target={stage}"] if stage else []
+        # What images have in common is built once.
+        options += ["--layers"] if self.driver == "overlay" else []
         mounts = [f"--volume={self.folder / 'pip.conf'}:/etc/pip.conf:ro"]
         if Path(_AUTHORITIES).exists():
             mounts.append(f"--volume={_AUTHORITIES}:{_AUTHORITIES}:ro")
@@ -139,7 +158,7 @@ class Engine:
 
     def _storage(self) -> tuple[str, ...]:
         root, state = self.folder / "root", self.folder / "state"
-        return (f"--root={root}", f"--runroot={state}", "--storage-driver=vfs")
+        return (f"--root={root}", f"--runroot={state}", f"--storage-driver={self.driver}")
 
     def _call(
         self, *command: str, timeout_s: float, check: bool = True

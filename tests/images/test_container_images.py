@@ -26,6 +26,7 @@ from tests.images.container_engine import (
     free_address,
     missing,
     status_of,
+    storage_driver,
     wait_until,
 )
 
@@ -37,13 +38,14 @@ TIMEOUT_S = 60.0
 TOOLS = "as c++ c99 cc clang cpp g++ gcc ld make pip pip3 tcc"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 QUICKSTART = PROJECT / "deploy" / "docker" / "quickstart.yaml"
+CHECKS = PROJECT / "helm" / "expart-serving" / "checks"
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     # podman's sockets need a short path.
     with tempfile.TemporaryDirectory(prefix="expart-images-", dir="/tmp") as folder:
-        engine = Engine(Path(folder))
+        engine = Engine(Path(folder), storage_driver(Path(folder) / "trial"))
         engine.prepare(PROJECT / "var" / "images" / "bookworm.tar")
         yield engine
 
@@ -203,17 +205,50 @@ def test_the_driver_runs_the_sweep_of_the_compose_file(
     }
     output = yaml.safe_load(QUICKSTART.read_text(encoding="utf-8"))["output"]
     with serving(engine, scoring) as (_, scoring_address), scripted_models() as generation:
-        services = (f"--generation={generation}", f"--scoring={scoring_address}")
         planned = engine.run(
-            *(driver, "sweep", "plan", "/quickstart.yaml", "--json", services[0]), volumes=volumes
+            *(driver, "sweep", "plan", "/quickstart.yaml", "--json", f"--generation={generation}"),
+            volumes=volumes,
         )
         assert json.loads(planned.stdout)["questions"]["to_ask"] == questions
-        engine.run(driver, "sweep", "run", "/quickstart.yaml", *services, volumes=volumes)
+        engine.run(driver, *composed_sweep(generation, scoring_address), volumes=volumes)
     told = json.loads(
         engine.run(driver, "sweep", "status", output, "--json", volumes=volumes).stdout
     )
     assert (told["planned"], told["done"], told["scored"]) == (questions,) * 3
     assert (results / "quickstart" / "leaderboard.json").stat().st_uid == UID
+    # Where README.md copies it from.
+    assert (results / "quickstart" / "report" / "report.html").is_file()
+
+
+def composed_sweep(generation: str, scoring: str) -> list[str]:
+    """The command of the compose file's sweep with addresses of this machine."""
+    compose = yaml.safe_load(QUICKSTART.with_name("compose.yaml").read_text(encoding="utf-8"))
+    places = {
+        "--generation=": generation,
+        "--scoring=": scoring,
+        "--metrics-port=": free_address().rpartition(":")[2],
+    }
+    command = []
+    for word in compose["services"]["sweep"]["command"]:
+        option = word[: word.find("=") + 1]
+        command.append(f"{option}{places[option]}" if option else word)
+    return command
+
+
+def test_the_checks_of_the_chart_run_in_the_image_of_the_driver(
+    engine: Engine, scoring: str, driver: str
+) -> None:
+    def check(script: str, address: str) -> str:
+        # As the pods of `helm test` are started.
+        text = (CHECKS / script).read_text(encoding="utf-8")
+        return engine.run(driver, "-c", text, address, entrypoint="python").stdout
+
+    with serving(engine, scoring) as (_, address):
+        assert check("score_text.py", address).startswith("ec_exact 0.5 ")
+    with scripted_models() as generation:
+        assert check("ask_generation.py", generation).split() == [
+            *("demo-smol", "ready", "demo-tiny", "ready")
+        ]
 
 
 @contextmanager
