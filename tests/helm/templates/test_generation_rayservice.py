@@ -315,6 +315,22 @@ def test_logs_are_the_pods_own_unless_they_are_to_be_ray_s() -> None:
     assert environment_of(ray(files))["RAY_LOG_TO_STDERR"] == "0"
 
 
+@pytest.mark.parametrize("form", ["file", "env"])
+def test_secrets_are_in_the_pods_that_use_them_alone(form: str) -> None:
+    item = service(MANY, hubToken={"existingSecret": "hub", "as": form})
+    for one in ray_pods(item):
+        node = one.labels["expart-serving/node"]
+        volumes = {str(volume["name"]) for volume in list_at(one.spec, "volumes")}
+        mounts = {str(mount["name"]) for mount in list_at(ray(one), "volumeMounts")}
+        variables = {str(variable["name"]) for variable in list_at(ray(one), "env")}
+        # Replicas ask closed models; fronts read tokenizers of the hub, too; the head does neither.
+        assert ("api-keys" in volumes) == ("api-keys" in mounts) == (node == "model"), one.owner
+        has_token = bool({"HF_TOKEN", "HF_TOKEN_PATH"} & variables)
+        assert has_token == (node != "head"), one.owner
+        assert ("hub-token" in volumes) == ("hub-token" in mounts), one.owner
+        assert ("hub-token" in volumes) == ("HF_TOKEN_PATH" in variables), one.owner
+
+
 def test_only_fronts_have_certificate_and_tokens() -> None:
     for one in ray_pods(service(SECURED)):
         names = {str(volume["name"]) for volume in list_at(one.spec, "volumes")}

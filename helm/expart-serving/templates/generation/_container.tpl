@@ -24,19 +24,15 @@
 - name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S
   value: {{ max 0 (sub $generation.terminationGracePeriodSeconds 25) | quote }}
 {{- end }}
-{{- with $generation.hubToken }}
-{{- if .existingSecret }}
-{{- if eq .as "file" }}
+{{- if include "expart-serving.generation.hasHubTokenFile" . }}
 - name: HF_TOKEN_PATH
   value: /run/secrets/expart-hub/token
-{{- else }}
+{{- else if and $generation.hubToken.existingSecret (ne .node "head") }}
 - name: HF_TOKEN
   valueFrom:
     secretKeyRef:
-      name: {{ .existingSecret }}
-      key: {{ .key }}
-{{- end }}
-{{- end }}
+      name: {{ $generation.hubToken.existingSecret }}
+      key: {{ $generation.hubToken.key }}
 {{- end }}
 {{- with .group.env }}
 {{ toYaml . }}

@@ -15,6 +15,20 @@
 {{- end }}
 {{- end -}}
 
+{{/*
+Whether a pod has the file with the hub's token: the text true, or nothing. Fronts read tokenizers
+there, models their weights; the head reads nothing.
+*/}}
+{{- define "expart-serving.generation.hasHubTokenFile" -}}
+{{- $token := .root.Values.generation.hubToken -}}
+{{- if and $token.existingSecret (eq $token.as "file") (ne .node "head") }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether a pod has the keys of closed models: only their replicas ask them. */}}
+{{- define "expart-serving.generation.hasApiKeys" -}}
+{{- if and .root.Values.generation.apiKeys.existingSecret (eq .node "model") }}true{{ end -}}
+{{- end -}}
+
 {{/* Volumes of a Ray pod. */}}
 {{- define "expart-serving.generation.volumes" -}}
 {{- $generation := .root.Values.generation -}}
@@ -24,21 +38,19 @@
 {{- if ne $generation.modelCache.type "image" }}
 {{ include "expart-serving.generation.modelCache" .root }}
 {{- end }}
-{{- with $generation.hubToken }}
-{{- if and .existingSecret (eq .as "file") }}
+{{- if include "expart-serving.generation.hasHubTokenFile" . }}
 - name: hub-token
   secret:
-    secretName: {{ .existingSecret }}
+    secretName: {{ $generation.hubToken.existingSecret }}
     defaultMode: 0440
     items:
-      - key: {{ .key }}
+      - key: {{ $generation.hubToken.key }}
         path: token
 {{- end }}
-{{- end }}
-{{- with $generation.apiKeys.existingSecret }}
+{{- if include "expart-serving.generation.hasApiKeys" . }}
 - name: api-keys
   secret:
-    secretName: {{ . }}
+    secretName: {{ $generation.apiKeys.existingSecret }}
     defaultMode: 0440
 {{- end }}
 {{- if eq .node "front" }}
@@ -61,12 +73,12 @@
 - name: models
   mountPath: /models
 {{- end }}
-{{- if and $generation.hubToken.existingSecret (eq $generation.hubToken.as "file") }}
+{{- if include "expart-serving.generation.hasHubTokenFile" . }}
 - name: hub-token
   mountPath: /run/secrets/expart-hub
   readOnly: true
 {{- end }}
-{{- if $generation.apiKeys.existingSecret }}
+{{- if include "expart-serving.generation.hasApiKeys" . }}
 - name: api-keys
   mountPath: /run/secrets/expart
   readOnly: true
