@@ -27,6 +27,7 @@ def needs_of(spec: ModelSpec, interactive_share: float) -> ModelNeeds:
         max_replicas=spec.scaling.max_replicas,
         runs_elsewhere=spec.openai is not None,
         weights_gib=_weights_gib(spec),
+        context=spec.max_model_len,
     )
 
 

@@ -7,7 +7,7 @@ from services.core.errors import UserInputError
 from services.sweep.spec.key_advice import nearest
 
 # What the catalog counts for each GPU besides weights and KV cache.
-_GIB_A_GPU = 2.0
+GIB_A_GPU = 2.0
 
 # Numbers of GPUs over which models' layers can be divided.
 _PARALLEL_SIZES = (1, 2, 4, 8)
@@ -59,9 +59,13 @@ class ReplicaMemory:
         """Whether it fits on GPUs of a type; None where that is not known, or it needs none."""
         if not self.gpus or self.memory_gib is None:
             return None
+        return self.memory_gib <= self.given_gib(gpu)
+
+    def given_gib(self, gpu: GpuType) -> float:
+        """Memory that it gets of all its GPUs together, if they are of a type."""
         # A replica that shares a GPU has the part that it asks Ray for, or that its engine takes.
         given = min(self.gpus, self.gpu_share) if self.gpus < 1 else self.gpus * self.gpu_share
-        return self.memory_gib <= given * gpu.memory_gib
+        return given * gpu.memory_gib
 
     def gpus_needed(self, gpu: GpuType) -> int | None:
         """GPUs of a type over which it would have to be split: 1, 2, 4 or 8.
@@ -70,9 +74,9 @@ class ReplicaMemory:
         """
         if not self.gpus or self.memory_gib is None:
             return None
-        divided_gib = self.memory_gib - _GIB_A_GPU * max(1.0, self.gpus)
+        divided_gib = self.memory_gib - GIB_A_GPU * max(1.0, self.gpus)
         for count in _PARALLEL_SIZES:
-            if divided_gib + _GIB_A_GPU * count <= count * gpu.memory_gib * self.gpu_share:
+            if divided_gib + GIB_A_GPU * count <= count * gpu.memory_gib * self.gpu_share:
                 return count
         return None
 

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.sweep.capacity.gpus import GPU_TYPES, GpuType, ReplicaMemory
+from services.sweep.capacity.gpus import GIB_A_GPU, GPU_TYPES, GpuType, ReplicaMemory
 from services.sweep.capacity.measured import EarlierSweep
+
+# Contexts whose cache the catalog's memory_gib holds.
+_CONTEXTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class ModelNeeds:
         max_replicas: Most replicas that the catalog allows.
         runs_elsewhere: Whether somebody else runs it, behind an endpoint.
         weights_gib: Size of its weights; None where the catalog does not say.
+        context: Most tokens of a question and its answer; None where it does not matter.
     """
 
     memory: ReplicaMemory
@@ -24,6 +28,28 @@ class ModelNeeds:
     max_replicas: int = 1
     runs_elsewhere: bool = False
     weights_gib: float | None = None
+    context: int | None = None
+
+    def cached_questions(self, gpu: GpuType, tokens: float) -> int | None:
+        """Questions for which there is room beside the weights, on GPUs of a type.
+
+        None where that is not known, or it needs no GPU.
+
+        Args:
+            gpu: The type.
+            tokens: Tokens of a question and its answer.
+        """
+        memory = self.memory
+        memory_gib, weights_gib, context = memory.memory_gib, self.weights_gib, self.context
+        if not memory.gpus or memory_gib is None or weights_gib is None or context is None:
+            return None
+        besides_gib = weights_gib + GIB_A_GPU * max(1.0, memory.gpus)
+        # The catalog's estimate is of four contexts, and rounded up.
+        context_gib = (memory_gib - besides_gib) / _CONTEXTS
+        if context_gib <= 0:
+            return None
+        room_gib = max(0.0, memory.given_gib(gpu) - besides_gib)
+        return int(room_gib / context_gib * context / tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ def notes_on(capacity: SweepCapacity, plan: SweepPlan, wish: Wish, known: Known)
     return (
         *_on_models(capacity, known),
         *_on_loading(capacity, plan),
+        *_on_caches(capacity, known),
         *_on_adapters(capacity, plan),
         *_on_measured(capacity),
         *_on_time(capacity, wish),
@@ -69,6 +70,26 @@ def _on_loading(capacity: SweepCapacity, plan: SweepPlan) -> Iterator[str]:
                 f"{model.plan.label}: takes {model.load_s:,.0f} s to load where it is scaled to "
                 f"zero, and an attempt at a question waits {deadline_s:g} s: raise deadline_s, or "
                 "keep a replica (scaling.min_replicas: 1)"
+            )
+
+
+def _on_caches(capacity: SweepCapacity, known: Known) -> Iterator[str]:
+    for model in capacity.models:
+        if not model.replicas or model.pace.basis is not Basis.ASSUMED:
+            continue
+        tokens = (model.input_tokens + model.output_tokens) / model.plan.to_generate
+        held = {
+            gpu.name: model.needs.cached_questions(gpu, tokens)
+            for gpu in known.gpus
+            if gpu.name in model.fits
+        }
+        places = model.needs.places
+        fewer = [f"{count} on {name}" for name, count in held.items() if count and count < places]
+        if fewer:
+            yield (
+                f"{model.plan.label}: the assumed pace is of {places} questions at a time, and the "
+                f"KV cache holds about {', '.join(fewer)}, of {tokens:,.0f} tokens each: it is "
+                "slower there"
             )
 
 

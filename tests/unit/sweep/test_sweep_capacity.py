@@ -150,6 +150,26 @@ def test_questions_that_would_not_wait_for_a_model_to_load_are_told() -> None:
         assert any(note.startswith(said) for note in notes) is is_told
 
 
+def test_a_kv_cache_that_holds_fewer_questions_than_are_assumed_is_told() -> None:
+    # 4 contexts are 24 - 16 - 2 = 6 GiB, so one of 8,192 tokens 1.5 GiB. Weights and 2 GiB leave 6
+    # of 24 GiB, for 32,768 tokens, and 26 of an L40S's 44, for 141,995. A question has 30 + 40 / 4
+    # of text, 1,000 of the picture and 150 of the answer: 27 and 119 times 1,190 tokens.
+    memory = ReplicaMemory(1, 24, 1.0)
+    needs = ModelNeeds(memory, places=64, weights_gib=16, context=8192)
+    known = Known(gpus=choose_gpus(["Mine=24", "L40S"]))
+    plan = plan_of()
+    notes = notes_on(capacity_of(plan, known=known, needs=needs), plan, Wish(), known)
+    (told,) = [note for note in notes if note.startswith("alpha: the assumed pace is of 64")]
+    assert "holds about 27 on Mine, of 1,190 tokens each" in told
+    assert needs.cached_questions(choose_gpus(["L40S"])[0], 1190) == 119
+    for unknown in (
+        replace(needs, weights_gib=None),
+        replace(needs, weights_gib=23),
+        replace(needs, memory=ReplicaMemory(0, 24)),
+    ):
+        assert unknown.cached_questions(choose_gpus(["L40S"])[0], 1190) is None
+
+
 def test_given_replicas_and_paces_make_the_time() -> None:
     known = Known(questions_per_s=0.5, load_s=0)
     alpha, beta = capacity_of(plan_of(concurrency=99), Wish(replicas={"alpha": 1}), known).models
