@@ -111,6 +111,22 @@ def test_memory_is_weights_four_contexts_and_two_gib_a_gpu_rounded_up(spec: Mode
     assert spec.memory_gib == math.ceil(weights_gib + 4 * context_gib + 2 * spec.num_gpus)
 
 
+def test_entries_that_name_a_gpu_of_24_gb_have_room_for_one_context_there() -> None:
+    folder = PROJECT / "deploy" / "models"
+    named = [
+        spec
+        for spec in ON_GPUS
+        if "one GPU of 24 GB" in (folder / f"{spec.name}.yaml").read_text(encoding="utf-8")
+    ]
+    assert len(named) > 5
+    (l4,) = (gpu for gpu in GPU_TYPES if gpu.name == "L4")
+    for spec in named:
+        needs = needs_of(spec, 0)
+        assert needs.weights_gib is not None
+        context_gib = CACHES[spec.name].kib_a_token * spec.max_model_len / 2**20
+        assert needs.weights_gib + context_gib + 2 <= needs.memory.given_gib(l4), spec.name
+
+
 def test_types_of_gpus_have_the_memory_that_is_told() -> None:
     told = WORDS.partition("the types are counted as ")[2].partition(".")[0]
     counted = {
