@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 
 from expart.scoring.v1 import scoring_service_pb2 as pb
 from services.core.errors import DrainingError, InternalError, ServiceError
@@ -21,11 +22,13 @@ class Pending:
         task: The task.
         scores: Where its caller waits.
         losses: How many workers were lost at it.
+        context: What its caller's call is known by in the log.
     """
 
     task: ScoringTask
     scores: asyncio.Future[pb.ItemScores]
     losses: int = 0
+    context: Context = field(default_factory=copy_context)
 
 
 Batch = deque[Pending]

@@ -11,6 +11,7 @@ from services.scoring.convert import error_to_pb, task_from_pb
 from services.scoring.fair_queue import Caller, Lane
 from services.scoring.scorer import FutureScores, Scorer
 from services.scoring.task import ScoringTask
+from services.telemetry.logging import bind_request
 
 
 class ScoreStream:
@@ -87,6 +88,7 @@ class ScoreStream:
             # Held until the next one comes, a large request would outlive its answer.
             del request
             if task is not None:
+                bind_request(item_id, "")
                 await self._enter(item_id, task)
             del task
 

@@ -256,7 +256,7 @@ def _settle(pending: Pending, answer: Answer) -> None:
         # First of all: the log's disk may be full, and the caller must not wait for ever for that.
         error = InternalError("the item could not be scored; the service's log has the details")
         pending.scores.set_exception(error)
-        _log_event("scoring_failed", failure=answer.description)
+        pending.context.run(_log_event, "scoring_failed", failure=answer.description)
     else:
         pending.scores.set_result(answer)
 

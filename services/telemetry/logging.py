@@ -99,8 +99,11 @@ def _bound_fields(
     return event
 
 
-class _SteadyLogger(structlog.PrintLogger):
-    """Writes what the stream takes: what is logged matters less than what it is logged of."""
+class _SteadyLogger(structlog.WriteLogger):
+    """Writes what the stream takes: what is logged matters less than what it is logged of.
+
+    Without ``print``, of which Ray Serve makes another function.
+    """
 
     def msg(self, message: str) -> None:
         with suppress(OSError):

@@ -206,14 +206,19 @@ async def test_a_sweeps_driver_logs_questions_by_their_keys(
             return Fault(InvalidRequestError("sampling is out of range"))
         return Fault(EngineUnavailableError("the engine died")) if attempt == 1 else None
 
+    unscored: set[str] = set()
     scoring = ScriptedScoring(
-        lose_stream_after={1: (1, OverloadedError("busy", retry_after_s=0.1))}
+        lose_stream_after={1: (1, OverloadedError("busy", retry_after_s=0.1))},
+        item_error=lambda item_id, _: (
+            InvalidRequestError("the text is too long") if item_id in unscored else None
+        ),
     )
     generation = ScriptedGeneration({"alpha": "r1"}, fault=fault)
     async with serving(generation, scoring) as (generating, scoring_at):
         spec = load_spec(spec_file)
         plan = await asyncio.to_thread(plan_sweep, spec, await served_models(generating))
         jobs = {job.key: job for job in plan.jobs}
+        unscored.add(next(key for key in jobs if "this artwork" not in jobs[key].instruction))
         with in_sweep(spec.name):
             await run_sweep(
                 plan,
@@ -234,6 +239,7 @@ async def test_a_sweeps_driver_logs_questions_by_their_keys(
     for event in (*failed, *retried):
         assert event["request_id"] in jobs
     assert log.events("scoring_stream_lost")
+    assert {event["request_id"] for event in log.events("question_not_scored")} == unscored
     # What the services were told: whose sweep it is.
     served = [event for event in log.events("call_finished") if event.get("request_id") in jobs]
     assert {event["sweep"] for event in served} == {"marked"}

@@ -230,6 +230,13 @@ class SweepRun:
         self._unscored.discard(job.key)
         if answer.error is not None:
             failure = service_failure(job, answer.error, attempts, Stage.SCORING)
+            _log.warning(
+                "question_not_scored",
+                request_id=job.key,
+                model=job.model.label,
+                reason=failure.reason,
+                attempts=attempts,
+            )
             if not failure.final:
                 self._unscored.add(job.key)
             self._journal.add_failure(failure)

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from services.core.errors import DrainingError, InternalError, OverloadedError
 from services.metrics import ScoringOptions
-from services.scoring import worker_pool
 from services.scoring.build import build_scorer
 from services.scoring.fair_queue import Caller, Lane
+from services.scoring.pending import Pending, blame, second_chances
 from services.scoring.scorer import FutureScores, Scorer
 from services.scoring.settings import ScoringSettings
 from services.scoring.task import ScoringTask
@@ -132,20 +132,20 @@ async def test_what_is_pending_at_the_end_is_told_so() -> None:
 
 
 async def test_a_task_that_lost_two_workers_fails_and_its_neighbours_do_not() -> None:
-    def pending(losses: int) -> worker_pool._Pending:
+    def waiting(losses: int) -> Pending:
         scores: FutureScores = asyncio.get_running_loop().create_future()
-        return worker_pool._Pending(task(0), scores, losses)
+        return Pending(task(0), scores, losses)
 
-    first, suspect, withdrawn, behind = pending(0), pending(1), pending(0), pending(1)
+    first, suspect, withdrawn, behind = waiting(0), waiting(1), waiting(0), waiting(1)
     withdrawn.scores.cancel()
 
     lost = [deque([first, suspect, withdrawn]), deque([behind])]
-    worker_pool._blame(lost)
+    blame(lost)
 
     # The worker was at the first batch; what it had not begun is not held responsible.
     assert (first.losses, behind.losses) == (1, 1)
     with pytest.raises(InternalError, match="lost twice"):
         suspect.scores.result()
     assert not first.scores.done()
-    again = worker_pool._second_chances(lost)
+    again = second_chances(lost)
     assert [list(batch) for batch in again] == [[first], [suspect], [withdrawn], [behind]]

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from services.core.errors import DrainingError, InternalError, UserInputError
 from services.metrics import ScoringOptions
@@ -15,6 +17,7 @@ from services.scoring.fair_queue import BatchBounds, Caller, Lane
 from services.scoring.task import ScoringTask
 from services.scoring.worker_pool import PoolSpec, WorkerPool
 from services.scoring.worker_process import WorkerLostError, WorkerProcess
+from services.telemetry.logging import bind_request
 
 TIMEOUT_S = 60.0
 TASK = ScoringTask("c", "r", (), ("length",), ScoringOptions())
@@ -152,3 +155,20 @@ async def test_a_log_that_cannot_be_written_keeps_nobody_waiting(
             with pytest.raises(InternalError, match="could not be scored"):
                 await pool.submit(bad, Caller(Lane.SINGLE))
             assert not (await pool.submit(TASK, Caller(Lane.SINGLE))).scores
+
+
+async def test_what_could_not_be_scored_is_logged_as_its_callers() -> None:
+    async with running(scripted("say(pickle.dumps(['a fault'] * len(tasks)))")) as pool:
+
+        async def ask(name: str) -> None:
+            bind_request(name, "")
+            with pytest.raises(InternalError, match="could not be scored"):
+                await pool.submit(TASK, Caller(Lane.SINGLE))
+
+        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as events:
+            async with asyncio.timeout(TIMEOUT_S):
+                await asyncio.gather(ask("first"), ask("second"))
+    assert {(event["event"], event["request_id"]) for event in events} == {
+        ("scoring_failed", "first"),
+        ("scoring_failed", "second"),
+    }
