@@ -14,11 +14,9 @@ from services.core.errors import ExpArtError
 from services.sweep.results.delta import FencedTable
 from services.sweep.results.tables import ResultTables
 
-# Files are joined up to about this size: what one of them takes in memory stays small.
-_FILE_BYTES = 64 * 2**20
-
-# In the midst of a run: what is larger is not rewritten again, so that this never takes long.
-_JOINED_BYTES = 8 * 2**20
+# Files are joined up to about this size, and what is larger is not rewritten again: joining takes
+# some six times as much memory, and in the midst of a run it must not take long.
+_FILE_BYTES = 8 * 2**20
 
 # A reader takes up whole groups of rows.
 _GROUP_ROWS = 2**17
@@ -93,7 +91,7 @@ def try_to_join(tables: ResultTables, number: int) -> None:
     """
     table = tables.fenced[number % len(tables.fenced)]
     try:
-        _join_files(table, _JOINED_BYTES)
+        _join_files(table)
     except Exception:  # noqa: BLE001 - logged; results that are stored must not fail
         _log.warning("files_not_joined", table=table.uri, exc_info=True)
 
@@ -104,7 +102,7 @@ def compact_table(table: FencedTable, keep_hours: int = KEEP_HOURS) -> None:
     Raises:
         UserInputError: It cannot be written, or another driver has taken it over.
     """
-    _join_files(table, _FILE_BYTES)
+    _join_files(table)
     table.commit(
         lambda opened, properties: opened.vacuum(
             keep_hours,
@@ -117,11 +115,11 @@ def compact_table(table: FencedTable, keep_hours: int = KEEP_HOURS) -> None:
     table.clean(keep_hours)
 
 
-def _join_files(table: FencedTable, file_bytes: int) -> None:
+def _join_files(table: FencedTable) -> None:
     if table.file_count > 1:
         table.commit(
             lambda opened, properties: opened.optimize.compact(
-                target_size=file_bytes,
+                target_size=_FILE_BYTES,
                 max_concurrent_tasks=1,
                 writer_properties=WriterProperties(
                     compression="ZSTD", max_row_group_size=_GROUP_ROWS
