@@ -28,6 +28,9 @@ def needs_of(spec: ModelSpec, interactive_share: float) -> ModelNeeds:
         runs_elsewhere=spec.openai is not None,
         weights_gib=_weights_gib(spec),
         context=spec.max_model_len,
+        idle_s=0.0
+        if spec.scaling.min_replicas or not spec.num_gpus
+        else spec.scaling.downscale_delay_s,
     )
 
 

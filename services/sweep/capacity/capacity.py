@@ -41,6 +41,7 @@ class ModelCapacity:
         input_tokens: Tokens of the prompts, with the pictures'.
         output_tokens: Tokens of the answers.
         seconds: How long it takes, loading included; 0 where nothing is left to ask.
+        held_s: How long its GPUs are held: that, and until they are given back.
         cost: In the currency of the spec's prices; None without a price.
     """
 
@@ -55,6 +56,7 @@ class ModelCapacity:
     input_tokens: int
     output_tokens: int
     seconds: float
+    held_s: float
     cost: float | None
 
     @property
@@ -65,7 +67,7 @@ class ModelCapacity:
     @property
     def gpu_hours(self) -> float:
         """Hours that its GPUs are held, added up."""
-        return self.gpus * self.seconds / _SECONDS_AN_HOUR
+        return self.gpus * self.held_s / _SECONDS_AN_HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,8 @@ def plan_capacity(
 ) -> SweepCapacity:
     """Computes what is left of a sweep needs.
 
-    Models that take turns get equal shares of the time. No sweep is faster than one of its
-    questions.
+    Models that take turns get equal shares of the time, and each waits for the GPUs of the one
+    before. No sweep is faster than one of its questions.
 
     Args:
         plan: The sweep's plan.
@@ -135,13 +137,15 @@ def plan_capacity(
         known: What is known of paces and sizes.
 
     Raises:
-        UserInputError: The hours do not even suffice to load the models.
+        UserInputError: The hours do not even suffice to load a model and have one answer.
     """
     asked = sum(model.to_generate > 0 for model in plan.by_model())
     at_a_time = max(1, min(plan.spec.max_parallel_models or asked, asked))
     turns = max(1, math.ceil(asked / at_a_time))
+    waits_s = (turns - 1) * max((one.idle_s for one in needs.values()), default=0.0)
+    share_s = None if wish.hours is None else (wish.hours * _SECONDS_AN_HOUR - waits_s) / turns
     drafts = [
-        _draft(model, estimated, needs[planned.choice.model], wish, known, turns=turns)
+        _draft(model, estimated, needs[planned.choice.model], wish, known, share_s=share_s)
         for model, estimated, planned in zip(
             plan.by_model(), _estimates(plan, known), plan.models, strict=True
         )
@@ -155,7 +159,7 @@ def plan_capacity(
     return SweepCapacity(
         models=models,
         at_a_time=at_a_time,
-        seconds=makespan([model.seconds for model in models if model.seconds], at_a_time),
+        seconds=waits_s + makespan([model.seconds for model in models if model.seconds], at_a_time),
         gpus=_most(at_a_time, (model.gpus for model in models)),
         questions_per_s=rate,
         in_flight=in_flight,
@@ -200,17 +204,17 @@ def _draft(
     wish: Wish,
     known: Known,
     *,
-    turns: int,
+    share_s: float | None,
 ) -> _Draft:
     load_s = load_time(needs, known)
     tokens = estimated.output_tokens / estimated.questions if estimated.questions else 1.0
     pace = replica_pace(model.label, needs, max(1.0, tokens), known)
     if not model.to_generate:
         replicas = 0
-    elif wish.hours is None:
+    elif share_s is None:
         replicas = wish.replicas.get(model.label, needs.max_replicas)
     else:
-        budget_s = _budget(model.label, wish.hours, turns, load_s, pace)
+        budget_s = _budget(model.label, share_s, load_s, pace)
         replicas = max(1, _ceil(model.to_generate / (budget_s * pace.questions_per_s)))
     return _Draft(model, estimated, needs, pace, load_s, replicas)
 
@@ -221,7 +225,8 @@ def _settle(draft: _Draft, plan: SweepPlan, drivers: int, known: Known) -> Model
     in_flight = min(draft.most_in_flight, drivers * plan.spec.concurrency)
     rate = in_flight / draft.pace.s_per_question
     seconds = draft.load_s + questions / rate if questions else 0.0
-    gpu_s = seconds * draft.replicas * draft.needs.memory.gpus
+    held_s = seconds + draft.needs.idle_s if questions else 0.0
+    gpu_s = held_s * draft.replicas * draft.needs.memory.gpus
     price = plan.spec.prices.models.get(draft.plan.label)
     cost = None
     if price is not None:
@@ -243,6 +248,7 @@ def _settle(draft: _Draft, plan: SweepPlan, drivers: int, known: Known) -> Model
         input_tokens=draft.estimate.input_tokens,
         output_tokens=draft.estimate.output_tokens,
         seconds=seconds,
+        held_s=held_s,
         cost=cost,
     )
 
@@ -253,19 +259,18 @@ def _estimates(plan: SweepPlan, known: Known) -> tuple[ModelEstimate, ...]:
     return estimate(plan, tokens, given).models
 
 
-def _budget(label: str, hours: float, turns: int, load_s: float, pace: ReplicaPace) -> float:
-    """Seconds that a model may be asked for.
+def _budget(label: str, share_s: float, load_s: float, pace: ReplicaPace) -> float:
+    """Seconds that a model may be asked for, of its share of the hours.
 
     Raises:
         UserInputError: They do not suffice for one question.
     """
-    share_s = hours * _SECONDS_AN_HOUR / turns
     if share_s < load_s + pace.s_per_question:
-        one_of = f", one of {turns} after each other (max_parallel_models)," if turns > 1 else ""
         raise UserInputError(
-            f"--hours {hours:g}: {label}{one_of} takes {load_s:.0f} s to load and "
-            f"{pace.s_per_question:.2g} s for an answer, and has {share_s:.0f} s; give more hours, "
-            "or say by --load-s that it loads faster"
+            f"--hours: {label} takes {load_s:.0f} s to load and "
+            f"{pace.s_per_question:.2g} s for an answer, and has {max(0.0, share_s):.0f} s; "
+            "give more hours, let more models run at the same time (max_parallel_models), or say "
+            "by --load-s that it loads faster"
         )
     return share_s - load_s
 

@@ -21,6 +21,7 @@ class ModelNeeds:
         runs_elsewhere: Whether somebody else runs it, behind an endpoint.
         weights_gib: Size of its weights; None where the catalog does not say.
         context: Most tokens of a question and its answer; None where it does not matter.
+        idle_s: How long its GPUs are held after its last question.
     """
 
     memory: ReplicaMemory
@@ -29,6 +30,7 @@ class ModelNeeds:
     runs_elsewhere: bool = False
     weights_gib: float | None = None
     context: int | None = None
+    idle_s: float = 0.0
 
     def cached_questions(self, gpu: GpuType, tokens: float) -> int | None:
         """Questions for which there is room beside the weights, on GPUs of a type.

@@ -144,10 +144,12 @@ def _too_small(model: ModelCapacity, known: Known) -> str:
 
 def _on_time(capacity: SweepCapacity, wish: Wish) -> Iterator[str]:
     asked = sum(model.replicas > 0 for model in capacity.models)
+    idle_s = max(model.needs.idle_s for model in capacity.models)
     if capacity.at_a_time < asked:
         yield (
             f"max_parallel_models: {capacity.at_a_time} of {asked} models at the same time; GPUs "
-            "are those of the largest such group"
+            f"are those of the largest such group, and the next models wait {idle_s:,.0f} s until "
+            "they are given back (scaling.downscale_delay_s)"
         )
     if wish.hours is not None and capacity.seconds > wish.hours * 3600 + 1:
         yield (

@@ -108,7 +108,7 @@ def test_it_prints_a_table_what_it_rests_on_and_what_to_do(
         (["--replicas", "alpha=0"], "--replicas alpha=0: must be N or NAME=N"),
         (["--replicas", "alpa=1"], "the sweep has no model 'alpa'; did you mean 'alpha'?"),
         (["--gpu", "H10"], "did you mean 'H100'?"),
-        (["--hours", "0.01"], "--hours 0.01: alpha takes 304 s to load"),
+        (["--hours", "0.01"], "--hours: alpha takes 304 s to load"),
         (["--results", "nowhere"], "--results nowhere: no model has 20 answers"),
     ],
 )

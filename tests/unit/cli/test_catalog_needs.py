@@ -51,6 +51,18 @@ def test_memory_and_replicas_are_those_of_the_entry() -> None:
     assert (needs.max_replicas, needs.runs_elsewhere) == (5, False)
 
 
+@pytest.mark.parametrize(
+    ("keys", "idle_s"),
+    [
+        ({"num_gpus": 1, "scaling": {"min_replicas": 0, "downscale_delay_s": 70}}, 70),
+        ({"num_gpus": 1, "scaling": {"min_replicas": 1, "downscale_delay_s": 70}}, 0),
+        ({"scaling": {"min_replicas": 0, "downscale_delay_s": 70}}, 0),
+    ],
+)
+def test_gpus_are_held_until_a_model_scales_to_zero(keys: dict[str, object], idle_s: int) -> None:
+    assert needs_of(entry(**keys), 0).idle_s == idle_s
+
+
 def test_weights_take_two_bytes_a_parameter_or_four() -> None:
     keys = {"parameter_count": 2**30}
     assert needs_of(entry(**keys), 0).weights_gib == 2

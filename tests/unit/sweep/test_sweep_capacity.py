@@ -116,15 +116,31 @@ def test_models_that_take_turns_share_the_hours_and_the_gpus() -> None:
     assert "1 of 2 models at the same time" in notes_of(plan)
 
 
+def test_models_that_take_turns_wait_for_the_gpus_of_the_one_before() -> None:
+    plan = plan_of(max_parallel_models=1)
+    needs = replace(NEEDS, idle_s=90)
+    # Two turns of 310 s, and 90 s between them.
+    capacity = capacity_of(plan, Wish(hours=710 / 3600), needs=needs)
+    assert [model.replicas for model in capacity.models] == [4, 4]
+    taken_s = 300 + 10 / (4 * A_REPLICA_PER_S)
+    assert capacity.seconds == pytest.approx(90 + 2 * taken_s)
+    # 4 replicas of 2 GPUs of each model, until they are given back.
+    assert capacity.gpu_hours == pytest.approx(2 * 8 * (taken_s + 90) / 3600)
+    notes = notes_on(capacity, plan, Wish(), Known())
+    assert any("the next models wait 90 s until they are given back" in note for note in notes)
+    assert capacity_of(plan_of(), needs=needs).seconds == capacity_of(plan_of()).seconds
+    assert capacity_of(plan_of(stored=20), needs=needs).seconds == 0
+
+
 def test_hours_that_do_not_suffice_for_one_answer_are_refused_with_the_ways_out() -> None:
     # 300 s to load and 7.5 s for an answer; 0.085 hours are 306 s.
     with pytest.raises(UserInputError) as refused:
         capacity_of(plan_of(), Wish(hours=0.085))
-    said = "--hours 0.085: alpha takes 300 s to load and 7.5 s for an answer, and has 306 s; give"
+    said = "--hours: alpha takes 300 s to load and 7.5 s for an answer, and has 306 s;"
     assert refused.value.message.startswith(said)
     assert "--load-s" in refused.value.message
     # 0.16 hours are two turns of 288 s.
-    with pytest.raises(UserInputError, match=r"one of 2 after each other .* has 288 s"):
+    with pytest.raises(UserInputError, match=r"alpha .* and has 288 s; .*max_parallel_mod"):
         capacity_of(plan_of(max_parallel_models=1), Wish(hours=0.16))
     assert capacity_of(plan_of(), Wish(hours=0.085), Known(load_s=0)).models[0].replicas == 1
 
