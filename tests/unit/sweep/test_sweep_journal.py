@@ -159,7 +159,7 @@ async def test_files_that_cannot_be_joined_on_the_way_stop_nothing(
     tried = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def refuse(table: FencedTable, file_bytes: int) -> None:
+    def refuse(table: FencedTable) -> None:
         loop.call_soon_threadsafe(tried.set)
         raise UserInputError("no space left on device")
 
