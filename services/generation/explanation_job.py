@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 
+from services.core.deadlines import is_out_of_time
 from services.generation.catalog import ModelSpec
 from services.generation.configuration import with_default_sampling
 from services.generation.domain import (
@@ -63,6 +64,11 @@ class Job:
         if self.timeout_s is None:
             return None
         return self.timeout_s - (time.monotonic() - self.arrived)
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the caller waits no more, and not because it went away."""
+        return is_out_of_time(self.left_s, time.monotonic() - self.arrived)
 
     def engine_request(self, image: Image | None) -> EngineRequest:
         """What an engine gets of it."""

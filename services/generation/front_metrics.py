@@ -17,9 +17,6 @@ from services.generation.token_pace import TokenPace
 from services.telemetry.generation_metrics import GenerationMetrics
 from services.telemetry.instruments import Metrics
 
-# A call's deadline cancels it a moment before or after we think so.
-_CLOCKS_DIFFER_S = 0.02
-
 _CLIENT, _DEADLINE, _ENGINE_LOST = _CAUSES = ("client", "deadline", "engine_lost")
 
 
@@ -39,8 +36,8 @@ class GenerationAsked(Protocol):
         """Most tokens of its answer."""
 
     @property
-    def left_s(self) -> float | None:
-        """Seconds that its caller still waits; None for as long as it takes."""
+    def is_out_of_time(self) -> bool:
+        """Whether its caller waits no more, and not because it went away."""
 
 
 class FrontMetrics:
@@ -179,19 +176,19 @@ class GenerationWatch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        cause = _cause_of(error, self._asked.left_s)
-        if cause is None or self._is_answered:
+        cause = None if self._is_answered else _cause_of(error, self._asked)
+        if cause is None:
             return
         worked_s = time.monotonic() - self.sent if self.sent else 0.0
         text_chars = None if self._text_chars is None else self._text_chars()
         self._metrics.given_up(self._asked, cause, worked_s, text_chars)
 
 
-def _cause_of(error: BaseException | None, left_s: float | None) -> str | None:
+def _cause_of(error: BaseException | None, asked: GenerationAsked) -> str | None:
     """Says why a generation was given up; None where it was refused, or was not given up."""
     match error:
         case asyncio.CancelledError():
-            return _DEADLINE if left_s is not None and left_s < _CLOCKS_DIFFER_S else _CLIENT
+            return _DEADLINE if asked.is_out_of_time else _CLIENT
         case DeadlineExceededError():
             return _DEADLINE
         case EngineUnavailableError() | GenerationAbortedError():

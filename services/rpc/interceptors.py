@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 import grpc
 from grpc import aio
 
+from services.core.deadlines import is_out_of_time
 from services.core.errors import DeadlineExceededError, ServiceError, UnimplementedError
 from services.rpc.answers import abort, forget_frames, is_foreseen, to_service_error
 from services.rpc.arrivals import Arrival, Caller
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     UnaryBehaviour = Callable[[object, Context], Awaitable[object]]
     StreamBehaviour = Callable[[object, Context], AsyncIterator[object]]
 
-# A client whose deadline passes cancels the call, maybe a moment before the server thinks so.
-_CLOCKS_DIFFER_S = 0.02
 _CODE_NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -207,7 +206,7 @@ class CallInterceptor(aio.ServerInterceptor):
             result = await work(caller)
         except asyncio.CancelledError:
             left_s = cast("float | None", context.time_remaining())
-            out_of_time = left_s is not None and left_s < _CLOCKS_DIFFER_S
+            out_of_time = is_out_of_time(left_s, time.monotonic() - call.began)
             code = "DEADLINE_EXCEEDED" if out_of_time else "CANCELLED"
             raise
         except aio.AbortError as aborted:  # a servicer's own; gRPC raises it again

@@ -100,13 +100,18 @@ async def test_calls_in_flight_are_told_and_those_that_are_cancelled_are_counted
             stream.cancel()
             call.cancel()
             await asyncio.gather(call, reading, return_exceptions=True)
-            late = await refused(service.slow(channel, timeout=1.0))
-            assert late.code() is StatusCode.DEADLINE_EXCEEDED
-        service.go_on()
-        after = await until_scraped(port_of(service), lambda now: in_flight(now) == [0, 0])
+            left = await until_scraped(port_of(service), lambda now: in_flight(now) == [0, 0])
+            # Where a machine lags, a service may take a deadline's end for a caller who leaves.
+            for _ in range(5):
+                late = await refused(service.slow(channel, timeout=1.0))
+                assert late.code() is StatusCode.DEADLINE_EXCEEDED
+                after = await until_scraped(port_of(service), lambda now: in_flight(now) == [0, 0])
+                if after.value(name + "calls_total", method=slow, code="DEADLINE_EXCEEDED"):
+                    break
+        service.go_on()  # only now: a client may know of its deadline before the service does
     assert after.value(name + "request_bytes_total", method=streaming) > 5
-    assert after.value(name + "calls_total", method=streaming, code="CANCELLED") == 1
-    assert after.value(name + "calls_total", method=slow, code="CANCELLED") == 1
+    assert left.value(name + "calls_total", method=streaming, code="CANCELLED") == 1
+    assert left.value(name + "calls_total", method=slow, code="CANCELLED") == 1
     assert after.value(name + "calls_total", method=slow, code="DEADLINE_EXCEEDED") == 1
     # None was refused: all had been let in.
     rejected = name + "calls_rejected_total"
@@ -140,10 +145,13 @@ async def test_refusals_are_counted_by_their_reason(kind: str, tmp_path: Path) -
             stream.cancel()
             await asyncio.gather(reading, return_exceptions=True)
         service.go_on()
-        after = await scraped(port_of(service))
+        # Whoever is refused hears of it before it is counted.
+        after = await until_scraped(
+            port_of(service),
+            lambda now: now.get(name + "calls_rejected_total", reason="OVERLOADED") == 1,
+        )
     assert full.code() is StatusCode.RESOURCE_EXHAUSTED
     assert after.value(name + "calls_rejected_total", reason="UNAUTHENTICATED") == 2
-    assert after.value(name + "calls_rejected_total", reason="OVERLOADED") == 1
     quick = method(service.quick_method)
     assert after.value(name + "calls_total", method=quick, code="UNAUTHENTICATED") == 2
     assert after.value(name + "calls_total", method=quick, code="RESOURCE_EXHAUSTED") == 1
