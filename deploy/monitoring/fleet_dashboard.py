@@ -66,7 +66,8 @@ _SUMMARY = (
     ),
     stat(
         "Targets lost",
-        "Processes that Prometheus should reach and does not.",
+        "Processes that Prometheus should reach and does not. On a laptop the driver's is one of "
+        "them while no sweep runs.",
         "short",
         f"count({_UP}) - {total(_UP)}",
         steps=bad_from(1, 2),

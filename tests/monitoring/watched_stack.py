@@ -48,6 +48,8 @@ LAZY = scripted_spec("lazy").model_copy(
 BROKEN = scripted_spec("broken").model_copy(
     update={"scripted": ScriptedSpec(load_error="no weights")}
 )
+# Six processes start at once, on what may be a busy machine.
+START_S = 300.0
 # Longer than the alert on a model that failed has patience, 1 min.
 FIRING_S = 120.0
 
@@ -142,9 +144,9 @@ async def _call(generation: str, scoring: str, security: ClientSecurity) -> None
         open_channel(scoring, security) as channel,
     ):
         client = Client(opened)
-        await client.until_answer(STEADY.name)
-        await client.until_answer(ENGINE)
-        await client.until_state(BROKEN.name, "failed")
+        await client.until_answer(STEADY.name, START_S)
+        await client.until_answer(ENGINE, START_S)
+        await client.until_state(BROKEN.name, "failed", START_S)
         await client.until_answer(LAZY.name)
         for _ in range(2):
             await client.explain(STEADY.name, request_id="again")
