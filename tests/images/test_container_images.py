@@ -290,4 +290,5 @@ def test_the_generation_image_has_the_catalog_and_what_probes_call(
 def test_serving_models_asks_for_a_config(engine: Engine, runtime: str) -> None:
     ended = engine.run(runtime, check=False)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("serve-models: name a Serve config")
+    # podman may say something of its own before, where there is no systemd.
+    assert "serve-models: name a Serve config" in ended.stderr
