@@ -69,28 +69,41 @@ class Engine:
     folder: Path
     driver: str
 
-    def prepare(self, archive: Path) -> None:
+    def prepare(self, archive: Path) -> str:
         """Makes the base image: Debian's Python, where no registry has Docker's.
 
         Args:
             archive: Keeps its file system for the next time.
+
+        Returns:
+            Why this machine cannot have it, or run it; nothing if it can.
         """
         for name in ("tmp", "hooks"):
             (self.folder / name).mkdir(exist_ok=True)
         (self.folder / "pip.conf").write_text(_pip_configuration(), encoding="utf-8")
-        if not archive.exists():
-            archive.parent.mkdir(parents=True, exist_ok=True)
-            scratch = archive.with_suffix(f".{uuid4().hex}.tar")
-            try:
-                self._call(
-                    *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={_BASE_PACKAGES}"),
-                    *("--dpkgopt=path-exclude=/usr/share/doc/*", "bookworm", str(scratch)),
-                    timeout_s=BUILD_TIMEOUT_S,
-                )
-                scratch.replace(archive)
-            finally:
-                scratch.unlink(missing_ok=True)
+        if not archive.exists() and (cause := self._debian(archive)):
+            return f"there is no base image without Debian's archive: {cause}"
         self.podman("import", "--quiet", str(archive), BASE, timeout_s=BUILD_TIMEOUT_S)
+        tried = self.run(BASE, "true", check=False)
+        return f"containers cannot be run here: {tried.stderr[-400:]}" if tried.returncode else ""
+
+    def _debian(self, archive: Path) -> str:
+        """Makes the base image's file system; says why it could not."""
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        scratch = archive.with_suffix(f".{uuid4().hex}.tar")
+        try:
+            ended = self._call(
+                *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={_BASE_PACKAGES}"),
+                *("--dpkgopt=path-exclude=/usr/share/doc/*", "bookworm", str(scratch)),
+                timeout_s=BUILD_TIMEOUT_S,
+                check=False,
+            )
+            if ended.returncode:
+                return ended.stderr[-400:]
+            scratch.replace(archive)
+        finally:
+            scratch.unlink(missing_ok=True)
+        return ""
 
     def build(self, dockerfile: str, tag: str, *, stage: str = "", **arguments: str) -> str:
         """Builds an image of ``deploy/docker``, up to a stage of it; returns its name."""
