@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,9 @@ PREFIX = "EXPART_SCORING_"
 DEVICE_PATTERN = r"^(cpu|cuda(:\d+)?)$"
 _KIB = 2**10
 _MIB = 2**20
+
+# What pods are told of a Service named expart-scoring.
+_OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
 
 
 def _half_the_processors() -> int:
@@ -105,9 +109,9 @@ def load_settings() -> ScoringSettings:
     known = [name.upper() for name in ScoringSettings.model_fields]
     for variable in sorted(os.environ):  # noqa: TID251 - this module may
         name = variable.upper().removeprefix(PREFIX)
-        if name == variable.upper() or name in known:
+        if name == variable.upper() or name in known or _OF_KUBERNETES.fullmatch(name):
             continue
-        # What resembles no setting is let be: Kubernetes sets EXPART_SCORING_PORT_… for a service.
+        # What resembles no setting is somebody else's.
         if nearest := difflib.get_close_matches(name, known, n=1):
             raise UserInputError(f"{variable} is no setting; the nearest is {PREFIX}{nearest[0]}")
     return read_settings(ScoringSettings)

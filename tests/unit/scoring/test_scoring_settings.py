@@ -38,7 +38,14 @@ def test_case_does_not_matter_and_variables_of_others_are_let_be(
 ) -> None:
     monkeypatch.setenv("EXPART_GENERATION_WORKER", "2")
     # What Kubernetes sets for a service named expart-scoring.
-    for name in ("SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_50051_TCP", "PORT_50051_TCP_ADDR"):
+    ports = (
+        "SERVICE_PORT",
+        "SERVICE_PORT_METRICS",
+        "PORT",
+        "PORT_50051_TCP",
+        "PORT_50051_TCP_ADDR",
+    )
+    for name in ("SERVICE_HOST", *ports):
         monkeypatch.setenv(f"EXPART_SCORING_{name}", "tcp://10.0.0.1:50051")
     monkeypatch.setenv("expart_scoring_workers", "3")
     assert load_settings().workers == 3
