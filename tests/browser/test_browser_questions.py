@@ -182,6 +182,36 @@ def test_all_can_be_done_from_the_keyboard(watched: Watched, report_file: Path) 
     expect(page.locator("#help")).to_be_hidden()
 
 
+PRESSED_THRICE = """
+key => {
+    for (let times = 0; times < 3; times++)
+        document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+}
+"""
+
+
+def test_pages_are_turned_as_often_as_the_key_is_pressed_however_fast(
+    watched: Watched, report_file: Path
+) -> None:
+    page = watched.open(report_file)
+    page.keyboard.press("q")
+    page.locator(".questions tr").nth(1).wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#question .facts")).to_be_visible()
+    begun = page.locator("#question .facts code").text_content()
+    names = [begun]
+    for _ in range(3):  # one by one
+        page.keyboard.press("j")
+        expect(page.locator("#question .facts code")).not_to_have_text(names[-1] or "")
+        names.append(page.locator("#question .facts code").text_content())
+    assert len(set(names)) == 4
+    for name, key in ((names[0], "k"), (names[3], "j")):
+        # Before the browser draws anything.
+        page.evaluate(PRESSED_THRICE, key)
+        expect(page.locator("#question .facts code")).to_have_text(name or "")
+
+
 def test_a_count_in_the_leaderboard_leads_to_its_answers(watched: Watched, tmp_path: Path) -> None:
     labels = [contender.label for contender in sample_report().contenders]
     questions = {

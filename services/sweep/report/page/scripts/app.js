@@ -59,7 +59,12 @@ function showFailure(error) {
   if (place.id === "list") replace(byId("found"), "The answers cannot be read.");
 }
 
-const route = () => show().catch(showFailure);
+// Done when what the address names is on the page.
+let drawn = Promise.resolve();
+
+function route() {
+  drawn = show().catch(showFailure);
+}
 
 const isDark = () =>
   (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";

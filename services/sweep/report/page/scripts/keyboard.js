@@ -2,7 +2,20 @@
 
 const isTyping = (target) => Boolean(target.closest?.("input, select, textarea, [contenteditable]"));
 
-const follow = (id) => byId(id)?.matches("a") && byId(id).click();
+// One page is turned after the other: whoever types faster than pages are drawn gets as far.
+let turned = Promise.resolve();
+
+function follow(id) {
+  turned = turned.then(async () => {
+    await drawn;
+    const link = byId(id);
+    if (!link?.matches("a") || link.hash === location.hash) return;
+    const changed = new Promise((resolve) => window.addEventListener("hashchange", resolve, { once: true }));
+    link.click();
+    await changed;
+    await drawn;
+  });
+}
 
 const KEYS = {
   questions: {
