@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FileScheduling:
     """Keeps files whole, and stacks on one worker."""
-    return FileScheduling(config, log)  # type: ignore[arg-type]
+    return FileScheduling(config, log)  # type: ignore[arg-type]  # xdist says no more of its log
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -160,7 +160,7 @@ def _show_results(spec: SweepSpec, shard: Shard, console: Console, *, with_repor
     if with_report:
         give_back_memory()
         # Late: what draws charts and packs answers is not loaded while questions are asked.
-        from services.cli.report_writing import print_new_report  # noqa: PLC0415
+        from services.cli.report_writing import print_new_report  # noqa: PLC0415 - as said above
 
         print_new_report(output, console)
     console.print(f"results: {output}", soft_wrap=True, markup=False)

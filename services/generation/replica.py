@@ -36,7 +36,7 @@ class ModelReplica:
         standstill_s: How long the event loop may stand still.
     """
 
-    async def __init__(  # type: ignore[misc]
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
         self,
         spec: ModelSpec,
         delta_interval_s: float,

@@ -63,8 +63,8 @@ class GenerationServicer(pb_grpc.GenerationServiceServicer):
 
     async def ListModels(
         self,
-        request: pb.ListModelsRequest,  # noqa: ARG002
-        context: aio.ServicerContext[pb.ListModelsRequest, pb.ListModelsResponse],  # noqa: ARG002
+        request: pb.ListModelsRequest,  # noqa: ARG002 - gRPC passes it
+        context: aio.ServicerContext[pb.ListModelsRequest, pb.ListModelsResponse],  # noqa: ARG002 - gRPC passes it
     ) -> pb.ListModelsResponse:
         """Lists every model of the catalog with its present state."""
         return pb.ListModelsResponse(
@@ -74,7 +74,7 @@ class GenerationServicer(pb_grpc.GenerationServiceServicer):
     async def GetModel(
         self,
         request: pb.GetModelRequest,
-        context: aio.ServicerContext[pb.GetModelRequest, pb.GetModelResponse],  # noqa: ARG002
+        context: aio.ServicerContext[pb.GetModelRequest, pb.GetModelResponse],  # noqa: ARG002 - gRPC passes it
     ) -> pb.GetModelResponse:
         """Gets one model of the catalog with its present state."""
         info = self._service.model(request.model)
@@ -83,7 +83,7 @@ class GenerationServicer(pb_grpc.GenerationServiceServicer):
     async def PutImage(
         self,
         request_iterator: AsyncIterator[pb.PutImageRequest],
-        context: aio.ServicerContext[pb.PutImageRequest, pb.PutImageResponse],  # noqa: ARG002
+        context: aio.ServicerContext[pb.PutImageRequest, pb.PutImageResponse],  # noqa: ARG002 - gRPC passes it
     ) -> pb.PutImageResponse:
         """Stores an image that later requests name by its digest."""
         most = self._image_max_bytes

@@ -117,7 +117,7 @@ def encode_tasks(tasks: Sequence[ScoringTask]) -> bytes:
 
 def decode_tasks(payload: bytes) -> list[ScoringTask]:
     """Reads what :func:`encode_tasks` wrote; the bytes come from our own parent process."""
-    plain: list[_PlainTask] = pickle.loads(payload)  # noqa: S301
+    plain: list[_PlainTask] = pickle.loads(payload)  # noqa: S301 - from our own parent
     return [ScoringTask(*fields) for fields in plain]
 
 

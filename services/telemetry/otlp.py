@@ -133,7 +133,7 @@ class OtelRecorder:
 def recorder_to_collector(program: str) -> OtelRecorder:
     """Makes what sends spans to the collector that the environment names, in batches."""
     # Late: it loads gRPC's protobuf messages of OTLP, which no test of the rest needs.
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 - as said above
         OTLPSpanExporter,
     )
 
